@@ -1,0 +1,1 @@
+"""From input files to sealed batches: stage, validate, encode, route, publish."""

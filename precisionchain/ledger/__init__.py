@@ -1,0 +1,1 @@
+"""Append-only streams under one contract, and who may write to them."""

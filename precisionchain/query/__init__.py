@@ -1,0 +1,1 @@
+"""Questions as values, and their evaluation on the replica."""

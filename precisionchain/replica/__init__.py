@@ -1,0 +1,1 @@
+"""The local columnar read model of the ledger: rebuildable, never the truth."""

@@ -1,0 +1,1 @@
+"""What things are: types, records, items, payloads and names. Nothing here reads or writes."""

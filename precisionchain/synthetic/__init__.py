@@ -1,0 +1,1 @@
+"""A seeded generator of OMOP tables and genotypes, with its truth beside it."""
