@@ -1,0 +1,303 @@
+"""The ledger contract: append-only streams of items. Every back end keeps each sentence below.
+
+A ledger is a dumb store of (stream, keys, bytes). It knows an item's publisher, batch and ordinal,
+because those name the item; what the body means, and whether the publisher may say it, is judged
+by readers (``ledger.membership``, ``verify``), not by the ledger.
+
+**Streams.** A name is 1 to ``limits.max_name_bytes`` bytes; names that differ only in case are the
+same name. Streams are never removed.
+
+**Order.** Each final item has a position, a non-negative integer; positions are a total order over
+the whole ledger and never change. They need not be contiguous. The items of one publish keep their
+order. Times are UTC and do not decrease with position.
+
+**Atomicity.** One publish lands as a whole or not at all, whatever is killed when. Callers split
+long work with ``in_chunks``.
+
+**Exactly once.** (publisher, batch_id, ordinal) is unique. Publishing an item that is already
+there, with the same stream, keys and stored bytes, succeeds and stores nothing; the same name with
+other content is a ``ConflictError`` and nothing of that publish lands. So every publish may be
+repeated.
+
+**Durability.** When publish returns, its items survive the death of any program and of the machine.
+
+**Unanswered.** ``LedgerUnavailableError`` from publish leaves open whether the items landed:
+publish the same ``Prepared`` again, or ask ``ordinals``. Every other error means that nothing
+landed.
+
+**Visibility and finality.** ``ordinals`` and ``streams`` know an item once its publish returned.
+``items`` and ``head`` show final items only; an item is final when its position can no longer
+change. A back end may need time for that: then the receipt's positions are None.
+
+**Sharing.** Any number of programs may read and write one ledger at the same time. A Ledger object
+may be used by several threads, but not across a fork.
+
+**Errors.** ``LedgerUnavailableError``: cannot be reached, read or written now (read-only, no space,
+busy, closed). ``LedgerFormatError``: not a ledger of ours, or of another format version.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from precisionchain.errors import ConflictError, LimitError
+from precisionchain.schemas.items import Item, checked_keys
+from precisionchain.schemas.streams import MAX_KEY_BYTES, MAX_NAME_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one ledger takes. Sizes are in bytes of ``Item.stored``, without keys and names."""
+
+    max_item_bytes: int = 2 * 1024**2
+    """MultiChain's default ``max-std-op-return-size``, so that every item fits on both ledgers."""
+    max_items_per_publish: int = 1000
+    max_publish_bytes: int = 8 * 1024**2
+    max_name_bytes: int = MAX_NAME_BYTES
+    max_key_bytes: int = MAX_KEY_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """How full a stream is: what the router decides a roll-over by."""
+
+    items: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Items checked and frozen for one publish.
+
+    ``ticket`` is the back end's own: keep it beside the items in the outbox, and hand back
+    ``Prepared(items, ticket)`` after a restart (a MultiChain ticket is the signed transaction).
+    """
+
+    items: tuple[Item, ...]
+    ticket: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one publish.
+
+    ``positions`` holds a position per item, in the order given, or None while it is not final;
+    ``new`` counts the items that were not on the ledger before.
+    """
+
+    positions: tuple[int | None, ...]
+    new: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerItem:
+    """An item where it stands. ``time`` is when the ledger took it, UTC, by its writer's clock."""
+
+    position: int
+    time: datetime
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest final block: what a reader keeps to notice a rewritten or forked history.
+
+    ``position`` is that of the newest final item, -1 on an empty ledger; ``digest`` commits to
+    everything up to it. ``block`` is -1 and ``digest`` 32 zero bytes before the first block.
+    """
+
+    position: int
+    block: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong with a ledger, located as closely as the bytes allow.
+
+    ``check`` is a stable word for programs (``chain``, ``root``, ``signature``, ``item``, ...).
+    """
+
+    check: str
+    message: str
+    stream: str | None = None
+    position: int | None = None
+    block: int | None = None
+
+
+class Ledger(Protocol):
+    """Append-only streams; the module's docstring is the contract."""
+
+    @property
+    def limits(self) -> Limits:
+        """What this ledger takes."""
+        ...
+
+    def create_stream(self, name: str) -> None:
+        """Create one stream.
+
+        Raises:
+            StreamExistsError: the name is taken.
+            LimitError: no such name can be stored.
+        """
+        ...
+
+    def create_streams(self, names: Sequence[str]) -> None:
+        """Create many streams; with the errors of ``create_stream``, and then none is created."""
+        ...
+
+    def streams(self) -> Mapping[str, StreamState]:
+        """Return every stream by name, in the order of creation."""
+        ...
+
+    def prepare(self, items: Sequence[Item]) -> Prepared:
+        """Check items for one publish and freeze them; nothing is stored.
+
+        Raises:
+            LimitError: an item, a key or the whole is beyond ``limits``; keys are not sorted and
+                distinct, or there are none.
+            UnknownStreamError: nobody created the stream.
+            ConflictError: two of the items have one (publisher, batch_id, ordinal).
+        """
+        ...
+
+    def publish(self, prepared: Prepared) -> Receipt:
+        """Append the items that are not there yet, all or none.
+
+        Raises:
+            ConflictError: another item has this (publisher, batch_id, ordinal); nothing landed.
+            UnknownStreamError: nobody created the stream; nothing landed.
+            LedgerUnavailableError: not done, or done but unanswered: publish again.
+        """
+        ...
+
+    def items(
+        self,
+        stream: str | None = None,
+        key: str | None = None,
+        *,
+        after: int = -1,
+        limit: int | None = None,
+    ) -> Iterator[LedgerItem]:
+        """Yield items in order of position: those that were final when the first was asked for.
+
+        Args:
+            stream: of this stream; None means all streams.
+            key: carrying this key; needs a stream.
+            after: with a position above this one.
+            limit: at most so many.
+
+        Bytes that are no item of our format are left out here and reported by ``findings``.
+
+        Raises:
+            UnknownStreamError: nobody created the stream.
+        """
+        ...
+
+    def ordinals(self, publisher: bytes, batch_id: bytes) -> frozenset[int]:
+        """Return the ordinals of a batch that landed: what a restart asks."""
+        ...
+
+    def head(self) -> Head:
+        """Return the newest final block."""
+        ...
+
+    def extends(self, head: Head) -> bool:
+        """Return whether this ledger's history still contains a head that was once returned."""
+        ...
+
+    def findings(self) -> Iterator[Finding]:
+        """Re-derive everything the ledger itself maintains from its bytes; yield what differs."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; closing twice is harmless."""
+        ...
+
+
+# ------------------------------------------------------------------- rules every back end shares
+
+_MULTICHAIN_REFERENCE = re.compile(r"[0-9]+-[0-9]+-[0-9]+")
+
+
+def checked_name(name: str, limits: Limits) -> str:
+    """Return a stream name that every ledger can store.
+
+    Raises:
+        LimitError: it is empty, too long, or one of MultiChain's reserved forms ("*", "1-2-3").
+    """
+    size = len(name.encode())
+    if (
+        not 0 < size <= limits.max_name_bytes
+        or name == "*"
+        or _MULTICHAIN_REFERENCE.fullmatch(name)
+    ):
+        raise LimitError(
+            f"{name!r} cannot be a stream's name",
+            hint=f"1 to {limits.max_name_bytes} bytes, not '*', not like '1-2-3'",
+        )
+    return name
+
+
+def checked_items(items: Iterable[Item], limits: Limits) -> tuple[Item, ...]:
+    """Return items that keep the limits of one publish.
+
+    Raises:
+        LimitError: an item, a key or the whole is beyond the limits; keys are not sorted and
+            distinct, or there are none.
+        ConflictError: two of the items have one (publisher, batch_id, ordinal).
+    """
+    checked = tuple(items)
+    total = 0
+    for item in checked:
+        size = stored_size(item)
+        total += size
+        _check_item(item, size, limits)
+    if len(checked) > limits.max_items_per_publish or total > limits.max_publish_bytes:
+        raise LimitError(
+            f"{len(checked)} items of {total} bytes are more than one publish takes",
+            hint="split them with in_chunks",
+        )
+    if len({(item.publisher, item.batch_id, item.ordinal) for item in checked}) < len(checked):
+        raise ConflictError("two items of one publish have the same publisher, batch and ordinal")
+    return checked
+
+
+def _check_item(item: Item, size: int, limits: Limits) -> None:
+    where = f"stream {item.stream}, ordinal {item.ordinal}"
+    if size > limits.max_item_bytes:
+        raise LimitError(
+            f"an item of {size} bytes is over the limit of {limits.max_item_bytes}", where=where
+        )
+    if not item.keys or checked_keys(item.keys) != item.keys:
+        raise LimitError("an item needs keys, sorted and distinct", where=where)
+
+
+def stored_size(item: Item) -> int:
+    """Return ``len(item.stored)`` without building the bytes."""
+    payload = item.payload
+    header = 7 + len(payload.kind) + 32 + 32 + 4 + 2 + len(payload.key_id) + len(payload.nonce)
+    return header + len(payload.body) + len(item.signature)
+
+
+def in_chunks(items: Iterable[Item], limits: Limits) -> Iterator[list[Item]]:
+    """Split items, in order, into lists that one publish takes each.
+
+    An item over the limits gets a list of its own; ``prepare`` refuses that one.
+    """
+    chunk: list[Item] = []
+    total = 0
+    for item in items:
+        size = stored_size(item)
+        full = len(chunk) == limits.max_items_per_publish or total + size > limits.max_publish_bytes
+        if chunk and full:
+            yield chunk
+            chunk, total = [], 0
+        chunk.append(item)
+        total += size
+    if chunk:
+        yield chunk
