@@ -4,9 +4,9 @@ UTF-8, object members sorted by code point, no spaces, nothing escaped that need
 any size exactly; finite floats as Python's shortest ``repr`` (``0.1``, ``1e-06``), which reads back
 as the same float. Not-a-number, infinities, duplicate members and lone surrogates do not exist.
 
->>> encode({"b": [1, 2.5], "a": "é"}).decode()
+>>> canonical_json({"b": [1, 2.5], "a": "é"}).decode()
 '{"a":"é","b":[1,2.5]}'
->>> decode(b'{"a":1}')
+>>> parse_canonical(b'{"a":1}')
 {'a': 1}
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from precisionchain.errors import CodecError
 
 
-def encode(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """Return the canonical text of None, booleans, numbers, strings, lists and str-keyed dicts.
 
     Raises:
@@ -34,7 +34,7 @@ def encode(value: Any) -> bytes:
         raise CodecError("a value that canonical JSON cannot hold") from error
 
 
-def decode(text: bytes) -> Any:
+def parse_canonical(text: bytes) -> Any:
     """Return the value of a canonical text.
 
     Raises:
@@ -44,7 +44,7 @@ def decode(text: bytes) -> Any:
         value = json.loads(text.decode(), parse_constant=_refuse, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise CodecError("not canonical JSON") from error
-    if encode(value) != text:
+    if canonical_json(value) != text:
         raise CodecError("JSON that is not in canonical form")
     return value
 
