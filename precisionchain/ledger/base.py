@@ -158,8 +158,8 @@ class Ledger(Protocol):
         """Check items for one publish and freeze them; nothing is stored.
 
         Raises:
-            LimitError: an item, a key or the whole is beyond ``limits``; keys are not sorted and
-                distinct, or there are none.
+            LimitError: an item, a key or the whole is beyond ``limits``, or keys are not sorted
+                and distinct.
             UnknownStreamError: nobody created the stream.
             ConflictError: two of the items have one (publisher, batch_id, ordinal).
         """
@@ -247,8 +247,8 @@ def checked_items(items: Iterable[Item], limits: Limits) -> tuple[Item, ...]:
     """Return items that keep the limits of one publish.
 
     Raises:
-        LimitError: an item, a key or the whole is beyond the limits; keys are not sorted and
-            distinct, or there are none.
+        LimitError: an item, a key or the whole is beyond the limits, or keys are not sorted and
+            distinct.
         ConflictError: two of the items have one (publisher, batch_id, ordinal).
     """
     checked = tuple(items)
@@ -273,8 +273,8 @@ def _check_item(item: Item, size: int, limits: Limits) -> None:
         raise LimitError(
             f"an item of {size} bytes is over the limit of {limits.max_item_bytes}", where=where
         )
-    if not item.keys or checked_keys(item.keys) != item.keys:
-        raise LimitError("an item needs keys, sorted and distinct", where=where)
+    if checked_keys(item.keys) != item.keys:
+        raise LimitError("an item's keys must be sorted and distinct", where=where)
 
 
 def stored_size(item: Item) -> int:

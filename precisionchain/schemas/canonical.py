@@ -24,8 +24,8 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         CodecError: the value, or a part of it, has no canonical JSON.
     """
-    _check_members(value)
     try:
+        _check_members(value)
         text = json.dumps(
             value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
         )

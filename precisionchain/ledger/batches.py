@@ -1,0 +1,137 @@
+"""Sealed batches as readers see them: seals, heads, and a batch's items checked leaf by leaf."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from precisionchain.errors import CodecError, IntegrityError
+from precisionchain.ledger.base import Ledger, LedgerItem
+from precisionchain.schemas.items import SEAL_ORDINAL, Item, ItemClass
+from precisionchain.schemas.manifest import NO_PARENT, Manifest, leaves_of_pages
+from precisionchain.schemas.merkle import merkle_root
+from precisionchain.schemas.streams import BATCH, StreamName, batch_key
+
+Entitled = Callable[[LedgerItem], bool]
+"""Whether a single item is signed by someone who could say it at that position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A valid manifest where it stands."""
+
+    position: int
+    time: datetime
+    publisher: bytes
+    manifest: Manifest
+
+
+def streams_of(ledger: Ledger) -> Mapping[str, list[str]]:
+    """Return every family's streams (buckets), in the order of creation."""
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in ledger.streams():
+        families[StreamName.parse(name).family].append(name)
+    return families
+
+
+def family_items(
+    ledger: Ledger, family: str, key: str | None = None, *, after: int = -1
+) -> Iterator[LedgerItem]:
+    """Yield the items of all buckets of a family in order of position."""
+    found = [
+        ledger_item
+        for stream in streams_of(ledger).get(family, [])
+        for ledger_item in ledger.items(stream, key, after=after)
+    ]
+    yield from sorted(found, key=lambda ledger_item: ledger_item.position)
+
+
+def seals(ledger: Ledger, entitled: Entitled, *, after: int = -1) -> Iterator[Seal]:
+    """Yield the valid seals after a position, in order.
+
+    A manifest that is not signed by a member, or that contradicts its own item, is no seal.
+    """
+    for found in family_items(ledger, BATCH, after=after):
+        item = found.item
+        if item.ordinal != SEAL_ORDINAL or item.item_class is not ItemClass.SINGLE:
+            continue
+        if not entitled(found):
+            continue
+        try:
+            manifest = Manifest.from_body(item.payload.body)
+        except CodecError:
+            continue  # reported by verify, which reads every manifest again
+        if manifest.batch_id == item.batch_id:
+            yield Seal(found.position, found.time, item.publisher, manifest)
+
+
+def heads(sealed: Iterable[Seal]) -> dict[tuple[bytes, str], Seal]:
+    """Return the head of each (publisher, source): the last seal that follows the head before it.
+
+    Two seals with one parent would be a fork by one site; the first keeps its place.
+    """
+    newest: dict[tuple[bytes, str], Seal] = {}
+    for seal in sealed:
+        place = (seal.publisher, seal.manifest.source)
+        before = newest[place].manifest.batch_id if place in newest else NO_PARENT
+        if seal.manifest.parent_id == before:
+            newest[place] = seal
+    return newest
+
+
+def sealed_leaves(ledger: Ledger, seal: Seal) -> list[bytes]:
+    """Return the leaves a seal commits to, read from its pages and checked against its root.
+
+    Raises:
+        IntegrityError: a page is missing, or pages and root disagree.
+    """
+    manifest = seal.manifest
+    where = f"batch {manifest.batch[:16]}"
+    wanted = {bytes.fromhex(digest): index for index, digest in enumerate(manifest.pages)}
+    bodies: dict[int, bytes] = {}
+    for found in family_items(ledger, BATCH, batch_key(manifest.batch_id)):
+        item = found.item
+        index = wanted.get(sha256(item.payload.body).digest())
+        if index is not None and item.publisher == seal.publisher:
+            bodies.setdefault(index, item.payload.body)
+    if len(bodies) < len(wanted):
+        raise IntegrityError("a leaf page is missing", where=where)
+    leaves = leaves_of_pages([bodies[index] for index in sorted(bodies)])
+    if len(leaves) != manifest.items or merkle_root(leaves).hex() != manifest.root:
+        raise IntegrityError("the leaves do not give the sealed root", where=where)
+    return leaves
+
+
+def sealed_items(ledger: Ledger, seal: Seal, network: bytes) -> Iterator[Item]:
+    """Yield a batch's items, family by family, each checked against its sealed leaf.
+
+    Items under the batch's key that the seal does not commit to are strays and left out.
+
+    Raises:
+        IntegrityError: after the last item, where an ordinal has no item with its leaf.
+    """
+    leaves = sealed_leaves(ledger, seal)
+    missing = set(range(len(leaves)))
+    buckets = streams_of(ledger)
+    key = batch_key(seal.manifest.batch_id)
+    for family in dict.fromkeys(family for family, _ in seal.manifest.families):
+        for stream in buckets.get(family, []):
+            for found in ledger.items(stream, key):
+                item = found.item
+                if (
+                    item.ordinal in missing
+                    and item.publisher == seal.publisher
+                    and item.batch_id == seal.manifest.batch_id
+                    and item.leaf(network) == leaves[item.ordinal]
+                ):
+                    missing.discard(item.ordinal)
+                    yield item
+    if missing:
+        raise IntegrityError(
+            f"{len(missing)} of {len(leaves)} sealed items are not on the ledger",
+            where=f"batch {seal.manifest.batch[:16]}",
+            hint="run `precisionchain verify`",
+        )
