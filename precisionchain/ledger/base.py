@@ -183,7 +183,7 @@ class Ledger(Protocol):
         after: int = -1,
         limit: int | None = None,
     ) -> Iterator[LedgerItem]:
-        """Yield items in order of position: those that were final when the first was asked for.
+        """Yield, in order of position, items that were final at the time of the call.
 
         Args:
             stream: of this stream; None means all streams.
