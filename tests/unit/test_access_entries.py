@@ -1,0 +1,322 @@
+"""Access entries: what is written is what is read, byte for byte the same each time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from precisionchain.access import entries, postings
+from precisionchain.access.entries import (
+    Failed,
+    Outcome,
+    Refused,
+    Request,
+    Result,
+    ResultPart,
+    decode,
+    encode_outcome,
+    encode_request,
+    join_result,
+)
+from precisionchain.access.zstd_json import MAX_TEXT_BYTES, pack, unpack
+from precisionchain.errors import CodecError
+from precisionchain.ledger.signing import Signer, single_item
+from precisionchain.schemas.canonical import canonical_json
+from precisionchain.schemas.items import Codec, Item, Payload
+
+QUESTION = "00112233445566778899aabbccddeeff"
+SIGNER = Signer(bytes(range(32)))
+
+INT64 = st.integers(-(2**63), 2**63 - 1)
+PERSONS = st.dictionaries(st.sampled_from(["A", "B", "site 3"]), st.lists(INT64, max_size=30))
+ALLELE = st.tuples(
+    st.sampled_from(["1", "9", "X", "GL000191.1"]),
+    st.integers(0, 2**31),
+    st.sampled_from(["A", "G", "CTT"]),
+    st.sampled_from(["T", "<DEL>", "]13:123456]T", "*"]),
+)
+
+
+def alleles_of(rows: list[tuple[str, int, str, str]]) -> postings.Alleles:
+    named = [dict(zip(postings.ALLELE_SCHEMA.names, row, strict=True)) for row in rows]
+    return postings.alleles(pa.Table.from_pylist(named, schema=postings.ALLELE_SCHEMA))
+
+
+def as_item(payload: Payload) -> Item:
+    return single_item("ACCESS_1", ("u:ada",), payload, signer=SIGNER, network=bytes(32))
+
+
+def stored_again(outcome: Outcome) -> Outcome:
+    decoded = [decode(as_item(payload)) for payload in encode_outcome(outcome)]
+    if isinstance(decoded[0], ResultPart):
+        return join_result([part for part in reversed(decoded) if isinstance(part, ResultPart)])
+    assert len(decoded) == 1
+    assert isinstance(decoded[0], Refused | Failed)
+    return decoded[0]
+
+
+def plain(some: postings.Persons) -> dict[str, list[int]]:
+    return {site: ids.tolist() for site, ids in some.items()}
+
+
+@given(
+    question=st.dictionaries(st.text(), st.none() | INT64 | st.text() | st.lists(st.text())),
+    purpose=st.none() | st.text(),
+    position=st.none() | st.integers(0, 2**40),
+    milliseconds=st.integers(0, 2**42),
+)
+def test_a_request_is_read_as_written(
+    question: dict[str, Any], purpose: str | None, position: int | None, milliseconds: int
+) -> None:
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    asked = Request(
+        QUESTION, "ada", SIGNER.public_key, time, "maf", "genetic", question, purpose, position
+    )
+    assert decode(as_item(encode_request(asked))) == asked
+
+
+def test_a_requests_bytes() -> None:
+    berlin = timezone(timedelta(hours=2))
+    asked = Request(
+        QUESTION,
+        "ada",
+        SIGNER.public_key,
+        datetime(2026, 5, 1, 14, 0, 0, 123456, berlin),
+        "domain",
+        "clinical",
+        {"concept": 201826, "descendants": True},
+        "diabetes study",
+        41,
+    )
+    payload = encode_request(asked)
+    assert (payload.kind, payload.codec) == ("access", Codec.JSON)
+    assert payload.body == (
+        b'{"data":"clinical","entry":"request","operation":"domain","position":41,'
+        b'"purpose":"diabetes study","question":{"concept":201826,"descendants":true},'
+        b'"question_id":"00112233445566778899aabbccddeeff",'
+        b'"time":"2026-05-01T12:00:00.123Z","user":"ada"}'
+    )
+
+
+def test_a_results_text() -> None:
+    result = Result(
+        QUESTION,
+        3,
+        "ab" * 32,
+        postings.persons({"B": [7, 5, 7, -2], "A": [42], "C": []}),
+        postings.persons({"B": [5, 6]}),
+        alleles_of([("9", 12, "A", "G"), ("9", 10, "A", "T"), ("9", 10, "A", "G")]),
+    )
+    (payload,) = encode_outcome(result)
+    assert payload.codec is Codec.JSON_ZSTD
+    assert unpack(payload) == {
+        "entry": "result",
+        "question_id": QUESTION,
+        "part": 0,
+        "parts": 1,
+        "rows": 3,
+        "digest": "ab" * 32,
+        "returned": [["A", "42"], ["B", "-2 7 2"]],
+        "contributed": [["B", "6"]],  # 5 is returned already
+        "variants": [["9", "10 0 2", "A A A", "G T G"]],
+    }
+
+
+@given(returned=PERSONS, contributed=PERSONS, rows=st.lists(ALLELE, max_size=20))
+def test_a_result_is_read_as_written(
+    returned: dict[str, list[int]],
+    contributed: dict[str, list[int]],
+    rows: list[tuple[str, int, str, str]],
+) -> None:
+    result = Result(
+        QUESTION,
+        5,
+        "00" * 32,
+        postings.persons(returned),
+        postings.persons(contributed),
+        alleles_of(rows),
+    )
+    read = stored_again(result)
+    assert isinstance(read, Result)
+    assert (read.rows, read.digest) == (5, "00" * 32)
+    assert plain(read.returned) == {
+        site: sorted(set(ids)) for site, ids in sorted(returned.items()) if ids
+    }
+    apart = {site: set(ids) - set(returned.get(site, ())) for site, ids in contributed.items()}
+    assert plain(read.contributed) == {
+        site: sorted(ids) for site, ids in sorted(apart.items()) if ids
+    }
+    assert [tuple(row.values()) for row in read.variants.to_pylist()] == sorted(set(rows))
+    for site, person_id in [("A", 5), ("B", -(2**63))]:
+        assert postings.holds(read.returned, site, person_id) is (
+            person_id in returned.get(site, ())
+        )
+
+
+@pytest.mark.parametrize(
+    "outcome", [Refused(QUESTION, "UsageError", "The request is malformed."), Failed(QUESTION, "X")]
+)
+def test_an_outcome_without_answer_is_read_as_written(outcome: Outcome) -> None:
+    assert stored_again(outcome) == outcome
+
+
+def test_a_long_result_is_paged_and_joined_in_any_order() -> None:
+    rng = np.random.default_rng(1)
+    ids = np.unique(rng.integers(-(2**63), 2**63 - 1, 120_000))
+    bases = rng.choice(list("ACGT"), 60_000)
+    table = postings.alleles(
+        pa.table(
+            {
+                "chrom": pa.array(rng.choice(["1", "2"], 60_000)),
+                "pos": pa.array(rng.integers(1, 10**9, 60_000)),
+                "ref": pa.array(bases),
+                "alt": pa.array(np.char.add(bases, "T")),
+            }
+        )
+    )
+    result = Result(QUESTION, 9, "11" * 32, {"A": ids}, {"B": ids[::7]}, table)
+    payloads = encode_outcome(result)
+    assert len(payloads) > 2
+    limit = entries.PART_BYTES + 1000
+    assert all(len(canonical_json(unpack(payload))) < limit for payload in payloads)
+    read = stored_again(result)
+    assert isinstance(read, Result)
+    assert np.array_equal(read.returned["A"], ids)
+    assert np.array_equal(read.contributed["B"], ids[::7])
+    assert read.variants.equals(table)
+
+
+def test_the_same_result_has_the_same_bytes() -> None:
+    one = Result(QUESTION, 2, "22" * 32, postings.persons({"B": [1, 2], "A": [3]}))
+    two = Result(QUESTION, 2, "22" * 32, postings.persons({"A": [3, 3], "B": [2, 1]}))
+    assert encode_outcome(one) == encode_outcome(two)
+
+
+def test_entries_of_one_question_have_distinct_batch_ids_that_follow_from_it() -> None:
+    ids = [entries.request_batch(QUESTION), *(entries.outcome_batch(QUESTION, i) for i in range(3))]
+    assert len(set(ids)) == 4
+    assert all(len(batch) == 32 for batch in ids)
+    assert entries.outcome_batch("ff" * 16) not in ids
+
+
+@pytest.mark.parametrize(
+    ("ref", "alt"), [("", "A"), ("A", ""), ("A C", "G"), ("A", "G\t"), ("A" * 2**18, "G")]
+)
+def test_an_allele_that_cannot_be_logged_is_refused_before_writing(ref: str, alt: str) -> None:
+    result = Result(QUESTION, 1, "", variants=alleles_of([("9", 1, ref, alt)]))
+    with pytest.raises(CodecError):
+        encode_outcome(result)
+
+
+@pytest.mark.parametrize("ids", [[3, 1], [1, 1]])
+def test_an_unsorted_list_is_refused_before_writing(ids: list[int]) -> None:
+    with pytest.raises(CodecError, match="not sorted"):
+        encode_outcome(Result(QUESTION, 1, "", {"A": np.array(ids, np.int64)}))
+
+
+GOOD = {"entry": "failed", "question_id": QUESTION, "error": "X"}
+RESULT = {
+    "entry": "result",
+    "question_id": QUESTION,
+    "part": 0,
+    "parts": 1,
+    "rows": 0,
+    "digest": "",
+}
+BAD_BODIES: dict[str, Any] = {
+    "no object": [1],
+    "no entry": {"question_id": QUESTION},
+    "another entry": {**GOOD, "entry": "peek"},
+    "short question id": {**GOOD, "question_id": "00"},
+    "question id in capitals": {**GOOD, "question_id": QUESTION.upper()},
+    "question id no text": {**GOOD, "question_id": 7},
+    "error no text": {**GOOD, "error": None},
+    "part beyond parts": {**RESULT, "part": 1},
+    "rows no number": {**RESULT, "rows": "many"},
+    "time without zone": {
+        **GOOD,
+        "entry": "request",
+        "user": "ada",
+        "operation": "maf",
+        "data": "genetic",
+        "question": {},
+        "purpose": None,
+        "position": 1,
+        "time": "2026-05-01T12:00:00",
+    },
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_a_malformed_entry_is_no_entry(name: str) -> None:
+    body = Payload("access", Codec.JSON, canonical_json(BAD_BODIES[name]))
+    with pytest.raises(CodecError):
+        decode(as_item(body))
+
+
+BAD_LISTS: dict[str, dict[str, Any]] = {
+    "persons backwards": {"returned": [["A", "5 -1"]]},
+    "a person twice": {"returned": [["A", "5 0"]]},
+    "pieces out of order": {"returned": [["A", "5"], ["A", "4"]]},
+    "beyond int64": {"returned": [["A", str(2**63)]]},
+    "gap over the end": {"returned": [["A", f"{2**63 - 1} 1"]]},
+    "gap beyond 64 bits": {"returned": [["A", f"1 {2**64}"]]},
+    "no number": {"contributed": [["A", "x"]]},
+    "empty": {"contributed": [["A", ""]]},
+    "a member short": {"contributed": [["A"]]},
+    "alleles of other lengths": {"variants": [["9", "1 1", "A A", "G"]]},
+    "no list": {"variants": 5},
+}
+
+
+@pytest.mark.parametrize("name", BAD_LISTS)
+def test_malformed_lists_are_no_result(name: str) -> None:
+    part = decode(as_item(pack("access", {**RESULT, **BAD_LISTS[name]})))
+    assert isinstance(part, ResultPart)
+    with pytest.raises(CodecError):
+        join_result([part])
+
+
+def test_parts_that_do_not_fit_are_no_result() -> None:
+    one = ResultPart(QUESTION, 0, 2, 5, "aa", {})
+    for other in (
+        ResultPart(QUESTION, 0, 2, 5, "aa", {}),
+        ResultPart(QUESTION, 1, 3, 5, "aa", {}),
+        ResultPart(QUESTION, 1, 2, 6, "aa", {}),
+        ResultPart(QUESTION, 1, 2, 5, "bb", {}),
+    ):
+        with pytest.raises(CodecError):
+            join_result([one, other])
+    with pytest.raises(CodecError):
+        join_result([one])
+
+
+def test_a_frame_that_unfolds_without_bound_is_refused() -> None:
+    bomb = pa.Codec("zstd").compress(b" " * (MAX_TEXT_BYTES + 1), asbytes=True)
+    assert len(bomb) < 10_000
+    with pytest.raises(CodecError, match="bound"):
+        unpack(Payload("access", Codec.JSON_ZSTD, bomb))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        Payload("access", Codec.JSON_ZSTD, b"no frame"),
+        Payload("access", Codec.ARROW, b"{}"),
+        Payload("access", Codec.JSON, b'{"b":1,"a":1}'),
+    ],
+)
+def test_other_bytes_are_no_entry(payload: Payload) -> None:
+    with pytest.raises(CodecError):
+        decode(as_item(payload))
+
+
+def test_another_kind_of_item_is_no_entry() -> None:
+    with pytest.raises(CodecError, match="manifest"):
+        decode(as_item(Payload("manifest", Codec.JSON, canonical_json(GOOD))))
