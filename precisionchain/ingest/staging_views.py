@@ -1,0 +1,112 @@
+"""Views over staged runs, so that plain DuckDB reads staging.
+
+The file holds views and nothing else: opening it costs nothing, and replacing it harms nobody. Its
+views name absolute paths, because DuckDB resolves relative ones against the reader's working
+directory; after a site folder was moved, the next command that stages writes them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from precisionchain.ingest.sql_text import identifier, literal, parquet, raw_rows
+from precisionchain.ingest.staging import Run
+
+OMOP_FILES = {
+    "rejected": (
+        "table_name VARCHAR, rule VARCHAR, severity VARCHAR, file VARCHAR, record BIGINT,"
+        " line BIGINT, column_name VARCHAR"
+    ),
+    "warnings": (
+        "table_name VARCHAR, rule VARCHAR, severity VARCHAR, column_name VARCHAR, n BIGINT"
+    ),
+    "normalised": "table_name VARCHAR, column_name VARCHAR, normalisation VARCHAR, n BIGINT",
+    "tables": (
+        "table_name VARCHAR, file VARCHAR, n_records BIGINT, n_accepted BIGINT, n_rejected BIGINT"
+    ),
+}
+"""Files of an OMOP run that describe its rows, with their columns."""
+
+VCF_FILES = ("samples", "sites", "counts", "extent", "refused", "blocks")
+"""Files of a run of genotypes that are views under their own names."""
+
+
+def write_views(runs: Sequence[Run], target: Path) -> None:
+    """Write a database of views over runs, and put it into place by rename."""
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    with duckdb.connect(str(partial)) as database:
+        _create(database, runs)
+    partial.chmod(0o600)
+    # A write-ahead log that an analyst's session left belongs to the older file alone.
+    target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
+    partial.replace(target)
+
+
+def database_of_views(runs: Sequence[Run]) -> duckdb.DuckDBPyConnection:
+    """Return a database in memory with views over runs."""
+    database = duckdb.connect()
+    _create(database, runs)
+    return database
+
+
+def _create(database: duckdb.DuckDBPyConnection, runs: Sequence[Run]) -> None:
+    parts: dict[str, list[str]] = {}
+    for run in runs:
+        for view, rows in _omop_rows(run) if run.kind == "omop" else _vcf_rows(run):
+            select = f"SELECT *, {literal(run.source)} AS _source FROM {rows}"
+            parts.setdefault(view, []).append(select)
+    for view, columns in OMOP_FILES.items():
+        parts.setdefault(view, [_empty(f"{columns}, _source VARCHAR")])
+    for view, selects in sorted(parts.items()):
+        union = " UNION ALL BY NAME ".join(selects)
+        database.execute(f"CREATE VIEW {identifier(view)} AS {union}")
+    database.execute(f"CREATE VIEW runs AS {_runs(runs)}")
+
+
+def _omop_rows(run: Run) -> Iterator[tuple[str, str]]:
+    unparsed = {entry["table"]: entry["unparsed"] for entry in run.description["inputs"]}
+    path = run.path.absolute()
+    for file in sorted(path.glob("accepted/*.parquet")):
+        yield file.stem, parquet(file)
+    for file in sorted(path.glob("raw/*.parquet")):
+        yield f"raw_{file.stem}", raw_rows(path, file.stem, unparsed=unparsed[file.stem])
+    for name in OMOP_FILES:
+        yield name, parquet(path / f"{name}.parquet")
+
+
+def _vcf_rows(run: Run) -> Iterator[tuple[str, str]]:
+    for name in VCF_FILES:
+        file = run.path.absolute() / f"{name}.parquet"
+        if file.exists():
+            yield name, parquet(file)
+
+
+def _empty(columns: str) -> str:
+    named = ", ".join(
+        "CAST(NULL AS {1}) AS {0}".format(*column.split()) for column in columns.split(",")
+    )
+    return f"SELECT {named} WHERE false"
+
+
+def _runs(runs: Sequence[Run]) -> str:
+    columns = "run, kind, source, source_id, cdm_version, build, validated"
+    rows = [
+        f"({literal(run.name)}, {literal(run.kind)}, {literal(run.source)},"
+        f" {literal(run.source_id)}, {_text(run.description.get('cdm_version'))},"
+        f" {_text(run.description.get('build'))}, {str(run.validated).lower()})"
+        for run in runs
+    ]
+    if rows:
+        return f"SELECT * FROM (VALUES {', '.join(rows)}) AS run ({columns})"
+    return _empty(
+        "run VARCHAR, kind VARCHAR, source VARCHAR, source_id VARCHAR, cdm_version VARCHAR,"
+        " build VARCHAR, validated BOOLEAN"
+    )
+
+
+def _text(value: str | None) -> str:
+    return "CAST(NULL AS VARCHAR)" if value is None else literal(value)
