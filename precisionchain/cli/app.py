@@ -1,0 +1,133 @@
+"""The command line's root: global options, ``init``, ``sql``, ``sync``, ``verify``, ``demo``.
+
+Commands parse, call ``Site`` or ``connect``, and render. Errors end in one line on stderr and the
+exit code of their class (``errors.py``).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from precisionchain import __version__
+from precisionchain.cli import audit, ingest, query, render
+from precisionchain.cli.progress import StderrProgress
+from precisionchain.cli.scope import Scope, scope
+from precisionchain.errors import PrecisionChainError
+
+app = typer.Typer(
+    name="precisionchain",
+    help="OMOP tables and VCF genotypes on append-only, audited streams.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+ingest.register(app)
+app.add_typer(query.app, name="query", help="Ask; every question is logged before its answer.")
+app.add_typer(audit.app, name="audit", help="Read the access log; which is logged, too.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"precisionchain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    directory: Annotated[
+        Path, typer.Option("-C", "--directory", help="The site folder.", show_default="here")
+    ] = Path(),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    _version_flag: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """OMOP tables and VCF genotypes on append-only, audited streams."""
+    context.obj = Scope(directory, StderrProgress(quiet=quiet))
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder to make a site of.")],
+    site: Annotated[str, typer.Option(help="The site's name, as in `A:42`.")],
+    build: Annotated[str, typer.Option(help="Reference build: GRCh37 or GRCh38.")] = "GRCh38",
+    ancestors: Annotated[
+        Path | None, typer.Option(help="CSV of chosen ancestors: domain,concept_id.")
+    ] = None,
+    ledger: Annotated[
+        str, typer.Option(help="The ledger, relative to the folder.")
+    ] = "embedded:ledger.sqlite",
+) -> None:
+    """Make a site: its folder, its keys, and the network on its ledger."""
+    from precisionchain.site import Site
+
+    made = Site.init(folder, site=site, build=build, ancestors=ancestors, ledger=ledger)
+    scope(context).progress.step(f"site {made.config.site} in {folder}, ledger {ledger}")
+
+
+@app.command()
+def sql(
+    context: typer.Context,
+    statement: Annotated[str, typer.Argument(help="One SELECT over this site's own staging.")],
+    as_json: Json = False,
+) -> None:
+    """Ask this site's own staging in SQL: read-only, and logged."""
+    answer = scope(context).site().sql(statement)
+    render.frame(answer, as_json=as_json)
+
+
+@app.command()
+def sync(context: typer.Context, as_json: Json = False) -> None:
+    """Bring the local replica up to the ledger."""
+    report = scope(context).site().sync(progress=scope(context).progress.step)
+    row = {
+        "position": report.position,
+        "generation": report.generation,
+        "unpacked": len(report.unpacked),
+        "superseded": len(report.superseded),
+        "incomplete": len(report.incomplete),
+    }
+    if as_json:
+        render.json_lines([row])
+    else:
+        typer.echo(", ".join(f"{name} {value}" for name, value in row.items()))
+
+
+@app.command()
+def verify(context: typer.Context, as_json: Json = False) -> None:
+    """Check ledger, signatures, batches, mappings and replica, from the bytes up."""
+    checks = scope(context).site().verify(progress=scope(context).progress.step)
+    for check in checks:
+        if as_json:
+            render.json_lines([check.row()])
+        else:
+            typer.echo(check.line())
+    if not all(check.ok for check in checks):
+        raise typer.Exit(8)
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Option(help="Where to make it.")] = Path("demo_network"),
+) -> None:
+    """Generate a small hospital, ingest it, ask five questions, compare with the truth."""
+    from precisionchain.cli.demo import run_demo
+
+    raise typer.Exit(run_demo(directory))
+
+
+def main() -> None:
+    """Run the command line; a named error is one line on stderr and its exit code."""
+    try:
+        app()
+    except PrecisionChainError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(error.exit_code) from None

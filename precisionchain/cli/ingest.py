@@ -1,0 +1,181 @@
+"""``ingest``, ``stage``, ``validate`` and ``publish``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from precisionchain.cli import render
+from precisionchain.cli.scope import scope
+
+if TYPE_CHECKING:
+    from precisionchain.site import Ingested
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+Folder = Annotated[Path, typer.Argument(help="A folder of OMOP CSV files.")]
+Vocabulary = Annotated[
+    Path | None, typer.Option(help="A folder of OMOP vocabulary files, as from Athena.")
+]
+Source = Annotated[str | None, typer.Option(help="The source's name; its next export replaces it.")]
+Vcfs = Annotated[list[Path], typer.Argument(help="VCF or BCF files with the same samples.")]
+Samples = Annotated[Path, typer.Option(help="CSV: sample_id,person_id[,sex]; or .fam, .psam.")]
+Build = Annotated[str, typer.Option(help="Reference build of the files.")]
+Assay = Annotated[str, typer.Option(help="sites, wgs, or a BED file of what was assayed.")]
+Unverified = Annotated[
+    bool, typer.Option("--build-unverified", help="Take the build on trust; published as such.")
+]
+HalfCall = Annotated[str, typer.Option(help="missing, haploid, reference or error.")]
+QualityControl = Annotated[str, typer.Option("--qc", help="none, mark or remove.")]
+Shrinking = Annotated[
+    bool, typer.Option("--allow-shrinking", help="Accept that many persons vanish.")
+]
+
+ingest_app = typer.Typer(no_args_is_help=True)
+stage_app = typer.Typer(no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the root."""
+    app.add_typer(ingest_app, name="ingest", help="Stage, validate, publish and sync a source.")
+    app.add_typer(stage_app, name="stage", help="Stage a source, to look at before publishing.")
+    app.command()(validate)
+    app.command()(publish)
+
+
+@ingest_app.command("omop")
+def ingest_omop(
+    context: typer.Context,
+    directory: Folder,
+    vocabulary: Vocabulary = None,
+    source: Source = None,
+    allow_shrinking: Shrinking = False,
+    as_json: Json = False,
+) -> None:
+    """Stage, validate and publish OMOP tables as one sealed batch."""
+    done = (
+        scope(context)
+        .site()
+        .ingest_omop(
+            directory,
+            vocabulary=vocabulary,
+            source=source,
+            allow_shrinking=allow_shrinking,
+            progress=scope(context).progress,
+        )
+    )
+    _report(done, as_json=as_json)
+
+
+@ingest_app.command("vcf")
+def ingest_vcf(
+    context: typer.Context,
+    files: Vcfs,
+    samples: Samples,
+    build: Build,
+    assay: Assay = "sites",
+    qc: QualityControl = "none",
+    source: Source = None,
+    half_call: HalfCall = "missing",
+    build_unverified: Unverified = False,
+    as_json: Json = False,
+) -> None:
+    """Stage and publish genotypes as one sealed batch."""
+    done = (
+        scope(context)
+        .site()
+        .ingest_vcf(
+            files,
+            samples=samples,
+            build=build,
+            assay=assay,
+            qc=qc,
+            source=source,
+            half_call=half_call,
+            build_unverified=build_unverified,
+            progress=scope(context).progress,
+        )
+    )
+    _report(done, as_json=as_json)
+
+
+@stage_app.command("omop")
+def stage_omop(
+    context: typer.Context, directory: Folder, vocabulary: Vocabulary = None, source: Source = None
+) -> None:
+    """Stage OMOP files as text columns, to look at with `sql`."""
+    run = (
+        scope(context)
+        .site()
+        .stage_omop(
+            directory, vocabulary=vocabulary, source=source, progress=scope(context).progress
+        )
+    )
+    typer.echo(f"staged as run {run}; next: precisionchain validate")
+
+
+@stage_app.command("vcf")
+def stage_vcf(
+    context: typer.Context,
+    files: Vcfs,
+    samples: Samples,
+    build: Build,
+    assay: Assay = "sites",
+    source: Source = None,
+    half_call: HalfCall = "missing",
+    build_unverified: Unverified = False,
+) -> None:
+    """Stage genotypes as packed blocks and a table of sites, to look at with `sql`."""
+    run = (
+        scope(context)
+        .site()
+        .stage_vcf(
+            files,
+            samples=samples,
+            build=build,
+            assay=assay,
+            source=source,
+            half_call=half_call,
+            build_unverified=build_unverified,
+            progress=scope(context).progress,
+        )
+    )
+    typer.echo(f"staged as run {run}; next: precisionchain publish")
+
+
+def validate(
+    context: typer.Context,
+    source: Source = None,
+    as_json: Json = False,
+) -> None:
+    """Validate the newest staged OMOP run: every row is accepted, or rejected with its rule."""
+    site = scope(context).site()
+    render.frame(site.validate(source=source, progress=scope(context).progress), as_json=as_json)
+
+
+def publish(
+    context: typer.Context,
+    source: Source = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would leave the site; publish nothing.")
+    ] = False,
+    allow_shrinking: Shrinking = False,
+    as_json: Json = False,
+) -> None:
+    """Encode and publish the newest staged runs, sealed batch by batch."""
+    site = scope(context).site()
+    if dry_run:
+        render.frame(site.columns_leaving(source=source), as_json=as_json)
+        return
+    for done in site.publish(
+        source=source, allow_shrinking=allow_shrinking, progress=scope(context).progress
+    ):
+        _report(done, as_json=as_json)
+
+
+def _report(done: Ingested, *, as_json: bool) -> None:
+    if as_json:
+        render.json_lines([done.row()])
+    else:
+        typer.echo(done.line())

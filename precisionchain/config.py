@@ -1,0 +1,145 @@
+"""A site folder: where its parts lie, and the settings in ``precisionchain.toml``."""
+
+from __future__ import annotations
+
+import fcntl
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from precisionchain.errors import NotASiteError, SiteError, SiteExistsError, SiteLockedError
+
+FORMAT = 1
+CONFIG_NAME = "precisionchain.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFolder:
+    """The layout of a site folder; every path in it has its one home here."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings of the site."""
+        return self.root / CONFIG_NAME
+
+    @property
+    def staging(self) -> Path:
+        """Staged runs, one folder each."""
+        return self.root / "staging"
+
+    @property
+    def staging_views(self) -> Path:
+        """The DuckDB file of views over the newest runs."""
+        return self.root / "staging.duckdb"
+
+    @property
+    def outbox(self) -> Path:
+        """The batch that is being published."""
+        return self.root / "outbox.sqlite"
+
+    @property
+    def replica(self) -> Path:
+        """The local read model."""
+        return self.root / "replica"
+
+    @property
+    def site_key(self) -> Path:
+        """The key that signs batches."""
+        return self.root / "keys" / "site.key"
+
+    def user_key(self, user: str) -> Path:
+        """The key that signs a user's access entries."""
+        return self.root / "keys" / f"{user}.key"
+
+    @property
+    def lock(self) -> Path:
+        """The lock one writing job holds at a time."""
+        return self.root / "site.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteConfig:
+    """What ``precisionchain.toml`` says.
+
+    ``ledger`` is a URL (``embedded:ledger.sqlite``, relative to the folder); ``code`` the two
+    characters in the names of streams this site opens; ``user`` the default user.
+    """
+
+    site: str
+    code: str
+    ledger: str
+    user: str
+
+
+def read_config(folder: SiteFolder) -> SiteConfig:
+    """Return a site's settings.
+
+    Raises:
+        NotASiteError: the folder is no site.
+        SiteError: the file is damaged or of another format.
+    """
+    if not folder.config.is_file():
+        raise NotASiteError(
+            f"{folder.root} is not a site folder",
+            hint="make one with `precisionchain init FOLDER --site NAME`, or name one with -C",
+        )
+    try:
+        members = tomllib.loads(folder.config.read_text(encoding="utf-8"))
+        if members.pop("format") != FORMAT:
+            raise SiteError(f"not of format {FORMAT}", where=CONFIG_NAME)
+        return SiteConfig(**members)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise SiteError(
+            "the settings cannot be read",
+            where=CONFIG_NAME,
+            hint="format, site, code, ledger, user",
+        ) from error
+
+
+def write_config(folder: SiteFolder, config: SiteConfig) -> None:
+    """Write the settings of a new site, whole or not at all.
+
+    Raises:
+        SiteExistsError: the folder is a site already.
+    """
+    if folder.config.exists():
+        raise SiteExistsError(f"{folder.root} is a site already")
+    lines = [
+        "# A PrecisionChain site. Keys are in keys/; keep that folder private and backed up.",
+        f"format = {FORMAT}",
+        *(
+            f"{name} = {_quoted(getattr(config, name))}"
+            for name in ("site", "code", "ledger", "user")
+        ),
+    ]
+    temporary = folder.config.with_suffix(".partial")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(folder.config)
+
+
+@contextmanager
+def writing_job(folder: SiteFolder) -> Iterator[None]:
+    """Hold the site's lock: one job stages or publishes at a time; readers never take it.
+
+    Raises:
+        SiteLockedError: another job holds it.
+    """
+    with folder.lock.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SiteLockedError(
+                "another job is writing in this site folder",
+                where=folder.lock.name,
+                hint="wait for it to end",
+            ) from error
+        yield
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,223 @@
+"""From a staged run to a sealed batch: is it new, may it follow the head, encode, freeze, send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from precisionchain.errors import SealRefusedError
+from precisionchain.ingest.drafts import Draft
+from precisionchain.ingest.encode_omop import OmopEncoder
+from precisionchain.ingest.encode_vcf import encode_vcf, refuse_overlap
+from precisionchain.ingest.outbox import Outbox
+from precisionchain.ingest.send import Progress, Published, send_batch
+from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.batches import Entitled, Seal, heads, seals
+from precisionchain.ledger.signing import Signer
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.items import SEAL_ORDINAL
+from precisionchain.schemas.manifest import NO_PARENT, Manifest, batch_id_of
+from precisionchain.schemas.parameters import NetworkParameters
+
+MAX_VANISHING = 0.05
+"""Share of a source's persons that may vanish between two exports before sealing is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """A site as it publishes: its ledger, its key, and what the network agreed on."""
+
+    ledger: Ledger
+    network: bytes
+    parameters: NetworkParameters
+    signer: Signer
+    code: str
+    entitled: Entitled
+
+    def heads(self) -> dict[str, Seal]:
+        """Return this site's sealed heads by source."""
+        return {
+            source: seal
+            for (key, source), seal in heads(seals(self.ledger, self.entitled)).items()
+            if key == self.signer.public_key
+        }
+
+
+def resume(publisher: Publisher, outbox: Outbox, progress: Progress | None) -> list[Published]:
+    """Finish what a killed job left: send frozen batches, forget half-encoded ones."""
+    outbox.discard_unfrozen()
+    return [_send(publisher, outbox, batch, progress) for batch in outbox.frozen()]
+
+
+def publish_run(
+    publisher: Publisher,
+    outbox: Outbox,
+    run: Path,
+    snapshot: Snapshot,
+    *,
+    allow_shrinking: bool = False,
+    progress: Progress | None = None,
+    step: Callable[[str], None] | None = None,
+) -> Published:
+    """Publish a staged (and, for OMOP, validated) run as a sealed batch, unless it is the head.
+
+    Args:
+        publisher: the site.
+        outbox: its outbox, with nothing unfinished.
+        run: the run's folder.
+        snapshot: the replica, for what an earlier batch holds.
+        allow_shrinking: accept that many persons vanish.
+        progress: called with bytes sent.
+        step: called with a line per step.
+
+    Raises:
+        SealRefusedError: too many persons of the source would vanish.
+        OverlapError: genotypes of these persons are sealed over the same extent.
+    """
+    description = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    source, source_id = description["source"], bytes.fromhex(description["source_id"])
+    head = publisher.heads().get(source)
+    if head is not None and head.manifest.source_id == source_id.hex():
+        return Published(head.manifest.batch, source, head.manifest.items, 0, 0)
+    parent = NO_PARENT if head is None else head.manifest.batch_id
+    batch_id = batch_id_of(
+        publisher.network, publisher.signer.public_key, source, source_id, parent
+    )
+    if SEAL_ORDINAL in publisher.ledger.ordinals(publisher.signer.public_key, batch_id):
+        raise SealRefusedError(
+            "this batch was sealed before and is no longer the head of its source",
+            where=f"source {source}",
+            hint="run `precisionchain verify`: the ledger's heads are not what they should be",
+        )
+    identity = {"batch": batch_id.hex(), "parent": parent.hex()}
+    if step:
+        step(f"encode {description['kind']} source {source}")
+    if description["kind"] == "omop":
+        encoder = OmopEncoder(run, publisher.parameters)
+        if head is not None and not allow_shrinking:
+            _refuse_vanishing(encoder.persons(), head, snapshot)
+        drafts = encoder.drafts()
+        manifest = _omop_manifest(run, description, encoder, identity)
+    else:
+        refuse_overlap(run, snapshot, publisher.signer.public_key.hex())
+        drafts = encode_vcf(run, publisher.parameters)
+        manifest = _vcf_manifest(run, description, identity)
+    frozen = outbox.fill(
+        _counted(drafts, step), manifest, signer=publisher.signer, network=publisher.network
+    )
+    if step:
+        step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
+    return _send(publisher, outbox, frozen, progress)
+
+
+def _send(publisher: Publisher, outbox: Outbox, batch: Any, progress: Progress | None) -> Published:
+    return send_batch(
+        outbox,
+        publisher.ledger,
+        batch,
+        publisher=publisher.signer.public_key,
+        code=publisher.code,
+        parameters=publisher.parameters,
+        progress=progress,
+    )
+
+
+def _counted(drafts: Iterator[Draft], step: Callable[[str], None] | None) -> Iterator[Draft]:
+    for number, draft in enumerate(drafts, start=1):
+        if step and number % 500 == 0:
+            step(f"  {number} items encoded")
+        yield draft
+
+
+def _omop_manifest(
+    run: Path, description: dict[str, Any], encoder: OmopEncoder, identity: dict[str, str]
+) -> Manifest:
+    with duckdb.connect() as database:
+        rows = database.execute(
+            "select table_name, sum(n_records)::bigint, sum(n_accepted)::bigint,"
+            " sum(n_rejected)::bigint from read_parquet(?) group by 1 order by 1",
+            [str(run / "tables.parquet")],
+        ).fetchall()
+        normalised = dict(
+            database.execute(
+                "select table_name, sum(n)::bigint from read_parquet(?) group by 1",
+                [str(run / "normalised.parquet")],
+            ).fetchall()
+        )
+    return _manifest(
+        description,
+        identity,
+        tables={
+            name: {
+                "records": records,
+                "accepted": accepted,
+                "rejected": rejected,
+                "normalised": normalised.get(name, 0),
+            }
+            for name, records, accepted, rejected in rows
+        },
+        refused_columns=encoder.refused_columns(),
+        vocabulary_release=encoder.vocabulary_release(),
+        persons=len(encoder.persons()),
+    )
+
+
+def _vcf_manifest(run: Path, description: dict[str, Any], identity: dict[str, str]) -> Manifest:
+    with duckdb.connect() as database:
+        found = database.execute(
+            "select count(*) from read_parquet(?)", [str(run / "samples.parquet")]
+        ).fetchall()
+    return _manifest(
+        description,
+        identity,
+        assay=description["assay"],
+        build_proof=description["build_proof"],
+        statistics=description.get("statistics", {}),
+        persons=found[0][0],
+    )
+
+
+def _manifest(description: dict[str, Any], identity: dict[str, str], **content: Any) -> Manifest:
+    """Return a manifest still without items, root and pages; inputs lose their file names."""
+    inputs = [
+        {name: value for name, value in entry.items() if name != "file"}
+        for entry in description["inputs"]
+    ]
+    return Manifest(
+        kind=description["kind"],
+        source=description["source"],
+        source_id=description["source_id"],
+        items=0,
+        root="",
+        families=(),
+        pages=(),
+        inputs=tuple(inputs),
+        settings=description.get("settings", {}),
+        **identity,
+        **content,
+    )
+
+
+def _refuse_vanishing(persons: list[int], head: Seal, snapshot: Snapshot) -> None:
+    """Refuse an export that lost many of the persons its source had: more likely a wrong folder."""
+    path = snapshot.path("MAP_PERSON/map-person")
+    if path is None:
+        return
+    with duckdb.connect() as database:
+        found = database.execute(
+            "select person_id from read_parquet(?) where batch = ?",
+            [str(path), head.manifest.batch],
+        ).fetchall()
+    before = {row[0] for row in found}
+    vanished = len(before - set(persons))
+    if before and vanished > MAX_VANISHING * len(before):
+        raise SealRefusedError(
+            f"{vanished} of {len(before)} persons of this source are not in the new export",
+            where=f"source {head.manifest.source}",
+            hint="name another source with --source, or accept it with --allow-shrinking",
+        )

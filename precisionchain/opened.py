@@ -1,0 +1,106 @@
+"""A site folder with its ledger open: what both doors, ``Site`` and ``Network``, stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from precisionchain.access.gate import Gate
+from precisionchain.config import SiteConfig, SiteFolder, read_config
+from precisionchain.errors import UsageError
+from precisionchain.ingest.publish import Publisher
+from precisionchain.ledger.base import LedgerItem
+from precisionchain.ledger.batches import family_items
+from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.opening import open_ledger
+from precisionchain.ledger.signing import Signer, load_key
+from precisionchain.replica.catalogue import Snapshot, read_snapshot
+from precisionchain.replica.sync import SyncReport, sync
+from precisionchain.schemas.parameters import NetworkParameters
+from precisionchain.schemas.streams import BATCH, NETWORK
+
+
+class OpenSite:
+    """A site folder's ledger, membership, parameters and keys.
+
+    Args:
+        root: the site folder.
+
+    Raises:
+        NotASiteError: the folder is no site.
+        KeyPermissionError: a key is readable by others.
+        LedgerError: the ledger cannot be opened.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder = SiteFolder(root)
+        self.config: SiteConfig = read_config(self.folder)
+        self.signer: Signer = load_key(self.folder.site_key)
+        self.ledger = open_ledger(self.config.ledger, signer=self.signer, base=root)
+        self.membership = Membership.fold(family_items(self.ledger, NETWORK))
+
+    @property
+    def network(self) -> bytes:
+        """The 32-byte network id."""
+        return self.membership.network
+
+    @cached_property
+    def parameters(self) -> NetworkParameters:
+        """The network's parameters, as the ledger states them."""
+        return NetworkParameters.from_body(self.membership.parameters_body)
+
+    def entitled(self, found: LedgerItem) -> bool:
+        """Return whether a single item is signed by someone who could say it there."""
+        return self.membership.is_entitled(found)
+
+    def site_of(self, publisher: bytes) -> str:
+        """Return the site a publisher's key belongs to.
+
+        Raises:
+            UsageError: the key belongs to no member.
+        """
+        member = self.membership.member(publisher)
+        if member is None:
+            raise UsageError(f"key {publisher.hex()[:16]} belongs to no member of this network")
+        return member.site
+
+    def publisher(self) -> Publisher:
+        """Return this site as it publishes."""
+        return Publisher(
+            self.ledger, self.network, self.parameters, self.signer, self.config.code, self.entitled
+        )
+
+    def gate(self, user: str | None = None) -> Gate:
+        """Return the gate for a user of this site, whose key lies in ``keys/``."""
+        name = user or self.config.user
+        signer = load_key(self.folder.user_key(name))
+        return Gate(self.ledger, self.network, name, signer)
+
+    def snapshot(self) -> Snapshot:
+        """Return the replica's newest generation."""
+        return read_snapshot(self.folder.replica, self.network)
+
+    def sync(self, progress: Callable[[str], None] | None = None) -> SyncReport:
+        """Bring the replica up to the ledger."""
+        return sync(
+            self.ledger,
+            self.folder.replica,
+            network=self.network,
+            entitled=self.entitled,
+            site_of=self.site_of,
+            progress=progress,
+        )
+
+    def fresh_snapshot(self) -> Snapshot:
+        """Return a generation that answers from every batch sealed by now, syncing if need be."""
+        snapshot = self.snapshot()
+        newer = family_items(self.ledger, BATCH, after=snapshot.catalogue.position)
+        if next(newer, None) is None:
+            return snapshot
+        self.sync()
+        return self.snapshot()
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self.ledger.close()

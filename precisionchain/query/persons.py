@@ -1,0 +1,48 @@
+"""Persons: how they are written, who holds them, which have genotypes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precisionchain.errors import UsageError
+from precisionchain.query.clinical import sites_of_person
+from precisionchain.query.frames import index_file
+from precisionchain.replica.catalogue import Snapshot
+
+STATES = frozenset({"0", "1", "2", "missing", "not_assayed"})
+"""The states of a person and an allele that a question can ask for."""
+
+_PERSON = re.compile(r"(?:(?P<site>[A-Za-z0-9][A-Za-z0-9._-]{0,31}):)?(?P<id>-?[0-9]{1,19})")
+
+
+def parse_person(text: str) -> tuple[str | None, int]:
+    """Return (site or None, person_id) of ``A:42``, ``A:-42`` or ``42``.
+
+    Raises:
+        UsageError: the text is no person.
+    """
+    found = _PERSON.fullmatch(text)
+    person_id = int(found["id"]) if found else 0
+    if found is None or not -(2**63) <= person_id < 2**63:
+        raise UsageError("not a person", hint="SITE:person_id, as A:42; ids are 64-bit integers")
+    return found["site"], person_id
+
+
+def with_genotypes(snapshot: Snapshot) -> dict[str, NDArray[np.int64]]:
+    """Return the persons with genotypes on the network, by site, ascending."""
+    found: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
+    for batch in snapshot.catalogue.batches:
+        if batch.kind == "vcf":
+            samples = index_file(snapshot.batch_folder(batch.batch) / "samples.parquet")
+            found[batch.site].append(samples["person_id"].to_numpy())
+    return {site: np.unique(np.concatenate(ids)) for site, ids in found.items()}
+
+
+def sites_of(snapshot: Snapshot, person_id: int) -> list[str]:
+    """Return the sites that have published anything of a person of this id."""
+    genotyped = [site for site, ids in with_genotypes(snapshot).items() if person_id in ids]
+    return sorted({*sites_of_person(snapshot, person_id), *genotyped})

@@ -1,0 +1,159 @@
+"""From sealed batches to the next generation of the replica.
+
+Each batch is unpacked once, into a folder of its own, from items checked against their sealed
+leaves. Then the files of the current batches are folded and the catalogue is swapped. A killed
+sync leaves partial folders, which the next one removes, and the catalogue as it was.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from precisionchain.errors import IntegrityError
+from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.batches import Entitled, Seal, heads, sealed_items, seals
+from precisionchain.replica.catalogue import (
+    Catalogue,
+    SealedBatch,
+    Snapshot,
+    read_snapshot,
+    write_catalogue,
+)
+from precisionchain.replica.fold_clinical import fold_clinical
+from precisionchain.replica.fold_counts import fold_counts
+from precisionchain.replica.unpack_clinical import unpack_clinical
+from precisionchain.replica.unpack_genetic import unpack_genetic
+
+SiteOf = Callable[[bytes], str]
+"""The name of the site a publisher's key belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did; batch ids in hex."""
+
+    position: int
+    generation: int
+    unpacked: tuple[str, ...]
+    superseded: tuple[str, ...]
+    incomplete: tuple[str, ...]
+
+
+def sync(
+    ledger: Ledger,
+    root: Path,
+    *,
+    network: bytes,
+    entitled: Entitled,
+    site_of: SiteOf,
+    progress: Callable[[str], None] | None = None,
+) -> SyncReport:
+    """Bring the replica up to the ledger's newest final position.
+
+    A batch whose sealed items are not all on the ledger is incomplete: kept out, and reported.
+
+    Args:
+        ledger: read only.
+        root: the replica folder; made when absent, readable by its owner only.
+        network: 32-byte network id.
+        entitled: whether a single item was signed by someone who could.
+        site_of: a publisher's site.
+        progress: called with a line per step.
+    """
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _one_at_a_time(root):
+        before = read_snapshot(root, network)
+        position = ledger.head().position
+        sealed = list(seals(ledger, entitled))
+        current, superseded = _current(sealed)
+        incomplete: list[str] = []
+        unpacked: list[str] = []
+        kept: list[tuple[SealedBatch, Path]] = []
+        for seal in current:
+            batch = _sealed_batch(seal, site_of)
+            folder = before.batch_folder(batch.batch)
+            if not folder.exists():
+                if progress:
+                    progress(f"unpack {batch.kind} batch {batch.batch[:12]} of {batch.site}")
+                try:
+                    _unpack(ledger, seal, batch, folder, network)
+                except IntegrityError:
+                    incomplete.append(batch.batch)
+                    continue
+                unpacked.append(batch.batch)
+            kept.append((batch, folder))
+        files = _fold(kept, before, progress)
+        catalogue = Catalogue(
+            network.hex(),
+            before.catalogue.generation + 1,
+            position,
+            tuple(batch for batch, _ in kept),
+            tuple(superseded),
+            tuple(incomplete),
+            {name: str(path.relative_to(root)) for name, path in files.items()},
+        )
+        if catalogue.batches != before.catalogue.batches or position != before.catalogue.position:
+            write_catalogue(root, catalogue)
+        return SyncReport(
+            position, catalogue.generation, tuple(unpacked), tuple(superseded), tuple(incomplete)
+        )
+
+
+def _current(sealed: list[Seal]) -> tuple[list[Seal], list[str]]:
+    newest = {seal.manifest.batch: seal for seal in heads(sealed).values()}
+    superseded = [seal.manifest.batch for seal in sealed if seal.manifest.batch not in newest]
+    return sorted(newest.values(), key=lambda seal: seal.position), superseded
+
+
+def _sealed_batch(seal: Seal, site_of: SiteOf) -> SealedBatch:
+    manifest = seal.manifest
+    return SealedBatch(
+        manifest.batch,
+        seal.publisher.hex(),
+        site_of(seal.publisher),
+        manifest.source,
+        manifest.kind,
+        seal.position,
+        manifest.persons,
+        manifest.assay,
+    )
+
+
+def _unpack(ledger: Ledger, seal: Seal, batch: SealedBatch, folder: Path, network: bytes) -> None:
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    items = sealed_items(ledger, seal, network)
+    if batch.kind == "vcf":
+        unpack_genetic(batch, seal.manifest, items, partial)
+    else:
+        unpack_clinical(batch, items, partial)
+    partial.rename(folder)
+
+
+def _fold(
+    kept: list[tuple[SealedBatch, Path]],
+    before: Snapshot,
+    progress: Callable[[str], None] | None,
+) -> dict[str, Path]:
+    if tuple(batch for batch, _ in kept) == before.catalogue.batches:
+        return before.paths("")
+    if progress:
+        progress(f"fold {len(kept)} batches")
+    folded = before.root / "folded"
+    clinical = [(batch, folder) for batch, folder in kept if batch.kind == "omop"]
+    genetic = [(batch, folder) for batch, folder in kept if batch.kind == "vcf"]
+    return {**fold_clinical(clinical, folded), **fold_counts(genetic, folded)}
+
+
+@contextmanager
+def _one_at_a_time(root: Path) -> Iterator[None]:
+    """Hold the replica's own lock: readers never take it, two syncs would do the same work."""
+    with (root / ".sync.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,71 @@
+"""What a network begins with: the first bucket of every family its parameters call for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from precisionchain.schemas.genome import BUILDS, bin_name, bin_span, bins_of
+from precisionchain.schemas.omop import TABLES
+from precisionchain.schemas.parameters import NetworkParameters
+from precisionchain.schemas.streams import (
+    ACCESS,
+    ASSAY,
+    BATCH,
+    EXCLUDED,
+    MAP_CONCEPT,
+    MAP_PERSON,
+    MAP_SAMPLE,
+    MAP_VARIANT,
+    NETWORK,
+    SITE_TABLES,
+    VOCABULARY,
+    StreamName,
+    domain_family,
+    frequency_family,
+    person_family,
+    variant_person_family,
+)
+
+VARIANT_PERSON_BUCKETS = 20
+_SINGLE = (
+    NETWORK,
+    BATCH,
+    ACCESS,
+    VOCABULARY,
+    SITE_TABLES,
+    ASSAY,
+    EXCLUDED,
+    MAP_CONCEPT,
+    MAP_PERSON,
+    MAP_VARIANT,
+    MAP_SAMPLE,
+)
+
+
+def founding_streams(parameters: NetworkParameters) -> list[str]:
+    """Return bucket 1 of every family, in the order they are created: about 1,400 names."""
+    families = [*_SINGLE, *_clinical(parameters), *_genetic(parameters)]
+    return [str(StreamName(family)) for family in families]
+
+
+def _clinical(parameters: NetworkParameters) -> Iterator[str]:
+    for table in TABLES.values():
+        if table.domain_prefix:
+            yield domain_family(table.domain_prefix, 0)
+            for ancestor in parameters.ancestors.get(table.domain_prefix, ()):
+                yield domain_family(table.domain_prefix, ancestor)
+    for bucket in range(1, parameters.person_buckets + 1):
+        yield person_family(bucket)
+
+
+def _genetic(parameters: NetworkParameters) -> Iterator[str]:
+    for chrom, length in BUILDS[parameters.build].lengths.items():
+        for index in bins_of(1, length):
+            for prefix in ("VAR", "COUNT"):
+                yield bin_name(prefix, chrom, bin_span(index)[0])
+        for bucket in range(1, VARIANT_PERSON_BUCKETS + 1):
+            yield variant_person_family(chrom, bucket)
+    edges = parameters.maf_edges
+    for low, high in pairwise(edges):
+        yield frequency_family(low, high)

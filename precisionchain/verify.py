@@ -1,0 +1,233 @@
+"""``verify``: everything the ledger and the replica claim, checked again from the bytes.
+
+Each check yields what it examined and every finding, located. What a clean run proves, and what it
+cannot, is told in ``docs/explanation/trust.md`` and in the last line printed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from precisionchain.errors import PrecisionChainError
+from precisionchain.ledger.base import Finding, Ledger, LedgerItem
+from precisionchain.ledger.batches import (
+    Entitled,
+    Seal,
+    family_items,
+    heads,
+    sealed_items,
+    seals,
+    streams_of,
+)
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.unpack_genetic import recount
+from precisionchain.schemas.items import Item, ItemClass
+from precisionchain.schemas.payloads import distinct_integers, payload_table
+from precisionchain.schemas.streams import ACCESS, BATCH, NETWORK, StreamName
+
+TRUST = (
+    "signatures show that no other member wrote these items; a rewrite of the whole file by whoever"
+    " holds every key of a site, or a cut-off tail, shows only against an earlier checkpoint:"
+    " tail truncation not checkable here"
+)
+
+
+@dataclass(slots=True)
+class Check:
+    """One check: how many things it looked at, and what was wrong with them.
+
+    An advisory check reports what readers ignore anyway; it does not fail.
+    """
+
+    name: str
+    examined: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    advisory: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found, or nothing that harms."""
+        return self.advisory or not self.findings
+
+    def row(self) -> dict[str, Any]:
+        """Return the check as one JSON object."""
+        return {
+            "check": self.name,
+            "ok": self.ok,
+            "examined": self.examined,
+            "findings": [located(finding) for finding in self.findings],
+        }
+
+    def line(self) -> str:
+        """Return the check as text, a finding a line."""
+        head = f"{'ok  ' if self.ok else 'FAIL'} {self.name}: {self.examined} examined"
+        return "\n".join([head, *(f"       {located(finding)}" for finding in self.findings)])
+
+    def find(self, message: str, at: LedgerItem | None = None, stream: str | None = None) -> None:
+        """Add a finding."""
+        if at is not None:
+            stream = at.item.stream
+        position = None if at is None else at.position
+        self.findings.append(Finding(self.name, message, stream, position))
+
+
+def located(finding: Finding) -> str:
+    """Return a finding with its place."""
+    places = (("stream", finding.stream), ("position", finding.position), ("block", finding.block))
+    place = ", ".join(f"{name} {value}" for name, value in places if value is not None)
+    return f"{place}: {finding.message}" if place else finding.message
+
+
+def verify(
+    ledger: Ledger,
+    *,
+    network: bytes,
+    entitled: Entitled,
+    snapshot: Snapshot,
+    progress: Callable[[str], None] | None = None,
+) -> list[Check]:
+    """Run every check and return them all, failed ones with what they found.
+
+    Args:
+        ledger: read only.
+        network: 32-byte network id.
+        entitled: whether a single item is signed by someone who could.
+        snapshot: the replica's newest generation.
+        progress: called with a line per check.
+    """
+    steps: list[Callable[[], Check]] = [
+        lambda: _bytes(ledger),
+        lambda: _signatures(ledger, entitled),
+        lambda: _batches(ledger, entitled, network),
+        lambda: _strays(ledger, entitled, network),
+        lambda: _replica(ledger, entitled, snapshot),
+    ]
+    checks = []
+    for step in steps:
+        try:
+            check = step()
+        except PrecisionChainError as error:
+            check = Check("readable", findings=[Finding("readable", str(error))])
+        if progress:
+            progress(f"{check.name}: {check.examined} examined")
+        checks.append(check)
+    return checks
+
+
+def _bytes(ledger: Ledger) -> Check:
+    check = Check("bytes", ledger.head().position + 1)
+    check.findings.extend(ledger.findings())
+    return check
+
+
+def _signatures(ledger: Ledger, entitled: Entitled) -> Check:
+    """Check that every single item is signed by someone who could say it where it stands."""
+    check = Check("signatures")
+    for family in (NETWORK, BATCH, ACCESS):
+        for found in family_items(ledger, family):
+            if found.item.item_class is ItemClass.SINGLE:
+                check.examined += 1
+                if not entitled(found):
+                    check.find("not signed by a member or user entitled to it", found)
+    return check
+
+
+def _batches(ledger: Ledger, entitled: Entitled, network: bytes) -> Check:
+    """Check each current batch: root, leaves, payloads, mappings, and counts against a recount."""
+    check = Check("batches")
+    for seal in heads(seals(ledger, entitled)).values():
+        try:
+            check.examined += _batch(check, ledger, seal, network)
+        except PrecisionChainError as error:
+            check.find(str(error))
+    return check
+
+
+def _batch(check: Check, ledger: Ledger, seal: Seal, network: bytes) -> int:
+    placed: set[tuple[str, int]] = set()
+    mapped: set[tuple[str, int]] = set()
+    examined = 0
+
+    def watched() -> Iterator[Item]:
+        nonlocal examined
+        for item in sealed_items(ledger, seal, network):
+            examined += 1
+            yield item
+
+    if seal.manifest.kind == "vcf":
+        for message in recount(watched()):
+            check.find(f"batch {seal.manifest.batch[:16]}: {message}")
+        return examined
+    for item in watched():
+        family = StreamName.parse(item.stream).family
+        table, rows = payload_table(item.payload)
+        if item.payload.kind == "map-concept":
+            mapped.update(_pairs(rows, "concept_id"))
+        elif item.payload.kind == "map-person":
+            mapped.update(_pairs(rows, "person_id"))
+        elif item.payload.kind == "clinical" and table:
+            placed.update((family, entity) for entity in _entities(family, item))
+            if family.startswith("CLIN_PERSON"):
+                placed.update((family, p) for p in distinct_integers(rows["person_id"]))
+    for family, count in sorted(Counter(family for family, _ in placed - mapped).items()):
+        check.find(f"{count} entities that no mapping leads to", stream=family)
+    return examined
+
+
+def _pairs(mapping: pa.Table, entity: str) -> Iterator[tuple[str, int]]:
+    families: list[Any] = mapping["family"].to_pylist()
+    entities: list[Any] = mapping[entity].to_pylist()
+    return zip(families, entities, strict=True)
+
+
+def _entities(family: str, item: Item) -> Iterator[int]:
+    prefix = "p:" if family.startswith("CLIN_PERSON") else "c:"
+    for key in item.keys:
+        if key.startswith(prefix):
+            yield int(key.removeprefix(prefix))
+
+
+def _strays(ledger: Ledger, entitled: Entitled, network: bytes) -> Check:
+    """Find batch items that no seal commits to: a killed job's, or a stranger's."""
+    check = Check("strays", advisory=True)
+    sealed: dict[tuple[bytes, bytes], set[bytes]] = {}
+    for seal in seals(ledger, entitled):
+        leaves = {item.leaf(network) for item in sealed_items(ledger, seal, network)}
+        sealed[(seal.publisher, seal.manifest.batch_id)] = leaves
+    for family, streams in streams_of(ledger).items():
+        if family in (NETWORK, ACCESS):
+            continue
+        for stream in streams:
+            for found in ledger.items(stream):
+                item = found.item
+                if item.item_class is ItemClass.SINGLE or item.payload.kind == "leaves":
+                    continue
+                check.examined += 1
+                if item.leaf(network) not in sealed.get((item.publisher, item.batch_id), set()):
+                    check.find("an item that no seal commits to", found)
+    return check
+
+
+def _replica(ledger: Ledger, entitled: Entitled, snapshot: Snapshot) -> Check:
+    """Check that the replica answers from exactly the current batches up to its position."""
+    check = Check("replica")
+    known = [
+        seal for seal in seals(ledger, entitled) if seal.position <= snapshot.catalogue.position
+    ]
+    current = {seal.manifest.batch for seal in heads(known).values()}
+    held = set(snapshot.catalogue.by_batch)
+    check.examined = len(current)
+    for batch in sorted(current - held):
+        check.find(f"batch {batch[:16]} is sealed and not in the replica")
+    for batch in sorted(held - current):
+        check.find(f"batch {batch[:16]} is in the replica and not current on the ledger")
+    for name, path in snapshot.paths("").items():
+        check.examined += 1
+        if not path.is_file():
+            check.find(f"file of {name} is missing; delete the replica folder and sync")
+    return check
