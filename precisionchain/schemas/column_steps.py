@@ -10,7 +10,7 @@ it is dropped, and ``k`` what was done:
 ``offset``  integers ``b + s * x``, where x is stored in the narrowest unsigned type
 ``delta``   as ``offset``, but of the differences; ``v`` is the first integer
 ``dict``    strings, stored as a dictionary with the narrowest index
-``number``  strings ``v`` followed by a plain integer, which is stored as in ``offset``
+``number``  strings ``p`` and a plain integer, stored as ``x`` says; ``y`` lists other rows
 ==========  ===================================================================================
 
 Dates and timestamps count as integers, and so do floats whose every value is an integer divided
@@ -19,6 +19,7 @@ by ``10^e``. ``of`` names another column whose values were subtracted first, tim
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
@@ -57,7 +58,7 @@ TICKS_A_DAY: Final[Mapping[str, int]] = {
 _UNSIGNED: Final = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.uint32))
 _MAX_DECIMALS = 4
 _EXACT = 2**53
-_PLAIN_NUMBER = r"^(0|[1-9][0-9]{0,17})$"
+_NUMBERED = re.compile(r"([^0-9]+)(?:0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 def shrink_column(array: Column, base: Ints | None, factor: int) -> tuple[Step, Column | None]:
@@ -160,19 +161,26 @@ def _shrink_strings(array: Column) -> tuple[Step, Column | None]:
 
 
 def _shrink_numbered(array: Column) -> tuple[Step, Column | None] | None:
-    """Store ``rs123``, ``rs45`` ... as numbers, if every value is so written."""
-    first = str(array.drop_null()[0].as_py())
-    prefix = first.rstrip("0123456789")
-    if prefix == first or not pc.all(pc.starts_with(array, prefix)).as_py():
+    """Store ``rs123``, ``rs45`` ... as numbers, if nearly every value is so written."""
+    first: list[Any] = array.drop_null().slice(0, 8).to_pylist()
+    prefix = next((match[1] for match in map(_NUMBERED.fullmatch, first) if match), None)
+    if prefix is None:
         return None
-    digits = pc.utf8_slice_codeunits(array, len(prefix))
-    if not pc.all(pc.match_substring_regex(digits, _PLAIN_NUMBER)).as_py():
+    plain = pc.match_substring_regex(array, f"^{re.escape(prefix)}(0|[1-9][0-9]{{0,17}})$")
+    other = pc.indices_nonzero(pc.invert(plain)).to_pylist()
+    if len(other) > len(array) // 16:
         return None
-    ints = digits.cast(pa.int64()).fill_null(0).to_numpy()
+    numbered = pc.fill_null(plain, False)
+    digits = pc.if_else(numbered, pc.utf8_slice_codeunits(array, len(prefix)), "0")
+    ints = digits.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    if other:
+        good = numbered.to_numpy(zero_copy_only=False)
+        ints = np.where(good, ints, ints[good].min())
     step, stored = _shrink_integers(ints, array, 64)
     if stored is None:
         return None
-    return {**step, "x": step["k"], "k": "number", "p": prefix}, stored
+    said = [[row, array[row].as_py()] for row in other]
+    return {**step, "x": step["k"], "k": "number", "p": prefix, "y": said}, stored
 
 
 def _shrink_integers(ints: Ints, array: Column, width: int) -> tuple[Step, Column | None]:
@@ -317,7 +325,13 @@ def _restore_number(left: _Remains) -> Column:
     ints, mask = _offset_integers(left.step, left.step["x"], left.stored)
     digits = pa.array(ints, mask=mask).cast(left.kind)
     prefix, nothing = (pa.scalar(text, left.kind) for text in (left.step["p"], ""))
-    return cast("Column", pc.binary_join_element_wise(prefix, digits, nothing))
+    named = pc.binary_join_element_wise(prefix, digits, nothing)
+    if left.step["y"]:
+        rows, texts = zip(*left.step["y"], strict=True)
+        other = np.zeros(len(ints), np.bool_)
+        other[list(rows)] = True
+        named = pc.replace_with_mask(named, pa.array(other), pa.array(texts, left.kind))
+    return cast("Column", named)
 
 
 def _offset_integers(

@@ -79,6 +79,13 @@ def other_columns(draw: st.DrawFn, rows: int) -> Any:
         "string": (pa.string(), st.text(max_size=4)),
         "few": (pa.large_string(), st.sampled_from(["A", "C", "", "zzzz"])),
         "rs": (pa.string(), st.integers(0, 10**9).map(lambda n: f"rs{n}")),
+        "mostly rs": (
+            pa.string(),
+            st.one_of(
+                *[st.integers(0, 10**6).map(lambda n: f"rs{n}")] * 30,
+                st.sampled_from(["rs1;rs2", ".", "rs007", "", "12", "rs"]),
+            ),
+        ),
         "padded": (pa.string(), st.integers(0, 99).map(lambda n: f"rs{n:03}")),
         "list": (pa.list_(pa.int8()), st.lists(st.integers(0, 9), max_size=2)),
         "zoned": (

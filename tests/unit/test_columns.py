@@ -66,6 +66,15 @@ def test_numbered_names_become_numbers() -> None:
     assert restore(small).equals(table)
 
 
+def test_a_few_other_names_among_numbered_ones_are_listed() -> None:
+    names = [f"rs{n * 7919 % 1000 + 1}" for n in range(300)]
+    names[0], names[41], names[299] = "rs5;rs6", "rs05", ""
+    table = pa.table({"id": names})
+    small = shrink(table)
+    assert kept(small) == {"id": "uint16"}
+    assert restore(small).equals(table)
+
+
 def test_a_timestamp_that_repeats_its_date_vanishes() -> None:
     days = [date(2020, 1, 1), date(2019, 5, 3), date(2021, 2, 28)]
     midnights = [datetime.combine(d, time()) for d in days]
