@@ -42,7 +42,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from precisionchain.errors import ConflictError, LimitError
 from precisionchain.schemas.items import Item, checked_keys
@@ -55,8 +55,10 @@ class Limits:
 
     max_item_bytes: int = 2 * 1024**2
     """MultiChain's default ``max-std-op-return-size``, so that every item fits on both ledgers."""
-    max_items_per_publish: int = 1000
-    max_publish_bytes: int = 8 * 1024**2
+    max_items_per_publish: int = 500
+    max_publish_bytes: int = 4 * 1024**2
+    max_publish_keys: int = 8_192
+    """Keys of all items of one publish together."""
     max_name_bytes: int = MAX_NAME_BYTES
     max_key_bytes: int = MAX_KEY_BYTES
 
@@ -252,14 +254,14 @@ def checked_items(items: Iterable[Item], limits: Limits) -> tuple[Item, ...]:
         ConflictError: two of the items have one (publisher, batch_id, ordinal).
     """
     checked = tuple(items)
-    total = 0
+    load = _Load()
     for item in checked:
-        size = stored_size(item)
-        total += size
-        _check_item(item, size, limits)
-    if len(checked) > limits.max_items_per_publish or total > limits.max_publish_bytes:
+        _check_item(item, limits)
+        load = load.plus(item)
+    if not load.fits(limits):
         raise LimitError(
-            f"{len(checked)} items of {total} bytes are more than one publish takes",
+            f"{load.items} items of {load.stored_bytes} bytes with {load.keys} keys are more than"
+            " one publish takes",
             hint="split them with in_chunks",
         )
     if len({(item.publisher, item.batch_id, item.ordinal) for item in checked}) < len(checked):
@@ -267,8 +269,9 @@ def checked_items(items: Iterable[Item], limits: Limits) -> tuple[Item, ...]:
     return checked
 
 
-def _check_item(item: Item, size: int, limits: Limits) -> None:
+def _check_item(item: Item, limits: Limits) -> None:
     where = f"stream {item.stream}, ordinal {item.ordinal}"
+    size = stored_size(item)
     if size > limits.max_item_bytes:
         raise LimitError(
             f"an item of {size} bytes is over the limit of {limits.max_item_bytes}", where=where
@@ -290,14 +293,31 @@ def in_chunks(items: Iterable[Item], limits: Limits) -> Iterator[list[Item]]:
     An item over the limits gets a list of its own; ``prepare`` refuses that one.
     """
     chunk: list[Item] = []
-    total = 0
+    load = _Load()
     for item in items:
-        size = stored_size(item)
-        full = len(chunk) == limits.max_items_per_publish or total + size > limits.max_publish_bytes
-        if chunk and full:
+        if chunk and not load.plus(item).fits(limits):
             yield chunk
-            chunk, total = [], 0
+            chunk, load = [], _Load()
         chunk.append(item)
-        total += size
+        load = load.plus(item)
     if chunk:
         yield chunk
+
+
+class _Load(NamedTuple):
+    """What one publish carries."""
+
+    items: int = 0
+    stored_bytes: int = 0
+    keys: int = 0
+
+    def plus(self, item: Item) -> _Load:
+        size = self.stored_bytes + stored_size(item)
+        return _Load(self.items + 1, size, self.keys + len(item.keys))
+
+    def fits(self, limits: Limits) -> bool:
+        return (
+            self.items <= limits.max_items_per_publish
+            and self.stored_bytes <= limits.max_publish_bytes
+            and self.keys <= limits.max_publish_keys
+        )

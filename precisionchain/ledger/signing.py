@@ -23,6 +23,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from precisionchain.errors import KeyPermissionError, SiteError, UnreadableFileError
+from precisionchain.ledger.new_file import place_new
 from precisionchain.schemas.items import Codec, Item, ItemClass, Payload
 
 SEED_BYTES = 32
@@ -120,19 +121,13 @@ def _check_mode(path: Path, mode: int) -> None:
 
 
 def _write_new(path: Path, text: str) -> None:
-    """Write, flush to disk and link into place: link, unlike rename, fails if the name exists."""
     descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.link(partial, path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        place_new(Path(partial), path)
     finally:
         Path(partial).unlink()
 

@@ -1,0 +1,118 @@
+"""From a URL to a ledger: ``embedded:PATH``, relative to the site folder; later ``multichain:``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from precisionchain.errors import LedgerError, LedgerUnavailableError
+from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.embedded import EmbeddedLedger
+from precisionchain.ledger.membership import NO_NETWORK, Member, Membership, User, network_id
+from precisionchain.ledger.new_file import place_new
+from precisionchain.ledger.signing import Signer, json_payload, single_item
+from precisionchain.schemas.items import Item
+from precisionchain.schemas.streams import NETWORK, StreamName
+
+NETWORK_STREAM = str(StreamName(NETWORK))
+
+
+def open_ledger(url: str, signer: Signer | None = None, base: Path | None = None) -> Ledger:
+    """Open the ledger at a URL; without a signer for reading only.
+
+    Args:
+        url: ``embedded:PATH``.
+        signer: signs the blocks that are written.
+        base: the folder that a relative PATH starts from; the current one when None.
+
+    Raises:
+        LedgerError: a URL of another kind.
+        LedgerUnavailableError, LedgerFormatError: see ``EmbeddedLedger``.
+    """
+    return EmbeddedLedger(embedded_path(url, base), signer)
+
+
+def create_network(
+    url: str,
+    parameters_body: bytes,
+    *,
+    signer: Signer,
+    site: str,
+    code: str,
+    user: str,
+    user_key: bytes,
+    streams: Sequence[str],
+    base: Path | None = None,
+) -> bytes:
+    """Create a ledger with its streams, parameters, founder and first user; return its network id.
+
+    The ledger appears under its name complete or not at all.
+
+    Args:
+        url: where, as for ``open_ledger``.
+        parameters_body: canonical JSON of the network's parameters.
+        signer: the founder's site key.
+        site: the founder's name.
+        code: two of a-z and 0-9, in the names of streams that the founder opens.
+        user: the first user, ``someone@SITE``.
+        user_key: the user's public key, 32 bytes.
+        streams: bucket 1 of every stream, ``NETWORK_1`` among them.
+        base: as for ``open_ledger``.
+
+    Raises:
+        LedgerUnavailableError: there is a ledger already, or it cannot be written.
+        LedgerError: readers would not accept the founder or the user as they are named.
+    """
+    path = embedded_path(url, base)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        partial.unlink(missing_ok=True)
+        with closing(EmbeddedLedger.create(partial, signer)) as ledger:
+            ledger.create_streams(streams)
+            parameters = _network_item("parameters", (), parameters_body, signer, NO_NETWORK)
+            network = network_id(parameters)
+            founder = Member(site, code, signer.public_key, admin=True)
+            first = User(user, site, user_key, roles=("admin",))
+            for item in (
+                parameters,
+                _network_item("member", (f"member:{site}",), founder.body(), signer, network),
+                _network_item("user", (f"user:{user}",), first.body(), signer, network),
+            ):
+                ledger.publish(ledger.prepare([item]))
+            for finding in Membership.fold(ledger.items(NETWORK_STREAM)).findings:
+                raise LedgerError(f"a network cannot begin like this: {finding.message}")
+        place_new(partial, path)
+    except FileExistsError as error:
+        raise LedgerUnavailableError("there is a ledger already", where=str(path)) from error
+    except OSError as error:
+        raise LedgerUnavailableError(
+            f"the ledger cannot be made: {error.strerror}", where=str(path)
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return network
+
+
+def _network_item(
+    kind: str, keys: tuple[str, ...], body: bytes, signer: Signer, network: bytes
+) -> Item:
+    payload = json_payload(kind, body)
+    return single_item(NETWORK_STREAM, keys, payload, signer=signer, network=network)
+
+
+def embedded_path(url: str, base: Path | None = None) -> Path:
+    """Return the path in an ``embedded:`` URL.
+
+    Raises:
+        LedgerError: a URL of another kind.
+    """
+    kind, colon, rest = url.partition(":")
+    if kind == "multichain" and colon:
+        raise LedgerError(
+            "MultiChain ledgers are not in this version", where=url, hint="use embedded:PATH"
+        )
+    if kind != "embedded" or not rest:
+        raise LedgerError("not the URL of a ledger", where=url, hint="use embedded:PATH")
+    return (base or Path()) / rest
