@@ -213,15 +213,7 @@ class Network:
 
     def verify(self, progress: Callable[[str], None] | None = None) -> list[Check]:
         """Check ledger and replica from the bytes up; see ``precisionchain.verify``."""
-        from precisionchain.verify import verify
-
-        return verify(
-            self._opened.ledger,
-            network=self._opened.network,
-            entitled=self._opened.entitled,
-            snapshot=self._opened.snapshot(),
-            progress=progress,
-        )
+        return self._opened.verify(progress)
 
     # ---------------------------------------------------------------------------------- the gate
 
@@ -232,7 +224,7 @@ class Network:
         asked: Mapping[str, Any],
         answer: Callable[[Snapshot], Evaluated[T]],
     ) -> T:
-        return self._gate.ask(operation, data, asked, lambda: answer(self._opened.fresh_snapshot()))
+        return self._gate.ask(operation, data, asked, lambda: answer(self._opened.sync_if_behind()))
 
     def _person(self, snapshot: Snapshot, person: str | int) -> tuple[str, int]:
         """Return (site, person_id); a bare id is the own site's, or the only other one's.

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from precisionchain.access.gate import Gate
+from precisionchain.access.place import AccessStreams
 from precisionchain.config import SiteConfig, SiteFolder, read_config
 from precisionchain.errors import UsageError
 from precisionchain.ingest.publish import Publisher
-from precisionchain.ledger.base import LedgerItem
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.opening import open_ledger
@@ -19,6 +19,7 @@ from precisionchain.replica.catalogue import Snapshot, read_snapshot
 from precisionchain.replica.sync import SyncReport, sync
 from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.streams import BATCH, NETWORK
+from precisionchain.verify import Check, verify
 
 
 class OpenSite:
@@ -50,10 +51,6 @@ class OpenSite:
         """The network's parameters, as the ledger states them."""
         return NetworkParameters.from_body(self.membership.parameters_body)
 
-    def entitled(self, found: LedgerItem) -> bool:
-        """Return whether a single item is signed by someone who could say it there."""
-        return self.membership.is_entitled(found)
-
     def site_of(self, publisher: bytes) -> str:
         """Return the site a publisher's key belongs to.
 
@@ -68,14 +65,20 @@ class OpenSite:
     def publisher(self) -> Publisher:
         """Return this site as it publishes."""
         return Publisher(
-            self.ledger, self.network, self.parameters, self.signer, self.config.code, self.entitled
+            self.ledger,
+            self.network,
+            self.parameters,
+            self.signer,
+            self.config.code,
+            self.membership.is_entitled,
         )
 
     def gate(self, user: str | None = None) -> Gate:
         """Return the gate for a user of this site, whose key lies in ``keys/``."""
         name = user or self.config.user
         signer = load_key(self.folder.user_key(name))
-        return Gate(self.ledger, self.network, name, signer)
+        streams = AccessStreams(self.ledger, code=self.config.code, parameters=self.parameters)
+        return Gate(self.ledger, self.network, name, signer, streams=streams)
 
     def snapshot(self) -> Snapshot:
         """Return the replica's newest generation."""
@@ -87,19 +90,28 @@ class OpenSite:
             self.ledger,
             self.folder.replica,
             network=self.network,
-            entitled=self.entitled,
+            entitled=self.membership.is_entitled,
             site_of=self.site_of,
             progress=progress,
         )
 
-    def fresh_snapshot(self) -> Snapshot:
+    def sync_if_behind(self, progress: Callable[[str], None] | None = None) -> Snapshot:
         """Return a generation that answers from every batch sealed by now, syncing if need be."""
         snapshot = self.snapshot()
         newer = family_items(self.ledger, BATCH, after=snapshot.catalogue.position)
         if next(newer, None) is None:
             return snapshot
-        self.sync()
+        self.sync(progress)
         return self.snapshot()
+
+    def verify(self, progress: Callable[[str], None] | None = None) -> list[Check]:
+        """Check ledger and replica from the bytes up."""
+        return verify(
+            self.ledger,
+            membership=self.membership,
+            snapshot=self.snapshot(),
+            progress=progress,
+        )
 
     def close(self) -> None:
         """Let go of the ledger."""

@@ -24,6 +24,7 @@ from precisionchain.ledger.batches import (
     seals,
     streams_of,
 )
+from precisionchain.ledger.membership import Membership
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.unpack_genetic import recount
 from precisionchain.schemas.items import Item, ItemClass
@@ -86,8 +87,7 @@ def located(finding: Finding) -> str:
 def verify(
     ledger: Ledger,
     *,
-    network: bytes,
-    entitled: Entitled,
+    membership: Membership,
     snapshot: Snapshot,
     progress: Callable[[str], None] | None = None,
 ) -> list[Check]:
@@ -95,14 +95,14 @@ def verify(
 
     Args:
         ledger: read only.
-        network: 32-byte network id.
-        entitled: whether a single item is signed by someone who could.
+        membership: who is who, folded from the same ledger.
         snapshot: the replica's newest generation.
         progress: called with a line per check.
     """
+    entitled, network = membership.is_entitled, membership.network
     steps: list[Callable[[], Check]] = [
         lambda: _bytes(ledger),
-        lambda: _signatures(ledger, entitled),
+        lambda: _signatures(ledger, membership),
         lambda: _batches(ledger, entitled, network),
         lambda: _strays(ledger, entitled, network),
         lambda: _replica(ledger, entitled, snapshot),
@@ -125,14 +125,15 @@ def _bytes(ledger: Ledger) -> Check:
     return check
 
 
-def _signatures(ledger: Ledger, entitled: Entitled) -> Check:
+def _signatures(ledger: Ledger, membership: Membership) -> Check:
     """Check that every single item is signed by someone who could say it where it stands."""
-    check = Check("signatures")
-    for family in (NETWORK, BATCH, ACCESS):
+    check = Check("signatures", len(membership.members()) + len(membership.users()) + 1)
+    check.findings.extend(membership.findings)
+    for family in (BATCH, ACCESS):
         for found in family_items(ledger, family):
             if found.item.item_class is ItemClass.SINGLE:
                 check.examined += 1
-                if not entitled(found):
+                if not membership.is_entitled(found):
                     check.find("not signed by a member or user entitled to it", found)
     return check
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from precisionchain.errors import LedgerUnavailableError, LimitError
 from precisionchain.ingest.drafts import Draft
-from precisionchain.ledger.signing import Signer
+from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.items import (
     SEAL_ORDINAL,
     Codec,
@@ -165,13 +165,12 @@ def _batch_item(draft: Draft, batch_id: bytes, ordinal: int, publisher: bytes) -
 
 def signed_manifest(manifest: Manifest, signer: Signer, network: bytes) -> Item:
     """Return the manifest's item, signed: the seal."""
-    item = Item(
+    return single_item(
         str(StreamName(BATCH)),
-        checked_keys((batch_key(manifest.batch_id), f"s:{manifest.source_id[:32]}")),
-        ItemClass.SINGLE,
-        signer.public_key,
-        manifest.batch_id,
-        SEAL_ORDINAL,
+        (batch_key(manifest.batch_id), f"s:{manifest.source_id[:32]}"),
         Payload("manifest", Codec.JSON, manifest.body()),
+        signer=signer,
+        network=network,
+        batch_id=manifest.batch_id,
+        ordinal=SEAL_ORDINAL,
     )
-    return replace(item, signature=signer.sign(item.signed_text(network)))

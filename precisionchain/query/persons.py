@@ -16,7 +16,7 @@ from precisionchain.replica.catalogue import Snapshot
 STATES = frozenset({"0", "1", "2", "missing", "not_assayed"})
 """The states of a person and an allele that a question can ask for."""
 
-_PERSON = re.compile(r"(?:(?P<site>[A-Za-z0-9][A-Za-z0-9._-]{0,31}):)?(?P<id>-?[0-9]{1,19})")
+_PERSON = re.compile(r"(?:(?P<site>[A-Za-z][A-Za-z0-9-]{0,15}):)?(?P<id>-?[0-9]{1,19})")
 
 
 def parse_person(text: str) -> tuple[str | None, int]:

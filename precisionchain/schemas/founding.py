@@ -62,7 +62,7 @@ def _clinical(parameters: NetworkParameters) -> Iterator[str]:
 def _genetic(parameters: NetworkParameters) -> Iterator[str]:
     for chrom, length in BUILDS[parameters.build].lengths.items():
         for index in bins_of(1, length):
-            for prefix in ("VAR", "COUNT"):
+            for prefix in ("VAR", "CNT"):
                 yield bin_name(prefix, chrom, bin_span(index)[0])
         for bucket in range(1, VARIANT_PERSON_BUCKETS + 1):
             yield variant_person_family(chrom, bucket)

@@ -44,9 +44,9 @@ SINGLE_STREAMS = (NETWORK, BATCH, ACCESS)
 """Families whose items (or seals) are single items, each signed."""
 
 _STREAM = re.compile(
-    r"(?P<family>[A-Z][A-Z0-9_]*?)_(?P<bucket>[1-9][0-9]{0,2})(?P<code>[a-z0-9]{2})?"
+    r"(?P<family>[A-Z][A-Z0-9_]*?)_(?P<bucket>[1-9][0-9]{0,2})(?P<code>[a-z][a-z0-9])?"
 )
-_CODE = re.compile(r"[a-z0-9]{2}")
+_CODE = re.compile(r"[a-z][a-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class StreamName:
         if self.bucket < 1 or (self.bucket == 1) != (self.code == ""):
             raise UsageError(f"bucket {self.bucket} with site code {self.code!r} is no stream")
         if self.code and not _CODE.fullmatch(self.code):
-            raise UsageError(f"site code {self.code!r} is not two of a-z, 0-9")
+            raise UsageError(f"site code {self.code!r} is not a letter and a letter or digit")
         if len(str(self).encode()) > MAX_NAME_BYTES:
             raise UsageError(f"stream name {self} is longer than {MAX_NAME_BYTES} bytes")
 

@@ -1,0 +1,421 @@
+"""The door for work: a ``Site`` stages, inspects and publishes; staging needs no ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
+from precisionchain.errors import SiteError, UsageError
+from precisionchain.ingest.staging import Run, Staging
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from precisionchain.ingest.send import Published
+    from precisionchain.opened import OpenSite
+    from precisionchain.replica.sync import SyncReport
+    from precisionchain.verify import Check
+
+
+class Progress(Protocol):
+    """Where a job says what it is doing and how far it is."""
+
+    def step(self, text: str) -> None:
+        """Say what begins."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Say how far it is; ``total`` is 0 where it is not known."""
+
+
+class _Silent:
+    def step(self, text: str) -> None:
+        """Say nothing."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What an ingestion did: rows or records by fate, and the sealed batch."""
+
+    source: str
+    batch: str
+    items: int
+    new_items: int
+    ledger_bytes: int
+    counts: Mapping[str, int]
+
+    def row(self) -> dict[str, Any]:
+        """Return it as one JSON object."""
+        return {
+            "source": self.source,
+            "batch": self.batch,
+            "items": self.items,
+            "new_items": self.new_items,
+            "ledger_bytes": self.ledger_bytes,
+            **self.counts,
+        }
+
+    def line(self) -> str:
+        """Return it as one line of text."""
+        fates = ", ".join(f"{value} {name}" for name, value in self.counts.items())
+        if not self.new_items:
+            return f"source {self.source} is unchanged ({fates}): nothing new was published"
+        return (
+            f"source {self.source}: {fates}; sealed batch {self.batch[:16]} with {self.items}"
+            f" items, {self.ledger_bytes} bytes on the ledger"
+        )
+
+
+class Site:
+    """An institution's site folder.
+
+    Args:
+        path: the folder, made by ``Site.init`` or ``precisionchain init``.
+
+    Raises:
+        NotASiteError: the folder is no site.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.folder = SiteFolder(Path(path))
+        self.config: SiteConfig = read_config(self.folder)
+        self.staging = Staging(self.folder.staging)
+
+    @classmethod
+    def init(
+        cls,
+        path: str | Path,
+        *,
+        site: str,
+        build: str = "GRCh38",
+        ancestors: str | Path | None = None,
+        ledger: str = "embedded:ledger.sqlite",
+    ) -> Site:
+        """Make a site folder with its keys, and the network on its ledger.
+
+        Args:
+            path: the folder; made when absent.
+            site: the site's name, as in ``A:42``.
+            build: reference build of the network, ``GRCh37`` or ``GRCh38``.
+            ancestors: CSV of chosen ancestors (``domain,concept_id``); default: the built-in list.
+            ledger: URL, relative to the folder.
+
+        Raises:
+            SiteExistsError: the folder is a site already.
+            UsageError: a site name or build that cannot be.
+        """
+        from precisionchain.founding import found
+
+        found(Path(path), site=site, build=build, ancestors=ancestors, ledger=ledger)
+        return cls(path)
+
+    # ---------------------------------------------------------------------------------- staging
+
+    def stage_omop(
+        self,
+        directory: str | Path,
+        *,
+        vocabulary: str | Path | None = None,
+        source: str | None = None,
+        progress: Progress | None = None,
+    ) -> str:
+        """Stage a folder of OMOP files as text columns; return the run's name.
+
+        Raises:
+            InputError: a file or header that cannot be taken.
+            SiteLockedError: another job is writing.
+        """
+        from precisionchain.ingest.stage_omop import stage_omop
+
+        said = progress or _Silent()
+        with writing_job(self.folder):
+            run = stage_omop(
+                self.staging,
+                Path(directory),
+                vocabulary=None if vocabulary is None else Path(vocabulary),
+                source=source,
+                progress=said.step,
+            )
+            self.staging.refresh_views()
+        return run.name
+
+    def stage_vcf(
+        self,
+        files: Sequence[str | Path],
+        *,
+        samples: str | Path,
+        build: str,
+        assay: str = "sites",
+        source: str | None = None,
+        half_call: str = "missing",
+        build_unverified: bool = False,
+        progress: Progress | None = None,
+    ) -> str:
+        """Stage genotype files of the same samples as packed blocks; return the run's name.
+
+        Raises:
+            InputError: a file, sample map or build that cannot be taken.
+            SiteLockedError: another job is writing.
+        """
+        from precisionchain.ingest.stage_vcf import stage_vcf
+
+        said = progress or _Silent()
+        with writing_job(self.folder):
+            run = stage_vcf(
+                self.staging,
+                [Path(file) for file in files],
+                samples=Path(samples),
+                build=build,
+                assay=assay,
+                source=source,
+                half_call=half_call,
+                build_unverified=build_unverified,
+                progress=said.step,
+            )
+            self.staging.refresh_views()
+        return run.name
+
+    def validate(
+        self, *, source: str | None = None, progress: Progress | None = None
+    ) -> pl.DataFrame:
+        """Judge every row of the newest OMOP run; return rows accepted and rejected by table.
+
+        Raises:
+            SiteError: no OMOP run is staged.
+        """
+        from precisionchain.ingest.validate import validate_omop
+
+        said = progress or _Silent()
+        with writing_job(self.folder):
+            run = self._newest("omop", source)
+            validate_omop(
+                self.staging, run, known_persons=self._known_persons(run), progress=said.step
+            )
+            self.staging.refresh_views()
+        return self._tables(self.staging.read(run.name))
+
+    def columns_leaving(self, *, source: str | None = None) -> pl.DataFrame:
+        """Return, for what would be published, each column and whether it leaves the site."""
+        import polars as pl
+
+        from precisionchain.ingest.encode_omop import OmopEncoder
+
+        rows = []
+        with self._opened() as opened:
+            for run in self._publishable(source):
+                if run.kind != "omop":
+                    continue
+                encoder = OmopEncoder(run.path, opened.parameters)
+                refused = encoder.refused_columns()
+                for name, table in encoder.tables.items():
+                    if table.scope == "vocabulary":
+                        continue
+                    leaving = ((column, True) for column in encoder.published_columns(table))
+                    staying = ((column, False) for column in refused.get(name, ()))
+                    rows += [(run.source, name, *column) for column in (*leaving, *staying)]
+        columns = {"source": pl.Utf8, "table": pl.Utf8, "column": pl.Utf8, "leaves": pl.Boolean}
+        return pl.DataFrame(rows, schema=columns, orient="row")
+
+    # ------------------------------------------------------------------------------- publishing
+
+    def publish(
+        self,
+        *,
+        source: str | None = None,
+        allow_shrinking: bool = False,
+        progress: Progress | None = None,
+    ) -> list[Ingested]:
+        """Publish the newest staged run of each source, or of one, and sync.
+
+        A run that is its source's sealed head already publishes nothing.
+
+        Raises:
+            SiteError: nothing is staged, or an OMOP run is not validated.
+            SealRefusedError: a rule keeps a batch from sealing.
+        """
+        from precisionchain.ingest.outbox import Outbox
+        from precisionchain.ingest.publish import publish_run, resume
+
+        said = progress or _Silent()
+        done = []
+        with writing_job(self.folder), self._opened() as opened:
+            outbox = Outbox(self.folder.outbox)
+            try:
+                publisher = opened.publisher()
+                resume(publisher, outbox, said.advance)
+                for run in self._publishable(source):
+                    published = publish_run(
+                        publisher,
+                        outbox,
+                        run.path,
+                        opened.sync_if_behind(said.step),
+                        allow_shrinking=allow_shrinking,
+                        progress=said.advance,
+                        step=said.step,
+                    )
+                    done.append(self._ingested(run, published))
+            finally:
+                outbox.close()
+            opened.sync_if_behind(said.step)
+        return done
+
+    def ingest_omop(
+        self,
+        directory: str | Path,
+        *,
+        vocabulary: str | Path | None = None,
+        source: str | None = None,
+        allow_shrinking: bool = False,
+        progress: Progress | None = None,
+    ) -> Ingested:
+        """Stage, validate, publish and sync a folder of OMOP files as one sealed batch.
+
+        Raises:
+            InputError: a file or header that cannot be taken.
+            SealRefusedError: a rule keeps the batch from sealing.
+        """
+        name = self.stage_omop(directory, vocabulary=vocabulary, source=source, progress=progress)
+        staged = self.staging.read(name).source
+        self.validate(source=staged, progress=progress)
+        return self.publish(source=staged, allow_shrinking=allow_shrinking, progress=progress)[0]
+
+    def ingest_vcf(
+        self,
+        files: Sequence[str | Path],
+        *,
+        samples: str | Path,
+        build: str,
+        assay: str = "sites",
+        qc: str = "none",
+        source: str | None = None,
+        half_call: str = "missing",
+        build_unverified: bool = False,
+        progress: Progress | None = None,
+    ) -> Ingested:
+        """Stage, publish and sync genotype files of the same samples as one sealed batch.
+
+        Raises:
+            InputError: a file, sample map or build that cannot be taken.
+            OverlapError: these persons' genotypes over the same extent are sealed already.
+        """
+        if qc != "none":
+            raise UsageError(
+                f"--qc {qc} is not in this version", hint="--qc none: nothing is marked or removed"
+            )
+        name = self.stage_vcf(
+            files,
+            samples=samples,
+            build=build,
+            assay=assay,
+            source=source,
+            half_call=half_call,
+            build_unverified=build_unverified,
+            progress=progress,
+        )
+        return self.publish(source=self.staging.read(name).source, progress=progress)[0]
+
+    # --------------------------------------------------------------------- inspection and upkeep
+
+    def sql(self, statement: str) -> pl.DataFrame:
+        """Answer one SELECT over this site's own staging: read-only, and logged.
+
+        Raises:
+            UsageError: the statement cannot be answered.
+        """
+        from precisionchain.ingest.staging_sql import answer
+
+        with self._opened() as opened:
+            return opened.gate().ask(
+                "sql",
+                "staging",
+                {"statement": statement},
+                lambda: answer(self.staging, statement, self.config.site),
+            )
+
+    def sync(self, progress: Callable[[str], None] | None = None) -> SyncReport:
+        """Bring the replica up to the ledger."""
+        with self._opened() as opened:
+            return opened.sync(progress)
+
+    def verify(self, progress: Callable[[str], None] | None = None) -> list[Check]:
+        """Check ledger and replica from the bytes up; see ``precisionchain.verify``."""
+        with self._opened() as opened:
+            return opened.verify(progress)
+
+    # ---------------------------------------------------------------------------------- internal
+
+    @contextmanager
+    def _opened(self) -> Iterator[OpenSite]:
+        from precisionchain.opened import OpenSite
+
+        opened = OpenSite(self.folder.root)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    def _newest(self, kind: str, source: str | None) -> Run:
+        run = self.staging.latest(kind, source)
+        if run is None:
+            named = "" if source is None else f" of source {source}"
+            raise SiteError(f"no {kind} run{named} is staged", hint=f"precisionchain stage {kind}")
+        return run
+
+    def _publishable(self, source: str | None) -> list[Run]:
+        runs = [run for run in self.staging.newest() if source in (None, run.source)]
+        if not runs:
+            raise SiteError("nothing is staged", hint="precisionchain stage omop or stage vcf")
+        for run in runs:
+            if not run.validated:
+                raise SiteError(
+                    f"run {run.name} is not validated", hint="run `precisionchain validate` first"
+                )
+        return runs
+
+    def _known_persons(self, run: Run) -> list[Path]:
+        """Return files of persons accepted from this site's other sources, or from this one before.
+
+        An export without a person table adds to the persons its source had.
+        """
+        own = (run.path / "raw" / "person.parquet").exists()
+        files = [
+            other.path / "accepted" / "person.parquet"
+            for other in self.staging.runs()
+            if other.kind == "omop"
+            and other.validated
+            and other.name != run.name
+            and not (own and other.source == run.source)
+        ]
+        return [file for file in files if file.exists()]
+
+    def _tables(self, run: Run) -> pl.DataFrame:
+        import polars as pl
+
+        return pl.read_parquet(run.path / "tables.parquet")
+
+    def _ingested(self, run: Run, published: Published) -> Ingested:
+        if run.kind == "omop":
+            tables = self._tables(run)
+            counts = {
+                fate: int(tables[f"n_{fate}"].sum()) for fate in ("records", "accepted", "rejected")
+            }
+        else:
+            counts = {
+                name: value
+                for name, value in run.description.get("statistics", {}).items()
+                if isinstance(value, int)
+            }
+        return Ingested(
+            published.source,
+            published.batch,
+            published.items,
+            published.new_items,
+            published.stored_bytes,
+            counts,
+        )
