@@ -55,6 +55,11 @@ PLANTED = {
         "precisionchain.schemas.planted_engine -> duckdb",
     ),
     "cyvcf2": ("query/planted.py", "import cyvcf2", "precisionchain.query.planted -> cyvcf2"),
+    "msprime": (
+        "replica/planted.py",
+        "import msprime",
+        "precisionchain.replica.planted -> msprime",
+    ),
     "mcrpc": ("ledger/planted.py", "import mcrpc", "precisionchain.ledger.planted -> mcrpc"),
     "statsmodels": (
         "cli/planted.py",
@@ -105,6 +110,12 @@ def report_of_the_planted_tree(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_wrong_import_is_found(contract: str, report_of_the_planted_tree: str) -> None:
     _, _, complaint = PLANTED[contract]
     assert complaint in report_of_the_planted_tree
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    said_nothing = {"data", "helper", "helpers", "info", "manager", "process", "util", "utils"}
+    modules = (PROJECT_ROOT / "precisionchain").rglob("*.py")
+    assert [str(path) for path in modules if said_nothing & set(path.stem.split("_"))] == []
 
 
 def _engines_loaded_by(statement: str) -> list[str]:
