@@ -1,44 +1,262 @@
-"""Genotype calls of a run of alleles and a group of persons.
+"""Variant blocks: the calls of a run of alleles and a group of persons as one payload body.
 
-The semantics (dosage, ploidy, phase) are those of docs/reference/genotype-blocks.md.
+A body is an Arrow IPC stream of one table, a row a split ALT allele: the site's columns, and the
+calls as fixed-size binary. docs/reference/genotype-blocks.md is the definition of the bytes;
+`person_blocks` turns blocks into the view by person.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-MISSING: Final = 3
-"""The dosage of a call with at least one missing allele."""
+from precisionchain.errors import CodecError
+from precisionchain.schemas.calls import (
+    MISSING,
+    Calls,
+    PackedCalls,
+    Rows,
+    pack_calls,
+    unpack_calls,
+)
+from precisionchain.schemas.columns import from_body, restore, shrink, to_body
+from precisionchain.schemas.counts import AlleleCounts, packed_counts
+
+__all__ = [
+    "MISSING",
+    "Calls",
+    "PackedCalls",
+    "VariantBlock",
+    "block_rows",
+    "pack_calls",
+    "pack_variant_block",
+    "unpack_calls",
+    "unpack_variant_block",
+]
+
+FORMAT: Final = 1
+"""The version of a block's bytes; a reader refuses any other."""
+
+LEVEL: Final = 6
+"""The zstd level of blocks (measured: docs/reference/genotype-blocks.md)."""
+
+MAX_PERSONS: Final = 8192
+"""The most persons in a variant block: 2,048 bytes a row."""
+
+MAX_ALLELES: Final = 8192
+"""The most alleles in a variant block."""
+
+MAX_CALL_BYTES: Final = 3 << 19
+"""The most bytes of two-bit calls in a block, 1.5 MiB: an item holds 2 MiB, and calls that no
+compressor can shrink must fit with their sites."""
+
+METADATA_KEY: Final = b"block"
+_RELATIVE: Final = {"record_pos": "pos", "record_end": "pos"}
+_BITMAPS: Final = ("missing", "phased", "haploid")
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """Calls of ``n_alleles`` split ALT alleles (rows) by ``n_persons`` persons (columns).
+class VariantBlock:
+    """A variant block as read: sites at once, calls when asked for.
 
     Attributes:
-        dosage: uint8 [n_alleles, n_persons]; copies of this ALT: 0, 1, 2, or 3 = missing.
-            A haploid call is 0, 1 or 3.
-        haploid: bool [n_alleles, n_persons], or None = every call is diploid.
-        phase: uint8 [n_alleles, n_persons], or None = nothing is phased. 0 = unphased;
-            1 = phased, and for a heterozygous call ALT on the second haplotype (``0|1``);
-            2 = heterozygous with ALT on the first haplotype (``1|0``). Without meaning, and
-            ignored, where the call is missing or haploid.
+        chrom: canonical chromosome of all alleles.
+        person_offset: index of the first person in the batch's person list.
+        person_set: hex digest that names the batch's person list.
+        sites: a row an allele, with the columns `pack_variant_block` was given.
+        packed: the calls, still packed (arrays are views into the body).
     """
 
-    dosage: npt.NDArray[np.uint8]
-    haploid: npt.NDArray[np.bool_] | None = None
-    phase: npt.NDArray[np.uint8] | None = None
+    chrom: str
+    person_offset: int
+    person_set: str
+    sites: pa.Table
+    packed: PackedCalls
 
     @property
     def n_alleles(self) -> int:
         """Number of rows."""
-        return int(self.dosage.shape[0])
+        return self.packed.n_alleles
 
     @property
     def n_persons(self) -> int:
-        """Number of columns."""
-        return int(self.dosage.shape[1])
+        """Number of persons."""
+        return self.packed.n_persons
+
+    def calls(self, rows: Rows | None = None) -> Calls:
+        """Return the calls of some rows (all by default) without unpacking the others."""
+        return unpack_calls(self.packed, rows)
+
+    def counts(self) -> AlleleCounts:
+        """Return the allele counts of every row without unpacking."""
+        return packed_counts(self.packed)
+
+
+def block_rows(n_persons: int) -> int:
+    """Return how many alleles of so many persons a block may hold at most."""
+    return max(1, min(MAX_ALLELES, MAX_CALL_BYTES // -(-n_persons // 4)))
+
+
+def pack_variant_block(
+    sites: pa.Table,
+    calls: Calls | PackedCalls,
+    *,
+    chrom: str,
+    person_set: str,
+    person_offset: int = 0,
+    level: int = LEVEL,
+) -> bytes:
+    """Return the body of a variant block.
+
+    Args:
+        sites: a row an allele: pos, ref, alt and any of id, record, alt_index, n_alts,
+            record_pos, record_end, filter. Types are kept.
+        calls: the calls of these alleles, in the same order.
+        chrom: canonical chromosome of all alleles.
+        person_set: hex digest that names the batch's person list.
+        person_offset: index of the first person of ``calls`` in that list.
+        level: zstd level.
+
+    Raises:
+        ValueError: no allele, no person, another number of sites than calls, a column named as
+            one of ours, or calls that contradict themselves (see `pack_calls`).
+    """
+    packed = pack_calls(calls) if isinstance(calls, Calls) else calls
+    if not packed.n_alleles or packed.n_alleles != sites.num_rows:
+        raise ValueError("a block needs alleles, and as many sites as rows of calls")
+    columns = {"calls": packed.codes}
+    for name in _BITMAPS:
+        bits = getattr(packed, name)
+        if bits is not None and bits.shape[0] == packed.n_alleles:
+            columns[name] = bits
+    table = sites
+    for name, bits in columns.items():
+        if name in table.column_names:
+            raise ValueError(f"a column of sites cannot be named {name}")
+        table = table.append_column(name, to_binary(bits))
+    said: dict[str, Any] = {
+        "format": FORMAT,
+        "view": "variant",
+        "chrom": chrom,
+        "n_persons": packed.n_persons,
+        "person_offset": person_offset,
+        "person_set": person_set,
+        "phase": packed.phase,
+        "haploid": "none",
+    }
+    if packed.haploid is not None:
+        said["haploid"] = "mixed" if "haploid" in columns else "persons"
+        if said["haploid"] == "persons":
+            said["haploid_persons"] = packed.haploid.tobytes().hex()
+    return to_body(with_said(shrink(table, relative=_RELATIVE), said), level)
+
+
+def unpack_variant_block(body: bytes) -> VariantBlock:
+    """Return the variant block of a body.
+
+    Raises:
+        CodecError: the bytes are damaged, of another format, or not a variant block.
+    """
+    table, said = read_said(body, "variant")
+    try:
+        n = int(said["n_persons"])
+        if n < 1 or not table.num_rows:
+            raise ValueError("an empty block")
+        phase = said["phase"]
+        if phase not in ("none", "all", "mixed") or (phase == "mixed") != has(table, "phased"):
+            raise ValueError("phase mode")
+        widths = {"calls": -(-n // 4), **dict.fromkeys(_BITMAPS, -(-n // 8))}
+        bits = {name: from_binary(table, name, width) for name, width in widths.items()}
+        codes = bits["calls"]
+        haploid = bits["haploid"]
+        if (said["haploid"] == "mixed") != (haploid is not None) or codes is None:
+            raise ValueError("call columns")
+        if said["haploid"] == "persons":
+            shared = np.frombuffer(bytes.fromhex(said["haploid_persons"]), np.uint8)
+            haploid = shared.reshape(1, widths["haploid"])
+        packed = PackedCalls(n, codes, phase, bits["missing"], bits["phased"], haploid)
+        return VariantBlock(
+            chrom=text_of(said, "chrom"),
+            person_offset=int(said["person_offset"]),
+            person_set=text_of(said, "person_set"),
+            sites=table.drop_columns([name for name in widths if has(table, name)]),
+            packed=packed,
+        )
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise CodecError("a payload is not a variant block of ours") from error
+
+
+def to_binary(bits: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:
+    """Return the rows of a byte matrix as a fixed-size binary column."""
+    buffer = pa.py_buffer(cast("Any", np.ascontiguousarray(bits)))
+    column = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(bits.shape[1]), bits.shape[0], [None, buffer]
+    )
+    return cast("pa.FixedSizeBinaryArray", column)
+
+
+def from_binary(table: pa.Table, name: str, width: int) -> npt.NDArray[np.uint8] | None:
+    """Return a fixed-size binary column as a byte matrix (a view), None if there is none.
+
+    Raises:
+        ValueError: the column is of another type or holds nulls.
+    """
+    if not has(table, name):
+        return None
+    column: Any = table.column(name).combine_chunks()
+    if column.type != pa.binary(width) or column.null_count:
+        raise ValueError(f"column {name} is not of {width} bytes a row")
+    rows = len(column)
+    flat = np.frombuffer(column.buffers()[1], np.uint8, rows * width, column.offset * width)
+    return flat.reshape(rows, width)
+
+
+def has(table: pa.Table, name: str) -> bool:
+    """Return whether a table has a column."""
+    return name in table.column_names
+
+
+def text_of(said: dict[str, Any], name: str) -> str:
+    """Return a text of a block's metadata.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    value = said[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is not a text")
+    return value
+
+
+def with_said(table: pa.Table, said: dict[str, Any]) -> pa.Table:
+    """Return a table whose metadata also says what kind of block it is, as JSON."""
+    text = json.dumps(said, separators=(",", ":"), sort_keys=True)
+    metadata = {**(table.schema.metadata or {}), METADATA_KEY: text.encode()}
+    return table.replace_schema_metadata(cast("Any", metadata))
+
+
+def read_said(body: bytes, view: str) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the restored table of a block, and what its metadata says.
+
+    Raises:
+        CodecError: the bytes are damaged, of another format, or of another view.
+    """
+    table = restore(from_body(body))
+    try:
+        said = json.loads((table.schema.metadata or {})[METADATA_KEY])
+        form, found = said["format"], said["view"]
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
+        raise CodecError("a payload is not a genotype block") from error
+    if form != FORMAT:
+        raise CodecError(
+            f"a genotype block is of format {form!r}, and this version reads {FORMAT}",
+            hint="read it with a newer precisionchain",
+        )
+    if found != view:
+        raise CodecError(f"a genotype block is the view by {found!r}, not by {view}")
+    return table.replace_schema_metadata(None), said
