@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-UNPARSED_RULES = ("encoding", "quoting", "ragged", "too_long")
-"""Rules that a record breaks before it has cells. It stands in ``raw/`` as a row of NULLs, so that
-the number of a row is the number of its record."""
+from precisionchain.ingest.rules import UNPARSED_RULES
 
 
 def identifier(name: str) -> str:
@@ -36,7 +34,8 @@ def raw_rows(run: Path, table: str, *, unparsed: int) -> str:
     Args:
         run: the run's folder.
         table: whose ``raw/<table>.parquet`` is read.
-        unparsed: how many of its records could not be parsed; those are left out.
+        unparsed: how many of its records could not be parsed. Such a record stands in the file
+            as a row of NULLs, so that a row's number is its record's; here it is left out.
     """
     rows = (
         f"SELECT *, file_row_number + 1 AS _record FROM {parquet(run / 'raw' / f'{table}.parquet')}"

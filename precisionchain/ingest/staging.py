@@ -145,7 +145,7 @@ class Staging:
     def new_run(self, kind: str) -> Iterator[PartialRun]:
         """Give a folder to write a run into; it becomes the newest run when the block ends well.
 
-        Needs the site's lock. When the block raises, nothing is left.
+        The views then follow. Needs the site's lock. When the block raises, nothing is left.
         """
         self._tidy()
         numbers = [int(name.split("-")[0]) for name in self._folders()]
@@ -153,6 +153,7 @@ class Staging:
         with self._writing(name, kind) as partial:
             yield partial
             partial.path.rename(self._runs / name)
+        self.refresh_views()
 
     @contextmanager
     def revise(self, run: Run) -> Iterator[PartialRun]:
@@ -168,6 +169,7 @@ class Staging:
             (self._runs / run.name).rename(replaced)
             partial.path.rename(self._runs / run.name)
             shutil.rmtree(replaced)
+        self.refresh_views()
 
     def read(self, name: str) -> Run:
         """Return the run of that name.

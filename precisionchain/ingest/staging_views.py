@@ -12,26 +12,15 @@ from pathlib import Path
 
 import duckdb
 
+from precisionchain.ingest.run_tables import LINES, RUN_TABLES
 from precisionchain.ingest.sql_text import identifier, literal, parquet, raw_rows
 from precisionchain.ingest.staging import Run
 
-OMOP_FILES = {
-    "rejected": (
-        "table_name VARCHAR, rule VARCHAR, severity VARCHAR, file VARCHAR, record BIGINT,"
-        " line BIGINT, column_name VARCHAR"
-    ),
-    "warnings": (
-        "table_name VARCHAR, rule VARCHAR, severity VARCHAR, column_name VARCHAR, n BIGINT"
-    ),
-    "normalised": "table_name VARCHAR, column_name VARCHAR, normalisation VARCHAR, n BIGINT",
-    "tables": (
-        "table_name VARCHAR, file VARCHAR, n_records BIGINT, n_accepted BIGINT, n_rejected BIGINT"
-    ),
-}
-"""Files of an OMOP run that describe its rows, with their columns."""
-
 VCF_FILES = ("samples", "sites", "counts", "extent", "refused", "blocks")
 """Files of a run of genotypes that are views under their own names."""
+
+_DESCRIBED = [name for name in RUN_TABLES if name != LINES]
+_RUN_COLUMNS = ("run", "kind", "source", "source_id", "cdm_version", "build", "validated")
 
 
 def write_views(runs: Sequence[Run], target: Path) -> None:
@@ -59,8 +48,9 @@ def _create(database: duckdb.DuckDBPyConnection, runs: Sequence[Run]) -> None:
         for view, rows in _omop_rows(run) if run.kind == "omop" else _vcf_rows(run):
             select = f"SELECT *, {literal(run.source)} AS _source FROM {rows}"
             parts.setdefault(view, []).append(select)
-    for view, columns in OMOP_FILES.items():
-        parts.setdefault(view, [_empty(f"{columns}, _source VARCHAR")])
+    for view in _DESCRIBED:
+        names = [*RUN_TABLES[view].names, "_source"]
+        parts.setdefault(view, [f"SELECT {_nulls(names)} WHERE false"])
     for view, selects in sorted(parts.items()):
         union = " UNION ALL BY NAME ".join(selects)
         database.execute(f"CREATE VIEW {identifier(view)} AS {union}")
@@ -74,7 +64,7 @@ def _omop_rows(run: Run) -> Iterator[tuple[str, str]]:
         yield file.stem, parquet(file)
     for file in sorted(path.glob("raw/*.parquet")):
         yield f"raw_{file.stem}", raw_rows(path, file.stem, unparsed=unparsed[file.stem])
-    for name in OMOP_FILES:
+    for name in _DESCRIBED:
         yield name, parquet(path / f"{name}.parquet")
 
 
@@ -85,27 +75,20 @@ def _vcf_rows(run: Run) -> Iterator[tuple[str, str]]:
             yield name, parquet(file)
 
 
-def _empty(columns: str) -> str:
-    named = ", ".join(
-        "CAST(NULL AS {1}) AS {0}".format(*column.split()) for column in columns.split(",")
-    )
-    return f"SELECT {named} WHERE false"
+def _nulls(names: Sequence[str]) -> str:
+    return ", ".join(f"NULL AS {identifier(name)}" for name in names)
 
 
 def _runs(runs: Sequence[Run]) -> str:
-    columns = "run, kind, source, source_id, cdm_version, build, validated"
     rows = [
         f"({literal(run.name)}, {literal(run.kind)}, {literal(run.source)},"
         f" {literal(run.source_id)}, {_text(run.description.get('cdm_version'))},"
         f" {_text(run.description.get('build'))}, {str(run.validated).lower()})"
         for run in runs
     ]
-    if rows:
-        return f"SELECT * FROM (VALUES {', '.join(rows)}) AS run ({columns})"
-    return _empty(
-        "run VARCHAR, kind VARCHAR, source VARCHAR, source_id VARCHAR, cdm_version VARCHAR,"
-        " build VARCHAR, validated BOOLEAN"
-    )
+    if not rows:
+        return f"SELECT {_nulls(_RUN_COLUMNS)} WHERE false"
+    return f"SELECT * FROM (VALUES {', '.join(rows)}) AS run ({', '.join(_RUN_COLUMNS)})"
 
 
 def _text(value: str | None) -> str:

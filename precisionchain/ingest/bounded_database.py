@@ -1,0 +1,39 @@
+"""DuckDB as staging uses it: in memory, in order, within bounds, its errors translated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from precisionchain.errors import SiteError
+
+MEMORY = "512MB"
+"""DuckDB spills to the scratch folder beyond it; the process needs about 200 MB more."""
+
+
+@contextmanager
+def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a database of its own that spills to a folder.
+
+    Raises:
+        SiteError: the disk or the memory is used up. DuckDB's own words are dropped: they may
+            quote cells.
+    """
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(scratch),
+        "preserve_insertion_order": True,
+    }
+    with duckdb.connect(config=settings) as database:
+        database.execute("SET enable_progress_bar = false")
+        try:
+            yield database
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise SiteError(
+                f"staging ran out of room ({type(error).__name__})",
+                where=str(scratch.parent),
+                hint="free disk space there and run the command again; nothing half-done is left",
+            ) from None
