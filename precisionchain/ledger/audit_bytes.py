@@ -267,7 +267,7 @@ class _Audit:
         numbers = unpack_keys(row.keys)
         self._used_keys.update(numbers)
         (found,) = self._connection.execute(
-            "SELECT count(*) FROM json_each(?) AS k JOIN item_keys AS i"
+            "SELECT count(*) FROM json_each(?) AS k CROSS JOIN item_keys AS i"  # in this order
             " ON i.stream = ? AND i.key = k.value AND i.position = ?",
             (json.dumps(numbers), row.stream, row.position),
         ).fetchone()

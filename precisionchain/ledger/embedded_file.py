@@ -59,7 +59,7 @@ def create_file(path: Path, *, file_system_of: FileSystemOf | None = None) -> No
             fresh.execute(f"PRAGMA user_version = {FORMAT}")
             fresh.execute("PRAGMA journal_mode = WAL")
             fresh.execute("PRAGMA synchronous = FULL")
-            fresh.executescript(schema_text())
+            fresh.executescript(f"BEGIN; {schema_text()} COMMIT;")
         place_new(partial, path)
     except FileExistsError as error:
         raise LedgerUnavailableError("there is a ledger already", where=str(path)) from error
@@ -106,7 +106,7 @@ def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
             uri, uri=True, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            connection.execute("PRAGMA schema_version").fetchone()  # opens the file
         except BaseException:
             connection.close()
             raise
@@ -228,7 +228,7 @@ def translate(error: sqlite3.Error, path: Path) -> LedgerError:
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return LedgerError(f"the ledger's guards refused a write: {error}", where=str(path))
     return LedgerFormatError(
-        f"the ledger file is damaged, or no ledger: {error}",
+        f"the ledger file is damaged, cut short or no ledger: {error}",
         where=str(path),
         hint="precisionchain verify says where",
     )
