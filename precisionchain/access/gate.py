@@ -44,6 +44,7 @@ from precisionchain.errors import (
     UsageError,
 )
 from precisionchain.ledger.base import Ledger, in_chunks
+from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.items import Item, Payload
 
@@ -64,9 +65,14 @@ class Gate:
         user: the user's registered name.
         signer: the user's own key, never the site's.
         streams: where the next entry goes; None means bucket 1, however full.
+        membership: where given, the user must be registered in it with this key, because readers
+            of the log ignore entries of anybody else.
         purpose: what the user asks for, unless a question says otherwise.
         clock: the current time, with zone.
         pauses: seconds before each repetition of an unanswered write.
+
+    Raises:
+        AccessRefusedError: the membership does not know the user by this key.
     """
 
     def __init__(
@@ -77,10 +83,16 @@ class Gate:
         signer: Signer,
         *,
         streams: AccessStreams | None = None,
+        membership: Membership | None = None,
         purpose: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pauses: Sequence[float] = PAUSES,
     ) -> None:
+        if membership is not None and membership.user_key(user) != signer.public_key:
+            raise AccessRefusedError(
+                f"{user} is not registered in this network with this key",
+                hint="questions are asked with a key that the user's site has registered",
+            )
         self._ledger, self._network, self._user, self._signer = ledger, network, user, signer
         self._streams = streams or AccessStreams(ledger)
         self._purpose, self._clock, self._pauses = purpose, clock, pauses

@@ -86,6 +86,19 @@ def no_alleles() -> Alleles:
     return ALLELE_SCHEMA.empty_table()
 
 
+def holds_allele(table: Alleles, chrom: str, pos: int, ref: str, alt: str) -> bool:
+    """Return whether an allele is among them."""
+    here = np.flatnonzero(table["pos"].to_numpy() == pos)
+    rows = table.take(here).to_pylist() if here.size else []
+    return {"chrom": chrom, "pos": pos, "ref": ref, "alt": alt} in rows
+
+
+def allele_texts(table: Alleles) -> list[str]:
+    """Return alleles written ``chrom:pos:ref:alt``."""
+    columns = [table[name].to_pylist() for name in ALLELE_SCHEMA.names]
+    return [":".join(map(str, allele)) for allele in zip(*columns, strict=True)]
+
+
 # ----------------------------------------------------------------------------------------- writing
 
 
