@@ -34,6 +34,7 @@ from precisionchain.schemas.person_blocks import (
     serves_both_views,
     unpack_person_block,
 )
+from precisionchain.schemas.turned_calls import turn
 
 WHO = "c0" * 32
 DIGEST = "d1" * 32
@@ -96,6 +97,18 @@ def test_haploid_calls_use_the_codes_of_no_copy_and_one_copy() -> None:
     with_phase = pack_calls(Calls(as_u8([[0, 1, 1, 3]]), haploid, as_u8([[0, 0, 2, 0]])))
     assert with_phase.codes.tolist() == [[0b00_01_10_00]]
     assert with_phase.phase == "all"
+
+
+def test_states_in_a_run_with_phase_become_pairs() -> None:
+    """0/1 1/1 ./. 0/0 of one block, then 1|0 .|. of another, for one person: two planes of bits."""
+    states = pack_calls(Calls(as_u8([[1], [2], [3], [0]])))
+    pairs = pack_calls(Calls(as_u8([[1], [3]]), None, as_u8([[2], [1]])))
+    turned = turn([states, pairs], np.array([0]))
+    assert turned.phase == "mixed"
+    assert turned.codes.tolist() == [[0b10010, 0b00011]]
+    for bits, expected in ((turned.missing, 0b100100), (turned.phased, 0b010000)):
+        assert bits is not None
+        assert bits.tolist() == [[expected]]
 
 
 def test_persons_who_are_haploid_everywhere_take_one_bitmap() -> None:
