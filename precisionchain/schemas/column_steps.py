@@ -148,7 +148,7 @@ def _shrink_strings(array: Column) -> tuple[Step, Column | None]:
     if numbered is not None:
         return numbered
     encoded = array.dictionary_encode()
-    codes = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
+    codes = _filled(encoded.indices, 0)
     small = narrow(codes, len(encoded.dictionary) - 1)
     offset = 8 if array.type == pa.large_string() else 4
     if small is None:
@@ -232,15 +232,15 @@ def _integers(array: Column) -> tuple[Ints, int | None] | None:
         return _decimal_integers(array)
     plain = array.cast(pa.int32()) if array.type == pa.date32() else array
     try:
-        filled = plain.cast(pa.int64()).fill_null(0)
+        wide = plain if plain.type == pa.int64() else plain.cast(pa.int64())
     except pa.ArrowInvalid:  # an unsigned integer from 2^63 on
         return None
-    return filled.to_numpy(zero_copy_only=False), None
+    return _filled(wide, 0), None
 
 
 def _decimal_integers(array: Column) -> tuple[Ints, int] | None:
     """Return integers that give every float back, bit for bit, when divided by ``10^e``."""
-    values = array.fill_null(0.0).to_numpy(zero_copy_only=False)
+    values = _filled(array, 0.0)
     if not np.isfinite(values).all():
         return None
     wide = values.astype(np.float64)
@@ -265,6 +265,12 @@ def _minus(ints: Ints, base: Ints, factor: int, array: Column) -> Ints | None:
     difference: Ints = ints - factor * base
     mask = _mask(array)
     return difference if mask is None else np.where(mask, 0, difference)
+
+
+def _filled(array: Column, value: Any) -> npt.NDArray[Any]:
+    """Return a column's values, with ``value`` in null rows."""
+    whole = array.fill_null(value) if array.null_count else array
+    return whole.to_numpy(zero_copy_only=False)
 
 
 def _mask(array: Column) -> npt.NDArray[np.bool_] | None:
@@ -339,7 +345,7 @@ def _offset_integers(
 ) -> tuple[Ints, npt.NDArray[np.bool_] | None]:
     if stored is None or not pa.types.is_integer(stored.type):
         raise ValueError("an integer column is absent")
-    narrowed = stored.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    narrowed = _filled(stored, 0).astype(np.int64)
     if kind == "delta":
         running = np.arange(len(narrowed), dtype=np.int64)
         return np.int64(step["v"]) + np.cumsum(narrowed) + np.int64(step["b"]) * running, None
