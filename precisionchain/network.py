@@ -143,7 +143,7 @@ class Network:
         asked = {"variant": str(variant), "genotype": _genotypes(genotype)}
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
-            from precisionchain.query.genetic import variant_calls
+            from precisionchain.query.variants import variant_calls
 
             meant = Variant.parse(variant) if isinstance(variant, str) else variant
             frame = variant_calls(snapshot, meant, frozenset(_genotypes(genotype)))
@@ -171,7 +171,7 @@ class Network:
         }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
-            from precisionchain.query.genetic import person_variants
+            from precisionchain.query.person_variants import person_variants
 
             within = Region.parse(region) if isinstance(region, str) else region
             _checked_range(maf)
@@ -191,7 +191,7 @@ class Network:
         asked = {"low": low, "high": high, "region": None if region is None else str(region)}
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
-            from precisionchain.query.genetic import allele_frequencies
+            from precisionchain.query.frequencies import allele_frequencies
 
             _checked_range((low, high))
             within = Region.parse(region) if isinstance(region, str) else region

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from precisionchain.access.gate import Gate
 from precisionchain.access.place import AccessStreams
@@ -19,7 +20,9 @@ from precisionchain.replica.catalogue import Snapshot, read_snapshot
 from precisionchain.replica.sync import SyncReport, sync
 from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.streams import BATCH, NETWORK
-from precisionchain.verify import Check, verify
+
+if TYPE_CHECKING:
+    from precisionchain.verify import Check
 
 
 class OpenSite:
@@ -106,6 +109,8 @@ class OpenSite:
 
     def verify(self, progress: Callable[[str], None] | None = None) -> list[Check]:
         """Check ledger and replica from the bytes up."""
+        from precisionchain.verify import verify
+
         return verify(
             self.ledger,
             membership=self.membership,

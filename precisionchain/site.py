@@ -14,6 +14,7 @@ from precisionchain.ingest.staging import Run, Staging
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
     from precisionchain.ingest.send import Published
     from precisionchain.opened import OpenSite
@@ -378,11 +379,14 @@ class Site:
                 )
         return runs
 
-    def _known_persons(self, run: Run) -> list[Path]:
-        """Return files of persons accepted from this site's other sources, or from this one before.
+    def _known_persons(self, run: Run) -> pa.Table:
+        """Return the persons accepted from this site's other sources, or from this one before.
 
         An export without a person table adds to the persons its source had.
         """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         own = (run.path / "raw" / "person.parquet").exists()
         files = [
             other.path / "accepted" / "person.parquet"
@@ -392,7 +396,9 @@ class Site:
             and other.name != run.name
             and not (own and other.source == run.source)
         ]
-        return [file for file in files if file.exists()]
+        found = [pq.read_table(file, columns=["person_id"]) for file in files if file.exists()]
+        empty = pa.table({"person_id": pa.array([], pa.int64())})
+        return pa.concat_tables([empty, *found])
 
     def _tables(self, run: Run) -> pl.DataFrame:
         import polars as pl

@@ -26,7 +26,6 @@ from precisionchain.ledger.batches import (
 )
 from precisionchain.ledger.membership import Membership
 from precisionchain.replica.catalogue import Snapshot
-from precisionchain.replica.unpack_genetic import recount
 from precisionchain.schemas.items import Item, ItemClass
 from precisionchain.schemas.payloads import distinct_integers, payload_table
 from precisionchain.schemas.streams import ACCESS, BATCH, NETWORK, StreamName
@@ -161,6 +160,8 @@ def _batch(check: Check, ledger: Ledger, seal: Seal, network: bytes) -> int:
             yield item
 
     if seal.manifest.kind == "vcf":
+        from precisionchain.replica.recount import recount
+
         for message in recount(watched()):
             check.find(f"batch {seal.manifest.batch[:16]}: {message}")
         return examined

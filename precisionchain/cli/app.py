@@ -7,6 +7,7 @@ exit code of their class (``errors.py``).
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -25,9 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-ingest.register(app)
-app.add_typer(query.app, name="query", help="Ask; every question is logged before its answer.")
-app.add_typer(audit.app, name="audit", help="Read the access log; which is logged, too.")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
@@ -73,6 +71,9 @@ def init(
     scope(context).progress.step(f"site {made.config.site} in {folder}, ledger {ledger}")
 
 
+ingest.register(app)
+
+
 @app.command()
 def sql(
     context: typer.Context,
@@ -101,6 +102,10 @@ def sync(context: typer.Context, as_json: Json = False) -> None:
         typer.echo(", ".join(f"{name} {value}" for name, value in row.items()))
 
 
+app.add_typer(query.app, name="query", help="Ask; every question is logged before its answer.")
+app.add_typer(audit.app, name="audit", help="Read the access log; which is logged, too.")
+
+
 @app.command()
 def verify(context: typer.Context, as_json: Json = False) -> None:
     """Check ledger, signatures, batches, mappings and replica, from the bytes up."""
@@ -125,9 +130,19 @@ def demo(
 
 
 def main() -> None:
-    """Run the command line; a named error is one line on stderr and its exit code."""
+    """Run the command line; a named error is one line on stderr and its exit code.
+
+    An error we have no name for shows where it happened, not its text: the text of a library's
+    error may quote a cell of a record.
+    """
     try:
         app()
     except PrecisionChainError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(error.exit_code) from None
+    except Exception as error:  # noqa: BLE001 (the outermost frame; nothing is swallowed)
+        sys.stderr.write("".join(traceback.format_tb(error.__traceback__)))
+        sys.stderr.write(
+            f"error: unexpected {type(error).__name__}: please report the lines above\n"
+        )
+        raise SystemExit(1) from None

@@ -13,8 +13,9 @@ import duckdb
 from precisionchain.errors import SealRefusedError
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_omop import OmopEncoder
-from precisionchain.ingest.encode_vcf import encode_vcf, refuse_overlap
+from precisionchain.ingest.encode_vcf import encode_vcf
 from precisionchain.ingest.outbox import Outbox
+from precisionchain.ingest.overlap import refuse_overlap
 from precisionchain.ingest.send import Progress, Published, send_batch
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Entitled, Seal, heads, seals

@@ -40,7 +40,7 @@ class Manifest(BaseModel):
     vocabulary_release: str | None = None
     assay: Mapping[str, Any] | None = None
     build_proof: str | None = None
-    statistics: Mapping[str, int] = {}
+    statistics: Mapping[str, Any] = {}
     persons: int = 0
 
     def body(self) -> bytes:

@@ -1,0 +1,93 @@
+"""What the genetic questions share: a snapshot's batches, and how an answer writes a call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from precisionchain.replica.catalogue import SealedBatch, Snapshot
+from precisionchain.replica.genetic_batch import GeneticBatch, genetic_batch
+from precisionchain.replica.kept import Kept
+from precisionchain.schemas.calls import Calls
+
+MISSING: Final = 3
+NOT_ASSAYED: Final = 4
+
+STATE_NAMES: Final = ("0", "1", "2", "missing", "not_assayed")
+"""The states of a person and an allele, in the order of their codes: the dosage, then these."""
+
+_PHASES: Final = (None, "0|0", "0|1", "1|0", "1|1")
+_FOLDED_BYTES: Final = 128 * 2**20
+
+Bytes = npt.NDArray[np.uint8]
+
+_folded: Final = Kept[pl.DataFrame](_FOLDED_BYTES, lambda frame: int(frame.estimated_size()))
+
+
+def genetic_batches(snapshot: Snapshot) -> list[tuple[SealedBatch, GeneticBatch]]:
+    """Return the VCF batches of a snapshot in the order of their seals."""
+    return [
+        (batch, genetic_batch(snapshot.batch_folder(batch.batch)))
+        for batch in snapshot.catalogue.batches
+        if batch.kind == "vcf"
+    ]
+
+
+def folded_counts(path: Path) -> pl.DataFrame:
+    """Return a bin's folded counts, kept in memory while there is room."""
+    return _folded.get(path, lambda: pl.read_parquet(path))
+
+
+def ploidy_of(calls: Calls) -> Bytes:
+    """Return the number of alleles of each call, 1 or 2, and 0 of a missing one."""
+    ploidy = np.full(calls.dosage.shape, 2, dtype=np.uint8)
+    if calls.haploid is not None:
+        ploidy[calls.haploid] = 1
+    ploidy[calls.dosage == MISSING] = 0
+    return ploidy
+
+
+def phase_of(calls: Calls) -> Bytes:
+    """Return each call's phase as an index into ``phase_names``: 0 where it has none."""
+    if calls.phase is None:
+        return np.zeros(calls.dosage.shape, dtype=np.uint8)
+    dosage, order = calls.dosage, calls.phase
+    text = np.where(dosage == 0, 1, np.where(dosage == 2, 4, np.where(order == 2, 3, 2)))
+    phased = (order > 0) & (ploidy_of(calls) == 2)
+    return np.where(phased, text, 0).astype(np.uint8)
+
+
+def call_columns(state: Bytes, ploidy: Bytes, phase: Bytes) -> list[pl.Series]:
+    """Return the columns genotype, ploidy (null where nothing is called) and phase of an answer."""
+    return [
+        named(state, STATE_NAMES, "genotype"),
+        pl.Series("ploidy", ploidy, pl.UInt8).replace(0, None),
+        named(phase, _PHASES, "phase"),
+    ]
+
+
+def named(codes: npt.NDArray[np.integer[Any]], names: Sequence[str | None], name: str) -> pl.Series:
+    """Return a text column from indices into names."""
+    return pl.Series(name, names, pl.String).gather(pl.Series(codes.astype(np.uint32)))
+
+
+@lru_cache(maxsize=64)
+def persons_in_several(batches: tuple[tuple[str, Path], ...]) -> bool:
+    """Return whether any person (site, person_id) is in more than one of the batches.
+
+    Args:
+        batches: site and folder of each.
+    """
+    persons = pl.concat(
+        [
+            genetic_batch(folder).samples.select("person_id", pl.lit(site).alias("site"))
+            for site, folder in batches
+        ]
+    )
+    return persons.n_unique() < persons.height

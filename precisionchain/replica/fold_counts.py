@@ -1,0 +1,170 @@
+"""Allele counts of the network: each bin's alleles over all sealed batches.
+
+A batch adds to an allele, in this order:
+
+1. it lists the allele: its counts;
+2. it lists the position: AN and the missing persons of the first record there, no copy;
+3. the position lies inside its extent and the allele's class was called there: as many alleles as
+   its persons have at that position, no copy;
+4. else nothing: the position is not assayed.
+
+So the counts do not depend on how persons were split into batches, nor on the batches' order.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from precisionchain.replica.catalogue import SealedBatch
+from precisionchain.replica.genetic_batch import GeneticBatch, genetic_batch
+from precisionchain.schemas.counts import COUNT_COLUMNS
+from precisionchain.schemas.genetic_payloads import ALLELE_KEY, NO_ALLELE, bin_family
+from precisionchain.schemas.genome import BIN_BITS, TILE_BITS, chrom_rank
+
+FOLDED: Final = {
+    "chrom": pl.String,
+    "pos": pl.Int32,
+    "ref": pl.String,
+    "alt": pl.String,
+    **dict.fromkeys(COUNT_COLUMNS, pl.Int64),
+    "af": pl.Float64,
+    "maf": pl.Float64,
+    "batches": pl.UInt32,
+}
+"""Columns of a folded file. ``batches`` counts those that add to AN; af and maf are null where AN
+is 0."""
+
+_FORMAT: Final = "folded counts 1"
+PREFIX: Final = "folded/"
+"""Folded counts of a bin are found under ``folded/VAR_9_16777217_33554432``."""
+
+
+def fold_counts(batches: Sequence[tuple[SealedBatch, Path]], out: Path) -> dict[str, Path]:
+    """Return the file that holds each bin's folded counts, writing what is not there yet.
+
+    Args:
+        batches: the current VCF batches with their folders.
+        out: the folder of folded files, each below a digest of what it was folded from, so that
+            a bin no new batch touches is not folded again.
+    """
+    opened = {batch.batch: genetic_batch(folder) for batch, folder in batches}
+    touching: dict[str, list[str]] = defaultdict(list)
+    for batch, genetic in opened.items():
+        for family in _families_touched(genetic):
+            touching[family].append(batch)
+    listing = {f for genetic in opened.values() for f in genetic.variant_blocks["family"].unique()}
+    answer = {}
+    for family in sorted(listing):
+        near = sorted(touching[family])
+        digest = sha256("\n".join([_FORMAT, family, *near]).encode()).hexdigest()
+        target = out / digest[:32] / f"{family}.parquet"
+        if not target.exists():
+            _write(fold(family, [opened[batch] for batch in near]), target)
+        answer[f"{PREFIX}{family}"] = target
+    return answer
+
+
+def fold(family: str, batches: Sequence[GeneticBatch]) -> pl.DataFrame:
+    """Return a bin's alleles with their counts over batches (`FOLDED`), in genome order."""
+    counts = [
+        batch.counts(family) if _lists(batch, family) else pl.DataFrame(schema=_COUNTED)
+        for batch in batches
+    ]
+    listed = [rows.filter(pl.col("alt") != NO_ALLELE).select(*_COUNTED) for rows in counts]
+    alleles = pl.concat(listed).select(*ALLELE_KEY).unique()
+    parts = list(listed)
+    for batch, own in zip(batches, listed, strict=True):
+        others = alleles.join(own, on=list(ALLELE_KEY), how="anti")
+        parts.append(unlisted_counts(batch, others))
+    added = [pl.col(name).cast(pl.Int64).sum() for name in COUNT_COLUMNS]
+    folded = (
+        pl.concat(parts)
+        .group_by(*ALLELE_KEY)
+        .agg(*added, (pl.col("an") > 0).sum().cast(pl.UInt32).alias("batches"))
+    )
+    return in_genome_order(_with_frequencies(folded))
+
+
+def unlisted_counts(batch: GeneticBatch, alleles: pl.DataFrame) -> pl.DataFrame:
+    """Return what a batch adds to alleles (chrom, pos, ref, alt) that it does not list."""
+    at = alleles.join(batch.listed_at(alleles), on=["chrom", "pos"], how="left")
+    listed = at.filter(pl.col("an").is_not_null())
+    others = at.filter(pl.col("an").is_null()).select(*ALLELE_KEY)
+    inferred = others.filter(pl.Series(batch.infers(others), dtype=pl.Boolean))
+    inferred = inferred.with_columns(
+        pl.Series("an", batch.expected_an(inferred), pl.Int32),
+        pl.lit(0, pl.Int32).alias("n_missing"),
+    )
+    none = [
+        pl.lit(0, pl.Int32).alias(name) for name in COUNT_COLUMNS if name not in ("an", "n_missing")
+    ]
+    return pl.concat([rows.with_columns(*none).select(*_COUNTED) for rows in (listed, inferred)])
+
+
+def in_genome_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows sorted by chromosome (1 to 22, X, Y, MT, others by name), pos, ref, alt."""
+    chroms = rows["chrom"].unique().to_list()
+    if len(chroms) < 2:
+        return rows.sort("pos", "ref", "alt")
+    ranks = {chrom: rank for rank, chrom in enumerate(sorted(chroms, key=chrom_rank))}
+    rank = pl.col("chrom").replace_strict(ranks, return_dtype=pl.Int32)
+    return rows.sort(rank, "pos", "ref", "alt")
+
+
+def _with_frequencies(folded: pl.DataFrame) -> pl.DataFrame:
+    ac, an = pl.col("ac"), pl.col("an")
+    called = pl.when(an > 0)
+    return folded.with_columns(
+        called.then(ac / an).alias("af"),
+        called.then(pl.min_horizontal(ac, an - ac) / an).alias("maf"),
+    ).select(*FOLDED)
+
+
+def _families_touched(batch: GeneticBatch) -> set[str]:
+    """Return the families of the bins in which a batch lists a position or has an extent."""
+    extent, mapping = batch.extent, batch.mapping
+    spans = pl.concat(
+        [
+            extent.select("chrom", _bin("start"), _bin("end")),
+            mapping.select("chrom", _bin_of_tile("start"), _bin_of_tile("end")),
+        ]
+    ).unique()
+    return {
+        bin_family("VAR", chrom, (index << BIN_BITS) + 1)
+        for chrom, first, last in spans.iter_rows()
+        for index in range(first, last + 1)
+    }
+
+
+def _bin(name: str) -> pl.Expr:
+    return (pl.col(name) - 1) // (1 << BIN_BITS)
+
+
+def _bin_of_tile(name: str) -> pl.Expr:
+    return (pl.col("tile") // (1 << (BIN_BITS - TILE_BITS))).alias(name)
+
+
+def _lists(batch: GeneticBatch, family: str) -> bool:
+    return (batch.folder / "counts" / f"{family}.parquet").exists()
+
+
+def _write(rows: pl.DataFrame, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    rows.write_parquet(partial)
+    partial.replace(target)
+
+
+_COUNTED: Final = {
+    "chrom": pl.String,
+    "pos": pl.Int32,
+    "ref": pl.String,
+    "alt": pl.String,
+    **dict.fromkeys(COUNT_COLUMNS, pl.Int32),
+}

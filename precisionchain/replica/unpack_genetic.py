@@ -1,0 +1,263 @@
+"""One sealed VCF batch as files: bodies as they are on the ledger, and what finds calls in them.
+
+The layout is drawn in `genetic_batch`. Everything is checked here that a reader relies on later:
+what a block refers to is in the batch, the counts are of the sites, every person is in one group.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+
+from precisionchain.errors import IntegrityError
+from precisionchain.replica.catalogue import SealedBatch
+from precisionchain.schemas.genetic_payloads import (
+    ALLELE_KEY,
+    ASSAY,
+    MAP_SAMPLE,
+    MAP_VARIANT,
+    PERSON_BLOCK,
+    VARIANT_BLOCK,
+    Assay,
+    genetic_rows,
+    read_assay,
+)
+from precisionchain.schemas.genotypes import VariantBlock, unpack_variant_block
+from precisionchain.schemas.items import Item
+from precisionchain.schemas.manifest import Manifest
+from precisionchain.schemas.person_blocks import unpack_person_block
+from precisionchain.schemas.streams import family_of
+
+SITES: Final = {
+    "pos": pl.Int32,
+    "ref": pl.String,
+    "alt": pl.String,
+    "id": pl.String,
+    "record": pl.Int32,
+    "alt_index": pl.UInt8,
+    "n_alts": pl.UInt8,
+    "record_pos": pl.Int32,
+    "record_end": pl.Int32,
+}
+"""Columns every variant block's sites have; ``filter`` and others may follow."""
+
+VARIANT_BLOCKS: Final = {
+    "object": pl.String,
+    "family": pl.String,
+    "run": pl.Int32,
+    "first_row": pl.Int32,
+    "chrom": pl.String,
+    "first_pos": pl.Int32,
+    "last_pos": pl.Int32,
+    "n_alleles": pl.Int32,
+    "person_offset": pl.Int32,
+    "n_persons": pl.Int32,
+}
+PERSON_BLOCKS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "object": pl.String,
+    "group": pl.Int32,
+    "chrom": pl.String,
+    "n_alleles": pl.Int32,
+    "blocks": pl.List(pl.String),
+}
+
+
+def unpack_genetic(
+    batch: SealedBatch, manifest: Manifest, items: Iterator[Item], folder: Path
+) -> None:
+    """Write a batch's files below a folder.
+
+    Args:
+        batch: the sealed batch.
+        manifest: its manifest.
+        items: its items, checked against their leaves, all of a family together.
+        folder: an empty folder of its own.
+
+    Raises:
+        IntegrityError: the items contradict each other; CodecError where one cannot be read.
+    """
+    for name in ("objects", "sites", "counts"):
+        (folder / name).mkdir()
+    unpacking = _Unpacking(folder, f"batch {batch.batch[:16]}")
+    for family, found in groupby(items, key=lambda item: family_of(item.stream)):
+        unpacking.family(family, sorted(found, key=lambda item: item.ordinal))
+    unpacking.finish(manifest.persons)
+
+
+@dataclass(slots=True)
+class _Unpacking:
+    """What is known of a batch while its families come by."""
+
+    folder: Path
+    where: str
+    variant_blocks: list[tuple[Any, ...]] = field(default_factory=list)
+    person_blocks: list[tuple[Any, ...]] = field(default_factory=list)
+    groups: dict[bytes, tuple[int, list[int]]] = field(default_factory=dict)
+    person_sets: set[str] = field(default_factory=set)
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+    assay: Assay | None = None
+    runs: int = 0
+
+    def family(self, family: str, items: list[Item]) -> None:
+        """Take all items of a family."""
+        kind = items[0].payload.kind
+        if any(item.payload.kind != kind for item in items):
+            raise self._wrong(f"family {family} holds items of several kinds")
+        if kind == VARIANT_BLOCK:
+            self._variant_blocks(family, [(self._keep(i), _variant_block(i)) for i in items])
+        elif kind == PERSON_BLOCK:
+            for item in items:
+                self._person_block(item)
+        elif kind == "counts":
+            rows = pl.concat([_frame(genetic_rows(item.payload)) for item in items])
+            rows.write_parquet(
+                self.folder / "counts" / f"{family.replace('COUNT', 'VAR', 1)}.parquet"
+            )
+        elif kind == "assay":
+            self.tables[kind] = []
+            for item in items:
+                self.assay, extent = read_assay(item.payload)
+                self.tables[kind].append(extent)
+        elif kind in ("map-variant", "map-sample"):
+            self.tables[kind] = [genetic_rows(item.payload) for item in items]
+
+    def _variant_blocks(self, family: str, blocks: list[tuple[str, VariantBlock]]) -> None:
+        """Write a family's sites: those of each run once, whichever persons its blocks hold."""
+        parts: list[pl.DataFrame] = []
+        rows = 0
+        latest = pl.DataFrame()
+        for name, block in blocks:
+            sites = _sites(block)
+            if block.person_offset == 0:
+                latest = sites
+                self.runs += 1
+                place = {
+                    "run": pl.lit(self.runs - 1, pl.Int32),
+                    "row": pl.int_range(pl.len(), dtype=pl.Int32),
+                }
+                parts.append(sites.with_columns(**place))
+                rows += sites.height
+            elif not sites.equals(latest):
+                raise self._wrong(f"blocks of one run in {family} have different sites")
+            pos = sites["pos"]
+            spot = (name, family, self.runs - 1, rows - sites.height, block.chrom, pos[0], pos[-1])
+            self.variant_blocks.append((*spot, sites.height, block.person_offset, block.n_persons))
+            self.person_sets.add(block.person_set)
+        pl.concat(parts, how="diagonal").write_parquet(self.folder / "sites" / f"{family}.parquet")
+
+    def _person_block(self, item: Item) -> None:
+        name, block = self._keep(item), unpack_person_block(item.payload.body)
+        persons = block.persons
+        group, _ = self.groups.setdefault(persons.tobytes(), (len(self.groups), persons.tolist()))
+        self.person_sets.add(block.person_set)
+        self.person_blocks.append(
+            (name, group, block.chrom, block.n_alleles, [digest for digest, _ in block.blocks])
+        )
+        known = {row[0]: row[7] for row in self.variant_blocks}
+        if any(known.get(digest) != size for digest, size in block.blocks):
+            raise self._wrong("a person block refers to variant blocks that the batch has not")
+
+    def _keep(self, item: Item) -> str:
+        """Write a body under its digest, and return that."""
+        name = sha256(item.payload.body).hexdigest()
+        (self.folder / "objects" / f"{name}.arrow").write_bytes(item.payload.body)
+        return name
+
+    def finish(self, persons: int) -> None:
+        """Write what needed all items, and check that they belong together."""
+        missing = [k for k in ("assay", "map-variant", "map-sample") if k not in self.tables]
+        if missing or self.assay is None:
+            raise self._wrong(f"the batch has no item of kind {', '.join(missing)}")
+        if len(self.person_sets) > 1:
+            raise self._wrong("blocks of the batch are of different lists of persons")
+        (self.folder / "assay.json").write_text(json.dumps(asdict(self.assay)), encoding="utf-8")
+        self._write("extent", self._table("assay", ASSAY))
+        self._write("map_variant", self._table("map-variant", MAP_VARIANT))
+        self._write("samples", self._samples(persons))
+        blocks = pl.DataFrame(self.variant_blocks, schema=VARIANT_BLOCKS, orient="row")
+        self._write("variant_blocks", blocks)
+        self._write(
+            "person_blocks", pl.DataFrame(self.person_blocks, schema=PERSON_BLOCKS, orient="row")
+        )
+        self._check_persons(blocks, persons)
+        self._check_counts(blocks["family"].unique().to_list())
+
+    def _samples(self, persons: int) -> pl.DataFrame:
+        """Return the persons with their group and their row in its blocks (null: no such view)."""
+        samples = self._table("map-sample", MAP_SAMPLE).sort("index")
+        if samples["index"].to_list() != list(range(persons)):
+            raise self._wrong("the persons are not numbered from 0 to their number in the manifest")
+        if samples["person_id"].n_unique() < persons:
+            raise self._wrong("a person is twice in the batch")
+        placed = pl.DataFrame(
+            [
+                (index, group, row)
+                for group, members in self.groups.values()
+                for row, index in enumerate(members)
+            ],
+            schema={"index": pl.Int32, "group": pl.Int32, "group_row": pl.Int32},
+            orient="row",
+        )
+        if placed.height and sorted(placed["index"].to_list()) != list(range(persons)):
+            raise self._wrong("a person is in no person block, or in blocks of several groups")
+        return samples.join(placed, on="index", how="left", maintain_order="left")
+
+    def _check_persons(self, blocks: pl.DataFrame, persons: int) -> None:
+        """Check that the blocks of every run hold each person once."""
+        for _, run in blocks.sort("run", "person_offset").group_by("run"):
+            end = 0
+            for offset, size in run.select("person_offset", "n_persons").iter_rows():
+                if offset != end:
+                    raise self._wrong("persons are missing from a run of variant blocks")
+                end += size
+            if end != persons:
+                raise self._wrong("a run of variant blocks has not all of the batch's persons")
+
+    def _check_counts(self, families: list[str]) -> None:
+        """Check that each family's counts are of its sites, row by row."""
+        keys = [*ALLELE_KEY, "record"]
+        for family in families:
+            counts = self.folder / "counts" / f"{family}.parquet"
+            sites = pl.read_parquet(self.folder / "sites" / f"{family}.parquet", columns=keys)
+            if not counts.exists() or not pl.read_parquet(counts, columns=keys).equals(
+                sites.select(keys)
+            ):
+                raise self._wrong(f"the counts are not of the alleles in {family}")
+
+    def _table(self, kind: str, schema: pa.Schema) -> pl.DataFrame:
+        return _frame(pa.concat_tables([schema.empty_table(), *self.tables[kind]]))
+
+    def _write(self, name: str, rows: pl.DataFrame) -> None:
+        rows.write_parquet(self.folder / f"{name}.parquet")
+
+    def _wrong(self, message: str) -> IntegrityError:
+        return IntegrityError(message, where=self.where, hint="run `precisionchain verify`")
+
+
+def _variant_block(item: Item) -> VariantBlock:
+    return unpack_variant_block(item.payload.body)
+
+
+def _sites(block: VariantBlock) -> pl.DataFrame:
+    """Return a block's sites with their chromosome, the columns that all blocks have first."""
+    sites = _frame(block.sites)
+    absent = [name for name, kind in SITES.items() if sites.schema.get(name) != kind]
+    if absent:
+        raise IntegrityError(f"the sites of a variant block have no proper column {absent[0]}")
+    chrom = pl.lit(block.chrom).alias("chrom")
+    return sites.select(chrom, *SITES, pl.exclude("chrom", *SITES))
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    if not isinstance(frame, pl.DataFrame):
+        raise AssertionError("a table is a frame")
+    return frame
