@@ -17,7 +17,7 @@ from precisionchain.access.digest import frame_digest, value_digest
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
 from precisionchain.errors import AmbiguousPersonError, UnknownPersonError, UsageError
 from precisionchain.opened import OpenSite
-from precisionchain.query import clinical, persons
+from precisionchain.query import persons
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.variant import Region, Variant
 
@@ -93,6 +93,8 @@ class Network:
         Raises:
             UnknownConceptError: the concept is in no vocabulary slice and in no row.
         """
+        from precisionchain.query.clinical import domain_rows
+
         first, last = _as_date(since), _as_date(until)
         asked = {
             "concept": concept,
@@ -106,7 +108,7 @@ class Network:
             "clinical",
             asked,
             lambda snapshot: evaluated_frame(
-                clinical.domain_rows(
+                domain_rows(
                     snapshot,
                     concept,
                     table=table,
@@ -126,8 +128,10 @@ class Network:
         """
 
         def answer(snapshot: Snapshot) -> Evaluated[dict[str, pl.DataFrame]]:
+            from precisionchain.query.clinical import person_record
+
             site, person_id = self._person(snapshot, person)
-            record = clinical.person_record(snapshot, site, person_id, table=table)
+            record = person_record(snapshot, site, person_id, table=table)
             return _evaluated_record(record, site, person_id)
 
         return self._ask("person", "clinical", {"person": str(person), "table": table}, answer)

@@ -11,17 +11,17 @@ from precisionchain.access.gate import Gate
 from precisionchain.access.place import AccessStreams
 from precisionchain.config import SiteConfig, SiteFolder, read_config
 from precisionchain.errors import UsageError
-from precisionchain.ingest.publish import Publisher
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.opening import open_ledger
 from precisionchain.ledger.signing import Signer, load_key
 from precisionchain.replica.catalogue import Snapshot, read_snapshot
-from precisionchain.replica.sync import SyncReport, sync
 from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.streams import BATCH, NETWORK
 
 if TYPE_CHECKING:
+    from precisionchain.ingest.publish import Publisher
+    from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
 
 
@@ -67,6 +67,8 @@ class OpenSite:
 
     def publisher(self) -> Publisher:
         """Return this site as it publishes."""
+        from precisionchain.ingest.publish import Publisher
+
         return Publisher(
             self.ledger,
             self.network,
@@ -89,6 +91,8 @@ class OpenSite:
 
     def sync(self, progress: Callable[[str], None] | None = None) -> SyncReport:
         """Bring the replica up to the ledger."""
+        from precisionchain.replica.sync import sync
+
         return sync(
             self.ledger,
             self.folder.replica,

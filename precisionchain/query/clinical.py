@@ -115,14 +115,6 @@ def person_families(snapshot: Snapshot, site: str, person_id: int) -> list[str]:
     return sorted(found)
 
 
-def sites_of_person(snapshot: Snapshot, person_id: int) -> list[str]:
-    """Return the sites that have published a clinical record under a bare person id."""
-    mapped = index_frame(snapshot, f"{MAP_PERSON}/map-person")
-    if mapped is None:
-        return []
-    return sorted(mapped.filter(pl.col("person_id") == person_id)["site"].unique().to_list())
-
-
 def event_table(text: str) -> Table:
     """Return the table with a main concept that a text names, by table or by domain.
 

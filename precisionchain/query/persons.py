@@ -6,12 +6,13 @@ import re
 from collections import defaultdict
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from precisionchain.errors import UsageError
-from precisionchain.query.clinical import sites_of_person
-from precisionchain.query.frames import index_file
+from precisionchain.query.frames import index_file, index_frame
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.streams import MAP_PERSON
 
 STATES = frozenset({"0", "1", "2", "missing", "not_assayed"})
 """The states of a person and an allele that a question can ask for."""
@@ -42,7 +43,15 @@ def with_genotypes(snapshot: Snapshot) -> dict[str, NDArray[np.int64]]:
     return {site: np.unique(np.concatenate(ids)) for site, ids in found.items()}
 
 
+def _clinical_sites(snapshot: Snapshot, person_id: int) -> list[str]:
+    """Return the sites that have published a clinical record under a bare person id."""
+    mapped = index_frame(snapshot, f"{MAP_PERSON}/map-person")
+    if mapped is None:
+        return []
+    return sorted(mapped.filter(pl.col("person_id") == person_id)["site"].unique().to_list())
+
+
 def sites_of(snapshot: Snapshot, person_id: int) -> list[str]:
     """Return the sites that have published anything of a person of this id."""
     genotyped = [site for site, ids in with_genotypes(snapshot).items() if person_id in ids]
-    return sorted({*sites_of_person(snapshot, person_id), *genotyped})
+    return sorted({*_clinical_sites(snapshot, person_id), *genotyped})
