@@ -37,7 +37,7 @@ from precisionchain.ledger.blocks import (
     item_leaf,
     stream_leaf,
 )
-from precisionchain.ledger.embedded_file import open_file, schema_text, translate
+from precisionchain.ledger.embedded_file import ledger_errors, open_file, schema_text
 from precisionchain.ledger.embedded_rows import unpack_keys
 from precisionchain.schemas.items import Item, parse_item
 from precisionchain.schemas.merkle import merkle_root
@@ -49,12 +49,11 @@ def audit(path: Path) -> Iterator[Finding]:
         with closing(open_file(path, writable=False)) as connection:
             # Damaged text is a finding, not a failure to read the rest.
             connection.text_factory = _text
-            connection.execute("BEGIN")
+            connection.execute("BEGIN")  # one snapshot
             try:
-                yield from _check_schema(connection)
-                yield from _Audit(connection).findings()
-            except sqlite3.Error as error:
-                yield Finding("file", f"the rest cannot be read: {translate(error, path).message}")
+                with ledger_errors(path):
+                    yield from _check_schema(connection)
+                    yield from _Audit(connection).findings()
             except (TypeError, ValueError, AttributeError, OverflowError, struct.error):
                 # SQLite hands out what a damaged row header says: NULL or text for a number.
                 yield Finding("file", "the rest cannot be read: a row's columns have wrong types")
@@ -70,14 +69,14 @@ def _text(stored: bytes) -> str:
 
 
 def _check_schema(connection: sqlite3.Connection) -> Iterator[Finding]:
-    query = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+    query = "SELECT type, name, tbl_name, sql, rootpage > 0 FROM sqlite_schema"
     with closing(sqlite3.connect(":memory:")) as model:
         model.executescript(schema_text())
         expected = set(model.execute(query))
     actual = set(connection.execute(query))
-    for kind, name, _, _ in sorted(expected - actual, key=str):
+    for kind, name, *_ in sorted(expected - actual, key=str):
         yield Finding("schema", f"{kind} {name} is missing or changed")
-    for kind, name, _, _ in sorted(actual - expected, key=str):
+    for kind, name, *_ in sorted(actual - expected, key=str):
         yield Finding("schema", f"{kind} {name} is not of this format")
     for pragma, wanted in (("journal_mode", "wal"), ("encoding", "UTF-8")):
         (value,) = connection.execute(f"PRAGMA {pragma}").fetchone()

@@ -219,16 +219,20 @@ _UNAVAILABLE = {
 
 def translate(error: sqlite3.Error, path: Path) -> LedgerError:
     """Return what an error of SQLite means for the ledger at a path."""
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # raised by Python's module, not by SQLite: the connection is closed
+    if isinstance(error, sqlite3.ProgrammingError):  # by Python's module: a closed connection
         return _unavailable(path, "the ledger is closed")
-    primary = code & 0xFF
+    # An error without a code is Python's module failing to decode text.
+    primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if primary in _UNAVAILABLE:
         return _unavailable(path, _UNAVAILABLE[primary])
     if primary == sqlite3.SQLITE_CONSTRAINT:
         return LedgerError(f"the ledger's guards refused a write: {error}", where=str(path))
+    return _damaged(path, str(error))
+
+
+def _damaged(path: Path, reason: str) -> LedgerFormatError:
     return LedgerFormatError(
-        f"the ledger file is damaged, cut short or no ledger: {error}",
+        f"the ledger file is damaged, cut short or no ledger: {reason}",
         where=str(path),
         hint="precisionchain verify says where",
     )
@@ -245,3 +249,5 @@ def ledger_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, path) from error
+    except UnicodeDecodeError as error:  # SQLite's own message quotes damaged text
+        raise _damaged(path, "text that is not UTF-8") from error
