@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,13 +28,15 @@ def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         "temp_directory": str(scratch),
         "preserve_insertion_order": True,
     }
-    with duckdb.connect(config=settings) as database:
-        database.execute("SET enable_progress_bar = false")
-        try:
+    try:
+        with duckdb.connect(config=settings) as database:
+            database.execute("SET enable_progress_bar = false")
             yield database
-        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-            raise SiteError(
-                f"staging ran out of room ({type(error).__name__})",
-                where=str(scratch.parent),
-                hint="free disk space there and run the command again; nothing half-done is left",
-            ) from None
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        raise SiteError(
+            f"staging ran out of room ({type(error).__name__})",
+            where=str(scratch.parent),
+            hint="free disk space there and run the command again; nothing half-done is left",
+        ) from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

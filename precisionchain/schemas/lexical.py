@@ -55,6 +55,8 @@ class LexicalType:
         sql_convert: the same as SQL: (canonical text, cell) -> expression, NULL out of range.
         spellings: name -> expression of the accepted cells that this normalisation changes.
         nulls: name -> expression of the cells that mean NULL, counted likewise.
+        direct: expression of spellings that convert as they stand, plain ones among them; None
+            for those alone. Saves SQL the rewriting of what is common.
         limit: characters a text should not exceed (a warning), None for no limit.
     """
 
@@ -67,6 +69,7 @@ class LexicalType:
     sql_convert: Callable[[str, str], str]
     spellings: Mapping[str, str] = field(default_factory=dict)
     nulls: Mapping[str, str] = field(default_factory=lambda: _NULLS)
+    direct: str | None = None
     limit: int | None = None
 
     # ------------------------------------------------------------------------ cells in Python
@@ -110,7 +113,8 @@ class LexicalType:
             return f"nullif({column}, '')"
         rewritten = f"regexp_replace({column}, '^(?:{self.accepted})$', '{self.canonical}')"
         return (
-            f"CASE WHEN {_matches(column, self.plain)} THEN {self.sql_convert(column, column)}"
+            f"CASE WHEN {_matches(column, self.direct or self.plain)}"
+            f" THEN {self.sql_convert(column, column)}"
             f" WHEN {_matches(column, self.accepted)} THEN {self.sql_convert(rewritten, column)}"
             " END"
         )
@@ -132,9 +136,14 @@ class LexicalType:
         """Return SQL for whether a cell is within the type or means NULL; never NULL itself."""
         return f"({self.sql_null(column)} OR ({self.sql_cast(column)}) IS NOT NULL)"
 
-    def sql_normalisations(self, column: str) -> dict[str, str]:
-        """Return, by normalisation, SQL for whether it changes a cell (NULL counts as no)."""
-        null, value = self.sql_null(column), self.sql_cast(column)
+    def sql_normalisations(self, column: str, value: str | None = None) -> dict[str, str]:
+        """Return, by normalisation, SQL for whether it changes a cell (NULL counts as no).
+
+        Args:
+            column: as for `sql_cast`.
+            value: SQL for what ``sql_cast`` gives, where that is at hand.
+        """
+        null, value = self.sql_null(column), value or self.sql_cast(column)
         predicates = {name: _matches(column, pattern) for name, pattern in self.nulls.items()}
         for name, pattern in self.spellings.items():
             predicates[name] = (
@@ -279,6 +288,7 @@ DATETIME = LexicalType(
     canonical=rf"{_DATE_GROUPS} \7\8\9",
     convert=_datetime,
     sql_convert=lambda canonical, _cell: f"TRY_CAST(rtrim({canonical}) AS TIMESTAMP)",
+    direct=rf"{_PLAIN_DATE}(?: {_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?)?",
     spellings={
         **_DATE_SPELLINGS,
         "date_only": r"[ \t0-9-]*",

@@ -1,0 +1,186 @@
+"""``validate``: every staged row is accepted, or rejected with its reasons; oddities are counted.
+
+The rules are in ``rules.py``, the spellings of cells in ``schemas/lexical.py``. Tables are judged
+in the order of ``TABLES``: persons before their events, parents before children. The validated form
+of the run replaces the staged one in one step. It no longer has the cells of vocabulary tables,
+which can be very large and are nobody's record; validated again, their rows stay as they are.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from precisionchain.errors import PrecisionChainError, SiteError
+from precisionchain.ingest.bounded_database import bounded_database
+from precisionchain.ingest.judge_rows import Judging, judge_rows, known_persons_table
+from precisionchain.ingest.rules import UNPARSED_RULES
+from precisionchain.ingest.run_tables import (
+    LINES,
+    NORMALISED,
+    REJECTED,
+    TABLES_READ,
+    WARNINGS,
+    read_run_table,
+    write_run_table,
+)
+from precisionchain.ingest.sql_text import literal, literals, parquet
+from precisionchain.ingest.staging import PartialRun, Progress, Run, Staging, silent
+from precisionchain.ingest.warn_concepts import ConceptWarnings
+from precisionchain.ingest.warn_rows import RowWarnings
+from precisionchain.schemas.omop import TABLES, Table
+
+
+def validate_omop(
+    staging: Staging,
+    run: Run,
+    *,
+    known_persons: pa.Table | None = None,
+    progress: Progress = silent,
+) -> Run:
+    """Judge the rows of a staged OMOP run; needs the site's lock.
+
+    Args:
+        staging: the site's staging area.
+        run: staged, or validated before (it is judged anew).
+        known_persons: persons accepted in earlier batches of the site, in a column ``person_id``.
+        progress: called with a line per table.
+
+    Returns:
+        the run, validated; `summary` tells how many rows were accepted.
+
+    Raises:
+        SiteError: not an OMOP run, or no room on the disk.
+    """
+    if run.kind != "omop":
+        raise SiteError("only OMOP runs are validated", where=str(run.path))
+    with staging.revise(run) as partial:
+        (partial.path / "accepted").mkdir(mode=0o700)
+        (partial.path / "raw").mkdir(mode=0o700)
+        partial.keep(run, f"{LINES}.parquet")
+        with bounded_database(partial.path / ".scratch") as database:
+            _Validation(database, run, partial, known_persons).judge(progress)
+        partial.describe({**run.description, "validated": True})
+    return staging.read(run.name)
+
+
+def summary(run: Run) -> pa.Table:
+    """Return table_name, file, n_records, n_accepted, n_rejected of a run."""
+    return read_run_table(run.path, TABLES_READ)
+
+
+class _Validation:
+    """One validation of a run, in a database of its own."""
+
+    def __init__(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        run: Run,
+        partial: PartialRun,
+        known_persons: pa.Table | None,
+    ) -> None:
+        self._database = database
+        self._run = run
+        self._partial = partial
+        self._inputs = {entry["table"]: entry for entry in run.description["inputs"]}
+        self._raw = {path.stem for path in run.path.glob("raw/*.parquet")}
+        self._accepted: dict[str, int] = {}
+        database.execute(
+            "CREATE TABLE rejects"
+            " (table_name VARCHAR, rule VARCHAR, record BIGINT, column_name VARCHAR)"
+        )
+        before = parquet(run.path / f"{REJECTED}.parquet")
+        database.execute(
+            f"INSERT INTO rejects SELECT table_name, rule, record, column_name FROM {before}"
+            f" WHERE rule IN ({literals(UNPARSED_RULES)})"
+            f" OR table_name NOT IN ({literals(self._raw) or 'NULL'})"
+        )
+        database.register("known", known_persons_table(known_persons))
+        database.execute("CREATE TABLE known_person AS SELECT person_id FROM known")
+
+    def judge(self, progress: Progress) -> None:
+        """Write everything a validated run has beside what it takes over."""
+        accepted = self._partial.path / "accepted"
+        judging = Judging(
+            self._database,
+            self._run.path,
+            self._partial.path,
+            records={name: entry["records"] for name, entry in self._inputs.items()},
+            unparsed={name: entry["unparsed"] for name, entry in self._inputs.items()},
+        )
+        odd_rows = RowWarnings(self._database, accepted, self._run.description["cdm_version"])
+        odd_concepts = ConceptWarnings(self._database, accepted)
+        for table in (TABLES[name] for name in TABLES if name in self._inputs):
+            progress(f"validate {table.name}")
+            n = self._accept(judging, table)
+            self._accepted[table.name] = n
+            columns = pq.read_schema(accepted / f"{table.name}.parquet").names
+            odd_rows.add(table, columns, n)
+            odd_concepts.add(table, columns if n else ())
+        write_run_table(self._partial.path, WARNINGS, [*odd_rows.rows, *odd_concepts.rows()])
+        write_run_table(
+            self._partial.path, NORMALISED, [*self._normalised_before(), *judging.normalised]
+        )
+        self._write_rejected()
+        self._write_counts()
+
+    def _accept(self, judging: Judging, table: Table) -> int:
+        path = judging.accepted(table.name)
+        if table.name not in self._raw:
+            self._partial.keep(self._run, f"accepted/{table.name}.parquet")
+            return int(pq.read_metadata(path).num_rows)
+        if table.scope != "vocabulary":
+            self._partial.keep(self._run, f"raw/{table.name}.parquet")
+        n = judge_rows(judging, table)
+        if table.name == "person":
+            self._database.execute(
+                f"INSERT INTO known_person SELECT person_id FROM {parquet(path)}"
+            )
+        return n
+
+    def _normalised_before(self) -> list[dict[str, object]]:
+        """Return what an earlier validation counted in tables whose cells are not kept."""
+        rows = read_run_table(self._run.path, NORMALISED).to_pylist()
+        return [row for row in rows if row["table_name"] not in self._raw]
+
+    def _write_rejected(self) -> None:
+        files = {"table_name": list(self._inputs), "place": list(range(len(self._inputs)))}
+        files["file"] = [entry["file"] for entry in self._inputs.values()]
+        self._database.register("files", pa.table(files))
+        lines = parquet(self._run.path / f"{LINES}.parquet")
+        target = self._partial.path / f"{REJECTED}.parquet"
+        self._database.execute(
+            "COPY (SELECT rejects.table_name, rule, 'error' AS severity, file, rejects.record,"
+            " lines.line + (rejects.record - lines.record) AS line, column_name"
+            f" FROM rejects JOIN files USING (table_name) ASOF JOIN {lines} AS lines"
+            " ON rejects.table_name = lines.table_name AND rejects.record >= lines.record"
+            f" ORDER BY place, rejects.record, rule, column_name) TO {literal(target)}"
+            " (FORMAT parquet)"
+        )
+
+    def _write_counts(self) -> None:
+        rejected = dict(
+            self._database.execute(
+                "SELECT table_name, count(DISTINCT record) FROM rejects GROUP BY ALL"
+            ).fetchall()
+        )
+        rows: list[dict[str, object]] = []
+        for name, entry in self._inputs.items():
+            accepted, refused = self._accepted[name], rejected.get(name, 0)
+            if entry["records"] != accepted + refused:
+                raise PrecisionChainError(
+                    f"{entry['records']} records became {accepted} accepted and {refused} rejected",
+                    where=entry["file"],
+                    hint="a fault of ours: please report it",
+                )
+            rows.append(
+                {
+                    "table_name": name,
+                    "file": entry["file"],
+                    "n_records": entry["records"],
+                    "n_accepted": accepted,
+                    "n_rejected": refused,
+                }
+            )
+        write_run_table(self._partial.path, TABLES_READ, rows)
