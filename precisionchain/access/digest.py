@@ -16,11 +16,14 @@ It is therefore the same whatever library version made the frame and however its
  5  date          sized(int64 days since 1970-01-01)
  6  datetime      sized(int64 microseconds since then)
  7  list          sized(int64 length of each), then the elements of all, as a column
- 8  anything else Python's ``str`` of each value, as text; bytes in hex
+ 8  struct        u32 fields, then of each its name and column
+ 9  anything else as text: Python's ``str`` of each value; bytes in hex
 === ============= ====================================================================
 
 Little-endian; bits from the least significant. A null's value is 0, its text and list are empty.
 The order of rows and columns counts.
+
+Arrow buffers are read as numpy arrays and not with ``to_numpy``, which would import pandas.
 """
 
 from __future__ import annotations
@@ -32,23 +35,25 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from precisionchain.schemas.canonical import canonical_json
 
 _LABEL = b"precisionchain answer 1\x00"
 _VALUE_LABEL = b"precisionchain value 1\x00"
-_INTEGER, _BOOLEAN, _FLOAT, _TEXT, _DATE, _DATETIME, _LIST, _OTHER = range(1, 9)
-_WIDE: Final = (pl.UInt64, pl.Int128, pl.UInt128)
-"""Integers that may not fit int64: told as text."""
+_INTEGER, _BOOLEAN, _FLOAT, _TEXT, _DATE, _DATETIME, _LIST, _STRUCT, _OTHER = range(1, 10)
+_TICKS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_NO_TEXT: Final = np.empty(0, np.uint8)
+_WIDER_THAN_ARROW = (pl.Int128, pl.UInt128)
 
 
 def frame_digest(frame: pl.DataFrame) -> str:
     """Return the digest of a frame, in hex."""
     total = sha256(_LABEL + struct.pack("<QI", frame.height, frame.width))
     for column in frame.iter_columns():
-        name = column.name.encode()
-        total.update(struct.pack("<I", len(name)) + name)
-        for part in _column(column):
+        total.update(_named(column.name))
+        for part in _column(_arrow(column)):
             total.update(part)
     return total.hexdigest()
 
@@ -62,53 +67,132 @@ def value_digest(value: Any) -> str:
     return sha256(_VALUE_LABEL + canonical_json(value)).hexdigest()
 
 
-def _column(column: pl.Series) -> Iterator[bytes]:
-    kind = _kind_of(column.dtype)
+def _arrow(column: pl.Series) -> Any:
+    if column.dtype in _WIDER_THAN_ARROW:
+        column = column.cast(pl.Decimal(38, 0))
+    return column.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def _column(array: Any) -> Iterator[bytes]:
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(pa.large_string())
+    kind, valid = _kind_of(array.type), _valid(array)
     yield bytes((kind,))
-    yield from _sized(np.packbits(column.is_not_null().to_numpy(), bitorder="little").tobytes())
-    if kind in (_TEXT, _OTHER):
-        text = (_as_text(column) if kind == _OTHER else column.cast(pl.String)).fill_null("")
-        yield from _sized(_int64(text.str.len_bytes()))
-        yield from _sized("".join(text.to_list()).encode())
-    elif kind == _LIST:
-        lists = column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
-        lengths = lists.list.len().fill_null(0)
-        yield from _sized(_int64(lengths))
-        yield from _column(lists.filter(lengths > 0).explode())
+    yield from _sized(np.packbits(valid, bitorder="little").tobytes())
+    if kind == _LIST:
+        yield from _sized(_int64(np.diff(_list_offsets(array)), valid))
+        yield from _column(array.flatten())
+    elif kind == _STRUCT:
+        yield struct.pack("<I", array.type.num_fields)
+        for field, values in zip(array.type, array.flatten(), strict=True):
+            yield _named(field.name)
+            yield from _column(values)
+    elif kind in (_TEXT, _OTHER):
+        yield from _text(_as_text(array) if kind == _OTHER else array, valid)
     elif kind == _FLOAT:
-        values = column.cast(pl.Float64).fill_null(0.0).to_numpy().astype("<f8", copy=True)
-        values[np.isnan(values)] = np.nan
-        yield from _sized(values.tobytes())
+        floats = np.where(valid, _fixed(array).astype("<f8"), 0.0)
+        floats[np.isnan(floats)] = np.nan
+        yield from _sized(floats.tobytes())
     else:
-        if kind == _DATETIME:
-            column = column.dt.cast_time_unit("us")
-        yield from _sized(_int64(column.to_physical()))
+        yield from _sized(_int64(_integers(array), valid))
 
 
-def _kind_of(dtype: pl.DataType) -> int:
-    if dtype.is_integer():
-        return _OTHER if dtype in _WIDE else _INTEGER
-    if dtype.is_float():
-        return _FLOAT
-    if dtype in (pl.String, pl.Categorical, pl.Enum):
-        return _TEXT
-    if dtype in (pl.List, pl.Array):
-        return _LIST
-    exact = {pl.Boolean: _BOOLEAN, pl.Date: _DATE, pl.Datetime: _DATETIME}
-    return exact.get(dtype.base_type(), _OTHER)
+def _kind_of(dtype: pa.DataType) -> int:
+    types = pa.types
+    if types.is_integer(dtype):
+        return _OTHER if types.is_uint64(dtype) else _INTEGER  # may not fit int64: told as text
+    for kind, belongs in (
+        (_TEXT, types.is_large_string),
+        (_DATE, types.is_date32),
+        (_FLOAT, types.is_floating),
+        (_BOOLEAN, types.is_boolean),
+        (_DATETIME, types.is_timestamp),
+        (_LIST, types.is_large_list),
+        (_LIST, types.is_fixed_size_list),
+        (_STRUCT, types.is_struct),
+    ):
+        if belongs(dtype):
+            return kind
+    return _OTHER
 
 
-def _as_text(column: pl.Series) -> pl.Series:
-    """Rare types (times, decimals, blobs, structs), value by value."""
-    return pl.Series([None if value is None else _said(value) for value in column], dtype=pl.String)
+# ------------------------------------------------------------------------------------ Arrow buffers
+
+
+def _valid(array: Any) -> NDArray[np.bool_]:
+    if pa.types.is_null(array.type):
+        return np.zeros(len(array), np.bool_)
+    bits = array.buffers()[0] if array.null_count else None
+    return np.ones(len(array), np.bool_) if bits is None else _bits(array, bits)
+
+
+def _bits(array: Any, buffer: Any) -> NDArray[np.bool_]:
+    end = array.offset + len(array)
+    octets: NDArray[np.uint8] = np.frombuffer(buffer, np.uint8)
+    bits = np.unpackbits(octets, count=end, bitorder="little")
+    return bits[array.offset :].astype(np.bool_)
+
+
+def _integers(array: Any) -> NDArray[np.int64]:
+    if pa.types.is_boolean(array.type):
+        return _bits(array, array.buffers()[1]).astype(np.int64)
+    values = _fixed(array).astype(np.int64)
+    if not pa.types.is_timestamp(array.type):
+        return values
+    unit = array.type.unit
+    return values // 1_000 if unit == "ns" else values * _TICKS[unit]
+
+
+def _fixed(array: Any) -> NDArray[Any]:
+    letter = "f" if pa.types.is_floating(array.type) else "i"
+    if pa.types.is_unsigned_integer(array.type):
+        letter = "u"
+    return _cut(array, array.buffers()[1], f"<{letter}{array.type.bit_width // 8}", len(array))
+
+
+def _list_offsets(array: Any) -> NDArray[Any]:
+    if pa.types.is_fixed_size_list(array.type):
+        size: int = array.type.list_size
+        return np.arange(len(array) + 1, dtype=np.int64) * size
+    return _cut(array, array.buffers()[1], "<i8", len(array) + 1)
+
+
+def _cut(array: Any, buffer: Any, dtype: str, length: int) -> NDArray[Any]:
+    if buffer is None or len(array) == 0:
+        return np.zeros(length, dtype)
+    values: NDArray[Any] = np.frombuffer(buffer, dtype)
+    return values[array.offset : array.offset + length]
+
+
+def _text(array: Any, valid: NDArray[np.bool_]) -> Iterator[bytes]:
+    offsets = _cut(array, array.buffers()[1], "<i8", len(array) + 1)
+    lengths = np.diff(offsets)
+    yield from _sized(_int64(lengths, valid))
+    buffer = array.buffers()[2]
+    octets: NDArray[np.uint8] = np.frombuffer(buffer, np.uint8) if buffer else _NO_TEXT
+    content = octets[offsets[0] : offsets[-1]]
+    if lengths[~valid].any():  # Arrow allows a null to lie over text
+        content = content[np.repeat(valid, lengths)]
+    yield from _sized(content.tobytes())
+
+
+def _as_text(array: Any) -> Any:
+    """Rare types (times, decimals, blobs), value by value."""
+    said = [None if value is None else _said(value) for value in array.to_pylist()]
+    return _arrow(pl.Series(said, dtype=pl.String))
 
 
 def _said(value: Any) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _int64(values: pl.Series) -> bytes:
-    return values.cast(pl.Int64).fill_null(0).to_numpy().astype("<i8", copy=False).tobytes()
+def _int64(values: NDArray[Any], valid: NDArray[np.bool_]) -> bytes:
+    return np.where(valid, values, 0).astype("<i8", copy=False).tobytes()
+
+
+def _named(name: str) -> bytes:
+    encoded = name.encode()
+    return struct.pack("<I", len(encoded)) + encoded
 
 
 def _sized(part: bytes) -> Iterator[bytes]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import polars as pl
-import pyarrow as pa
 
 from precisionchain.access.digest import frame_digest, value_digest
 from precisionchain.access.postings import (
@@ -22,7 +21,6 @@ from precisionchain.errors import UsageError
 from precisionchain.schemas.variant import Variant
 
 T = TypeVar("T")
-_ALLELE = ALLELE_SCHEMA.names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +63,9 @@ def evaluated_frame(
     """
     shown = _shown_alleles(frame)
     if variants is not None:
-        shown = alleles(pa.concat_tables([shown, _table_of(variants)]))
+        named = [(variant.chrom, variant.pos, variant.ref, variant.alt) for variant in variants]
+        asked = pl.DataFrame(named, schema=ALLELE_SCHEMA, orient="row")
+        shown = alleles(pl.concat([shown, asked]))
     return Evaluated(
         frame,
         frame.height,
@@ -92,22 +92,17 @@ def _shown_persons(frame: pl.DataFrame, site: str | None) -> dict[str, Any]:
         return {}
     if not frame["person_id"].dtype.is_integer():
         raise UsageError("person_id in an answer must be an integer")
-    known = frame.filter(pl.col("person_id").is_not_null())
+    known = frame if not frame["person_id"].null_count() else frame.drop_nulls("person_id")
+    ids = known["person_id"].to_numpy()
     if "site" not in frame.columns:
         if site is None:
             raise UsageError("an answer with person_id needs the persons' site")
-        return persons({site: known["person_id"].to_numpy()})
-    by_site = known.select("site", "person_id").partition_by("site", as_dict=True)
-    return persons({str(key[0]): group["person_id"].to_numpy() for key, group in by_site.items()})
+        return persons({site: ids})
+    names = known["site"].unique().to_list()
+    if len(names) == 1:
+        return persons({names[0]: ids})
+    return persons({name: ids[(known["site"] == name).to_numpy()] for name in names})
 
 
 def _shown_alleles(frame: pl.DataFrame) -> Alleles:
-    if not set(_ALLELE) <= set(frame.columns):
-        return no_alleles()
-    return alleles(frame.select(_ALLELE).unique().drop_nulls().to_arrow())
-
-
-def _table_of(variants: Iterable[Variant]) -> pa.Table:
-    named: Sequence[Variant] = list(variants)
-    columns = {name: [getattr(variant, name) for variant in named] for name in _ALLELE}
-    return pa.table(columns, schema=ALLELE_SCHEMA)
+    return alleles(frame) if set(ALLELE_SCHEMA) <= set(frame.columns) else no_alleles()

@@ -272,7 +272,7 @@ def _rows(question: Question) -> Iterator[tuple[Any, ...]]:
     match outcome:
         case Result():
             counts = (postings.count(outcome.returned), postings.count(outcome.contributed))
-            shown = (outcome.rows, *counts, outcome.variants.num_rows, None, outcome.digest)
+            shown = (outcome.rows, *counts, outcome.variants.height, None, outcome.digest)
             kind = "result"
         case Refused() | Failed():
             shown = (None, None, None, None, outcome.error, None)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import pyarrow as pa
+import polars as pl
 from numpy.typing import NDArray
 
 from precisionchain.errors import CodecError
@@ -21,32 +21,31 @@ from precisionchain.errors import CodecError
 PersonIds: TypeAlias = NDArray[np.int64]
 Persons: TypeAlias = Mapping[str, PersonIds]
 """Person ids by site: distinct and ascending; no site with none."""
-Alleles: TypeAlias = pa.Table
-"""Distinct alleles: chrom, ref, alt (string) and pos (int64), sorted by chrom, pos, ref, alt."""
+Alleles: TypeAlias = pl.DataFrame
+"""Distinct alleles: columns chrom, pos, ref, alt, in that order of sorting."""
 
-_FIELDS: list[pa.Field[Any]] = [
-    pa.field("chrom", pa.string()),
-    pa.field("pos", pa.int64()),
-    pa.field("ref", pa.string()),
-    pa.field("alt", pa.string()),
-]
-ALLELE_SCHEMA = pa.schema(_FIELDS)
+ALLELE_SCHEMA: dict[str, Any] = {
+    "chrom": pl.String,
+    "pos": pl.Int64,
+    "ref": pl.String,
+    "alt": pl.String,
+}
+_NO_ALLELES = pl.DataFrame(schema=ALLELE_SCHEMA)
 PIECE_PERSONS = 12_500
 """Persons in one piece: at most 21 characters each, a quarter of a part."""
 PIECE_CHARACTERS = 2**18
 _POSITION_CHARACTERS = 12
 
-_ORDER: Final[list[tuple[str, Literal["ascending", "descending"]]]] = [
-    (name, "ascending") for name in ("chrom", "pos", "ref", "alt")
-]
-
 
 def persons(ids_by_site: Mapping[str, Any]) -> dict[str, PersonIds]:
     """Return persons as they are logged, from any integer sequences, repeats allowed."""
-    sorted_ids = {
-        site: np.unique(np.asarray(ids, dtype=np.int64)) for site, ids in ids_by_site.items()
-    }
-    return {site: sorted_ids[site] for site in sorted(sorted_ids) if sorted_ids[site].size}
+    listed = {site: _distinct(np.asarray(ids, dtype=np.int64)) for site, ids in ids_by_site.items()}
+    return {site: listed[site] for site in sorted(listed) if listed[site].size}
+
+
+def _distinct(ids: PersonIds) -> PersonIds:
+    ascending = bool((ids[1:] > ids[:-1]).all())  # as queries give them
+    return ids if ascending else np.unique(ids)
 
 
 def without(some: Persons, others: Persons) -> dict[str, PersonIds]:
@@ -73,30 +72,26 @@ def holds(some: Persons, site: str, person_id: int) -> bool:
     return at < ids.size and int(ids[at]) == person_id
 
 
-def alleles(table: pa.Table) -> Alleles:
-    """Return a table's alleles as they are logged; it needs chrom, pos, ref and alt."""
-    table = table.select(ALLELE_SCHEMA.names).cast(ALLELE_SCHEMA)
-    if table.num_rows > 1:
-        table = table.group_by(ALLELE_SCHEMA.names).aggregate([]).sort_by(_ORDER)
-    return table.combine_chunks()
+def alleles(frame: pl.DataFrame) -> Alleles:
+    """Return a frame's alleles as they are logged; it needs chrom, pos, ref and alt."""
+    chosen = frame.select(*ALLELE_SCHEMA).cast(pl.Schema(ALLELE_SCHEMA)).drop_nulls()
+    return chosen if chosen.height < 2 else chosen.unique().sort(list(ALLELE_SCHEMA))
 
 
 def no_alleles() -> Alleles:
     """Return no alleles."""
-    return ALLELE_SCHEMA.empty_table()
+    return _NO_ALLELES
 
 
 def holds_allele(table: Alleles, chrom: str, pos: int, ref: str, alt: str) -> bool:
     """Return whether an allele is among them."""
     here = np.flatnonzero(table["pos"].to_numpy() == pos)
-    rows = table.take(here).to_pylist() if here.size else []
-    return {"chrom": chrom, "pos": pos, "ref": ref, "alt": alt} in rows
+    return bool(here.size) and (chrom, pos, ref, alt) in table[here.tolist()].rows()
 
 
 def allele_texts(table: Alleles) -> list[str]:
     """Return alleles written ``chrom:pos:ref:alt``."""
-    columns = [table[name].to_pylist() for name in ALLELE_SCHEMA.names]
-    return [":".join(map(str, allele)) for allele in zip(*columns, strict=True)]
+    return [":".join(map(str, allele)) for allele in table.rows()]
 
 
 # ----------------------------------------------------------------------------------------- writing
@@ -115,21 +110,19 @@ def allele_pieces(table: Alleles) -> Iterator[list[str]]:
     Raises:
         CodecError: an allele is empty, holds white space, or is longer than a piece.
     """
-    if not table.num_rows:
+    if table.is_empty():
         return
-    refs: list[Any] = table["ref"].to_pylist()
-    alts: list[Any] = table["alt"].to_pylist()
+    chroms, refs, alts = (table[name].to_list() for name in ("chrom", "ref", "alt"))
+    positions = table["pos"].to_numpy()
     lengths = np.array([len(ref) + len(alt) for ref, alt in zip(refs, alts, strict=True)])
     if lengths.max() > PIECE_CHARACTERS:
         raise CodecError("an allele is too long to be logged")
     run = np.cumsum(lengths + _POSITION_CHARACTERS) // (PIECE_CHARACTERS // 2)
-    chrom = table["chrom"].combine_chunks().dictionary_encode().indices.to_numpy()
-    cuts = np.flatnonzero((np.diff(run) != 0) | (np.diff(chrom) != 0)) + 1
-    positions = table["pos"].to_numpy()
-    for start, end in pairwise([0, *cuts.tolist(), table.num_rows]):
+    names = np.array(chroms)
+    cuts = np.flatnonzero((np.diff(run) != 0) | (names[1:] != names[:-1])) + 1
+    for start, end in pairwise([0, *cuts.tolist(), len(chroms)]):
         gaps = _gaps(positions[start:end], least=0)
-        piece = [_joined(refs[start:end]), _joined(alts[start:end])]
-        yield [table["chrom"][start].as_py(), gaps, *piece]
+        yield [chroms[start], gaps, _joined(refs[start:end]), _joined(alts[start:end])]
 
 
 def _joined(texts: list[str]) -> str:
@@ -143,8 +136,8 @@ def _gaps(values: NDArray[np.int64], *, least: int) -> str:
     if (values[1:] < values[:-1]).any() or (least and (values[1:] == values[:-1]).any()):
         raise CodecError("a list that is to be logged is not sorted, or holds repeats")
     # As unsigned numbers the difference of any two int64 is exact.
-    gaps = np.diff(values.view(np.uint64))
-    return " ".join(map(str, [int(values[0]), *gaps.tolist()]))
+    gaps = np.diff(values.view(np.uint64)).tolist()
+    return " ".join(map(str, [int(values[0]), *gaps]))
 
 
 # ----------------------------------------------------------------------------------------- reading
@@ -171,21 +164,21 @@ def join_alleles(pieces: Iterable[list[str]]) -> Alleles:
     Raises:
         ValueError: a piece cannot be read, or its lists are of different lengths.
     """
-    tables = []
+    found = []
     for chrom, gaps, refs, alts in pieces:
         pos, ref, alt = _values(gaps), refs.split(" "), alts.split(" ")
         if not len(pos) == len(ref) == len(alt):
             raise ValueError("lists of different lengths")
-        columns = [pa.repeat(pa.scalar(chrom, pa.string()), len(pos)), pos, ref, alt]
-        tables.append(pa.table(columns, schema=ALLELE_SCHEMA))
-    return pa.concat_tables(tables).combine_chunks() if tables else no_alleles()
+        columns = {"chrom": [chrom] * len(pos), "pos": pos, "ref": ref, "alt": alt}
+        found.append(pl.DataFrame(columns, schema=ALLELE_SCHEMA))
+    return pl.concat(found) if found else no_alleles()
 
 
 def _values(gaps: str) -> NDArray[np.int64]:
-    first, *rest = gaps.split(" ")
-    steps = np.array([int(first) % 2**64, *map(int, rest)], dtype=np.uint64)
+    first, *rest = map(int, gaps.split(" "))
+    steps = np.array([first % 2**64, *rest], dtype=np.uint64)
     with np.errstate(over="ignore"):
         values = np.cumsum(steps, dtype=np.uint64).view(np.int64)
-    if values[0] != int(first) or (values[1:] < values[:-1]).any():
+    if values[0] != first or (values[1:] < values[:-1]).any():
         raise ValueError("gaps beyond int64")
     return values

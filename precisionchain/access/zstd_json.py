@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from precisionchain.schemas.items import Codec, Payload
 MAX_TEXT_BYTES = 4 * 2**20
 """Longest text that is unfolded: what writers store is a quarter of it."""
 _LEVEL = 6
+_READ_BYTES = 2**14
 
 
 def pack(kind: str, value: Any) -> Payload:
@@ -33,9 +35,20 @@ def unpack(payload: Payload) -> Any:
         raise CodecError(f"a {payload.kind} payload that is not JSON")
     try:
         with pa.input_stream(pa.py_buffer(payload.body), compression="zstd") as stream:
-            text = stream.read(MAX_TEXT_BYTES + 1)
+            text = b"".join(_read(stream))
     except (OSError, pa.ArrowException) as error:
         raise CodecError(f"a {payload.kind} payload that is not a zstd frame") from error
     if len(text) > MAX_TEXT_BYTES:
         raise CodecError(f"a {payload.kind} payload that unfolds beyond its bound")
     return parse_canonical(text)
+
+
+def _read(stream: pa.NativeFile) -> Iterator[bytes]:
+    """Yield pieces up to the bound and one more; a small entry takes little memory."""
+    length = 0
+    while length <= MAX_TEXT_BYTES:
+        piece = stream.read(_READ_BYTES)
+        if not piece:
+            return
+        length += len(piece)
+        yield piece

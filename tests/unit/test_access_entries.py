@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -44,8 +45,7 @@ ALLELE = st.tuples(
 
 
 def alleles_of(rows: list[tuple[str, int, str, str]]) -> postings.Alleles:
-    named = [dict(zip(postings.ALLELE_SCHEMA.names, row, strict=True)) for row in rows]
-    return postings.alleles(pa.Table.from_pylist(named, schema=postings.ALLELE_SCHEMA))
+    return postings.alleles(pl.DataFrame(rows, schema=postings.ALLELE_SCHEMA, orient="row"))
 
 
 def as_item(payload: Payload) -> Item:
@@ -152,7 +152,7 @@ def test_a_result_is_read_as_written(
     assert plain(read.contributed) == {
         site: sorted(ids) for site, ids in sorted(apart.items()) if ids
     }
-    assert [tuple(row.values()) for row in read.variants.to_pylist()] == sorted(set(rows))
+    assert read.variants.rows() == sorted(set(rows))
     for site, person_id in [("A", 5), ("B", -(2**63))]:
         assert postings.holds(read.returned, site, person_id) is (
             person_id in returned.get(site, ())
@@ -171,12 +171,12 @@ def test_a_long_result_is_paged_and_joined_in_any_order() -> None:
     ids = np.unique(rng.integers(-(2**63), 2**63 - 1, 120_000))
     bases = rng.choice(list("ACGT"), 60_000)
     table = postings.alleles(
-        pa.table(
+        pl.DataFrame(
             {
-                "chrom": pa.array(rng.choice(["1", "2"], 60_000)),
-                "pos": pa.array(rng.integers(1, 10**9, 60_000)),
-                "ref": pa.array(bases),
-                "alt": pa.array(np.char.add(bases, "T")),
+                "chrom": rng.choice(["1", "2"], 60_000),
+                "pos": rng.integers(1, 10**9, 60_000),
+                "ref": bases,
+                "alt": np.char.add(bases, "T"),
             }
         )
     )

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
+import subprocess
+import sys
+import textwrap
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
-from precisionchain.access import postings
+from precisionchain.access import digest, postings
 from precisionchain.access.digest import frame_digest, value_digest
 from precisionchain.access.evaluated import evaluated_frame, evaluated_value
 from precisionchain.errors import CodecError, UsageError
@@ -176,3 +182,46 @@ def test_every_type_an_sql_answer_may_have_is_digested() -> None:
         seen.add(changed)
     assert frame_digest(frame) == frame_digest(frame.clone())
     assert len(frame_digest(frame.clear())) == 64
+
+
+def test_the_digest_skips_text_that_lies_under_a_null() -> None:
+    shown = pa.array(["ab", None, "c"], pa.large_string())
+    bits = pa.py_buffer(b"\x05")
+    offsets = pa.py_buffer(np.array([0, 2, 5, 6], np.int64).tobytes())
+    hidden = pa.Array.from_buffers(
+        pa.large_string(), 3, [bits, offsets, pa.py_buffer(b"abXXXc")], null_count=1
+    )
+    assert hidden.equals(shown)
+    assert b"".join(digest._column(hidden)) == b"".join(digest._column(shown))
+    assert b"".join(digest._column(hidden[1:])) == b"".join(digest._column(shown[1:]))
+
+
+def test_a_question_does_not_load_pandas() -> None:
+    """Half a second of a command's first second: pyarrow imports it for its own conversions."""
+    program = """
+        import sys
+        import polars as pl
+        from precisionchain.access.evaluated import evaluated_frame
+        from precisionchain.access.gate import Gate
+        from precisionchain.ledger.signing import Signer
+        from tests.lib.memory_ledger import MemoryLedger
+
+        ledger = MemoryLedger()
+        ledger.create_stream("ACCESS_1")
+        gate = Gate(ledger, bytes(32), "ada@A", Signer(bytes(32)))
+        frame = pl.DataFrame(
+            {
+                **{"site": ["A", "B"], "person_id": [1, None], "f": [0.5, None], "b": [["x"], []]},
+                **{"chrom": ["9", "9"], "pos": [5, 6], "ref": ["A", "C"], "alt": ["G", "T"]},
+            }
+        )
+        gate.ask("maf", "genetic", {}, lambda: evaluated_frame(frame, contributed={"A": [7]}))
+        sys.exit("pandas" in sys.modules)
+    """
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        check=True,
+    )
