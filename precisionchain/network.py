@@ -180,6 +180,7 @@ class Network:
             within = Region.parse(region) if isinstance(region, str) else region
             _checked_range(maf)
             site, person_id = self._person(snapshot, person)
+            persons.require_known(snapshot, site, person_id)
             frame = person_variants(snapshot, site, person_id, within, maf)
             return evaluated_frame(frame, contributed={site: [person_id]})
 

@@ -304,11 +304,16 @@ class Site:
         Raises:
             InputError: a file, sample map or build that cannot be taken.
             OverlapError: these persons' genotypes over the same extent are sealed already.
+            ParameterMismatchError: the network is of another reference build.
         """
+        from precisionchain.schemas.genome import fold_build
+
         if qc != "none":
             raise UsageError(
                 f"--qc {qc} is not in this version", hint="--qc none: nothing is marked or removed"
             )
+        with self._opened() as opened:  # before the long work of staging
+            opened.parameters.require(build=fold_build(build))
         name = self.stage_vcf(
             files,
             samples=samples,
@@ -329,13 +334,13 @@ class Site:
         Raises:
             UsageError: the statement cannot be answered.
         """
-        from precisionchain.ingest.staging_sql import answer
+        from precisionchain.ingest.staging_sql import answer, redacted
 
         with self._opened() as opened:
             return opened.gate().ask(
                 "sql",
                 "staging",
-                {"statement": statement},
+                {"statement": redacted(statement)},
                 lambda: answer(self.staging, statement, self.config.site),
             )
 

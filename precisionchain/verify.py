@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from precisionchain.access.log import AccessLog
 from precisionchain.errors import PrecisionChainError
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
 from precisionchain.ledger.batches import (
@@ -102,6 +103,7 @@ def verify(
     steps: list[Callable[[], Check]] = [
         lambda: _bytes(ledger),
         lambda: _signatures(ledger, membership),
+        lambda: _access(ledger, membership),
         lambda: _batches(ledger, entitled, network),
         lambda: _strays(ledger, entitled, network),
         lambda: _replica(ledger, entitled, snapshot),
@@ -134,6 +136,14 @@ def _signatures(ledger: Ledger, membership: Membership) -> Check:
                 check.examined += 1
                 if not membership.is_entitled(found):
                     check.find("not signed by a member or user entitled to it", found)
+    return check
+
+
+def _access(ledger: Ledger, membership: Membership) -> Check:
+    """Check that every outcome in the access log belongs to a request by the same user."""
+    log = AccessLog(ledger, membership)
+    check = Check("access-log", sum(1 for _ in log.questions()))
+    check.findings.extend(log.findings())
     return check
 
 

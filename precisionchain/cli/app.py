@@ -17,7 +17,7 @@ from precisionchain import __version__
 from precisionchain.cli import audit, ingest, query, render
 from precisionchain.cli.progress import StderrProgress
 from precisionchain.cli.scope import Scope, scope
-from precisionchain.errors import PrecisionChainError
+from precisionchain.errors import IntegrityError, PrecisionChainError
 
 app = typer.Typer(
     name="precisionchain",
@@ -109,14 +109,17 @@ app.add_typer(audit.app, name="audit", help="Read the access log; which is logge
 @app.command()
 def verify(context: typer.Context, as_json: Json = False) -> None:
     """Check ledger, signatures, batches, mappings and replica, from the bytes up."""
+    from precisionchain.verify import TRUST
+
     checks = scope(context).site().verify(progress=scope(context).progress.step)
     for check in checks:
         if as_json:
             render.json_lines([check.row()])
         else:
             typer.echo(check.line())
+    typer.echo(TRUST, err=as_json)
     if not all(check.ok for check in checks):
-        raise typer.Exit(8)
+        raise typer.Exit(IntegrityError.exit_code)
 
 
 @app.command()

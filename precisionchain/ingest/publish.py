@@ -77,6 +77,7 @@ def publish_run(
         step: called with a line per step.
 
     Raises:
+        ParameterMismatchError: the run is of another reference build than the network.
         SealRefusedError: too many persons of the source would vanish.
         OverlapError: genotypes of these persons are sealed over the same extent.
     """
@@ -105,6 +106,7 @@ def publish_run(
         drafts = encoder.drafts()
         manifest = _omop_manifest(run, description, encoder, identity)
     else:
+        publisher.parameters.require(build=description["build"])
         refuse_overlap(run, snapshot, publisher.signer.public_key.hex())
         drafts = encode_vcf(run, publisher.parameters)
         manifest = _vcf_manifest(run, description, identity)

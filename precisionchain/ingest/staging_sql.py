@@ -9,6 +9,12 @@ from precisionchain.access.evaluated import Evaluated, evaluated_frame
 from precisionchain.errors import UsageError
 from precisionchain.ingest.staging import Staging
 
+_HIDDEN = (
+    duckdb.token_type.string_const,
+    duckdb.token_type.numeric_const,
+    duckdb.token_type.comment,
+)
+
 
 def answer(staging: Staging, statement: str, site: str) -> Evaluated[pl.DataFrame]:
     """Return the rows of a SELECT with the persons they show.
@@ -32,7 +38,7 @@ def answer(staging: Staging, statement: str, site: str) -> Evaluated[pl.DataFram
             statements = duckdb.extract_statements(statement)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise UsageError("not one SELECT", hint="the staging area is read-only")
-            frame = pl.DataFrame(database.execute(statement).to_arrow_table())
+            frame = pl.DataFrame(database.sql(statement).to_arrow_table())
         except duckdb.Error as error:
             raise UsageError(
                 _said(error), hint="tables: select view_name from duckdb_views()"
@@ -49,6 +55,22 @@ def answer(staging: Staging, statement: str, site: str) -> Evaluated[pl.DataFram
         evaluated.persons_contributed,
         evaluated.variants_returned,
     )
+
+
+def redacted(statement: str) -> str:
+    """Return a statement with ``?`` for its strings, numbers and comments, as it is logged.
+
+    The access log is read by every member, and what is searched for in staging may be a value that
+    must not leave the site.
+    """
+    tokens = duckdb.tokenize(statement)
+    bounds = [*(start for start, _ in tokens), len(statement)]
+    pieces = []
+    for (start, kind), end in zip(tokens, bounds[1:], strict=True):
+        text = statement[start:end]
+        hidden = kind in _HIDDEN
+        pieces.append("?" + text[len(text.rstrip()) :] if hidden else text)
+    return "".join(pieces).strip()
 
 
 def _said(error: duckdb.Error) -> str:

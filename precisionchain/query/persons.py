@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from precisionchain.errors import UsageError
+from precisionchain.errors import UnknownPersonError, UsageError
 from precisionchain.query.frames import index_file, index_frame
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.streams import MAP_PERSON
@@ -49,6 +49,19 @@ def _clinical_sites(snapshot: Snapshot, person_id: int) -> list[str]:
     if mapped is None:
         return []
     return sorted(mapped.filter(pl.col("person_id") == person_id)["site"].unique().to_list())
+
+
+def require_known(snapshot: Snapshot, site: str, person_id: int) -> None:
+    """Check that a site has published anything of a person.
+
+    Raises:
+        UnknownPersonError: it has not.
+    """
+    if site not in sites_of(snapshot, person_id):
+        raise UnknownPersonError(
+            f"site {site} has published nothing of that person",
+            hint="a person is written SITE:person_id",
+        )
 
 
 def sites_of(snapshot: Snapshot, person_id: int) -> list[str]:

@@ -32,29 +32,33 @@ def fold_clinical(batches: Sequence[tuple[SealedBatch, Path]], folded: Path) -> 
         for name, path in clinical_names(folder).items():
             sources[name].append((batch.batch, path))
     answer = {}
-    for name, found in sources.items():
-        if len(found) == 1:
-            answer[name] = found[0][1]
-            continue
-        digest = sha256("\n".join([name, *(batch for batch, _ in found)]).encode()).hexdigest()
-        target = folded / digest[:32] / f"{name.replace('/', '.')}.parquet"
-        if not target.exists():
-            _fold(name, [path for _, path in found], target)
-        answer[name] = target
+    with duckdb.connect() as database:
+        for name, found in sources.items():
+            if len(found) == 1:
+                answer[name] = found[0][1]
+                continue
+            origin = "\n".join([name, *(batch for batch, _ in found)])
+            digest = sha256(origin.encode()).hexdigest()
+            target = folded / digest[:32] / f"{name.replace('/', '.')}.parquet"
+            if not target.exists():
+                _fold(database, name, [path for _, path in found], target)
+            answer[name] = target
     return answer
 
 
-def _fold(name: str, paths: Sequence[Path], target: Path) -> None:
+def _fold(
+    database: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path], target: Path
+) -> None:
     family, table = name.split("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
-    with duckdb.connect() as database:
-        rows = database.read_parquet([str(path) for path in paths], union_by_name=True)
-        if family == VOCABULARY:
-            rows = rows.project("* exclude (site, batch)").distinct().order("all")
-        else:
-            rows = rows.order(", ".join(_sort_columns(family, table, rows.columns)))
-        rows.write_parquet(str(partial), compression="zstd", row_group_size=32_768)
+    rows = database.read_parquet([str(path) for path in paths], union_by_name=True)
+    if family == VOCABULARY:
+        rows = rows.project("* exclude (site, batch)").distinct().order("all")
+    else:
+        order = _sort_columns(family, table, rows.columns)
+        rows = rows.order(", ".join(f'"{column}"' for column in order))
+    rows.write_parquet(str(partial), compression="zstd", row_group_size=32_768)
     partial.replace(target)
 
 

@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from precisionchain.errors import IntegrityError
 from precisionchain.replica.catalogue import SealedBatch
+from precisionchain.replica.genetic_frames import block_sites, counts_frame, table_frame
+from precisionchain.replica.recount import recount
 from precisionchain.schemas.genetic_payloads import (
     ALLELE_KEY,
     ASSAY,
@@ -36,18 +38,7 @@ from precisionchain.schemas.manifest import Manifest
 from precisionchain.schemas.person_blocks import unpack_person_block
 from precisionchain.schemas.streams import family_of
 
-SITES: Final = {
-    "pos": pl.Int32,
-    "ref": pl.String,
-    "alt": pl.String,
-    "id": pl.String,
-    "record": pl.Int32,
-    "alt_index": pl.UInt8,
-    "n_alts": pl.UInt8,
-    "record_pos": pl.Int32,
-    "record_end": pl.Int32,
-}
-"""Columns every variant block's sites have; ``filter`` and others may follow."""
+__all__ = ["recount", "unpack_genetic"]
 
 VARIANT_BLOCKS: Final = {
     "object": pl.String,
@@ -117,7 +108,7 @@ class _Unpacking:
             for item in items:
                 self._person_block(item)
         elif kind == "counts":
-            rows = pl.concat([_frame(genetic_rows(item.payload)) for item in items])
+            rows = pl.concat([counts_frame(item.payload) for item in items])
             rows.write_parquet(
                 self.folder / "counts" / f"{family.replace('COUNT', 'VAR', 1)}.parquet"
             )
@@ -135,7 +126,7 @@ class _Unpacking:
         rows = 0
         latest = pl.DataFrame()
         for name, block in blocks:
-            sites = _sites(block)
+            sites = block_sites(block)
             if block.person_offset == 0:
                 latest = sites
                 self.runs += 1
@@ -233,7 +224,7 @@ class _Unpacking:
                 raise self._wrong(f"the counts are not of the alleles in {family}")
 
     def _table(self, kind: str, schema: pa.Schema) -> pl.DataFrame:
-        return _frame(pa.concat_tables([schema.empty_table(), *self.tables[kind]]))
+        return table_frame(pa.concat_tables([schema.empty_table(), *self.tables[kind]]))
 
     def _write(self, name: str, rows: pl.DataFrame) -> None:
         rows.write_parquet(self.folder / f"{name}.parquet")
@@ -244,20 +235,3 @@ class _Unpacking:
 
 def _variant_block(item: Item) -> VariantBlock:
     return unpack_variant_block(item.payload.body)
-
-
-def _sites(block: VariantBlock) -> pl.DataFrame:
-    """Return a block's sites with their chromosome, the columns that all blocks have first."""
-    sites = _frame(block.sites)
-    absent = [name for name, kind in SITES.items() if sites.schema.get(name) != kind]
-    if absent:
-        raise IntegrityError(f"the sites of a variant block have no proper column {absent[0]}")
-    chrom = pl.lit(block.chrom).alias("chrom")
-    return sites.select(chrom, *SITES, pl.exclude("chrom", *SITES))
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
-    if not isinstance(frame, pl.DataFrame):
-        raise AssertionError("a table is a frame")
-    return frame

@@ -1,0 +1,76 @@
+"""MAF checkpoints: the folded counts by range of frequency, published for speed, never for trust.
+
+A checkpoint names the batches it was folded from; whoever has these batches folds them again and
+compares. Checkpoints are single items, outside of every batch's root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from precisionchain.replica.catalogue import SealedBatch, Snapshot
+from precisionchain.replica.fold_counts import FOLDED, PREFIX, fold_counts, in_genome_order
+from precisionchain.replica.genetic_frames import table_frame
+from precisionchain.schemas.genetic_payloads import CHECKPOINT, checkpoint_payload, read_checkpoint
+from precisionchain.schemas.items import Payload
+from precisionchain.schemas.streams import frequency_family
+
+CHECKPOINT_ROWS: Final = 65_536
+"""The most alleles in an item, so that it stays below 2 MiB."""
+
+
+def checkpoint_payloads(
+    snapshot: Snapshot, edges: Sequence[float]
+) -> Iterator[tuple[str, Payload]]:
+    """Yield (family, payload) of the network's alleles by frequency, each allele in one range.
+
+    A range holds its lower edge, the last one both; alleles nobody was called at are in none. A
+    range without alleles gives one payload without rows, which says so.
+
+    Args:
+        snapshot: the generation whose folded counts are published.
+        edges: ascending frequencies, the first 0 and the last 0.5.
+    """
+    batches = [batch.batch for batch in snapshot.catalogue.batches if batch.kind == "vcf"]
+    folded = _folded(snapshot.paths(PREFIX).values())
+    for low, high in pairwise(edges):
+        below = pl.col("maf") <= high if high == edges[-1] else pl.col("maf") < high
+        rows = folded.filter((pl.col("maf") >= low) & below)
+        for start in range(0, max(rows.height, 1), CHECKPOINT_ROWS):
+            piece = rows[start : start + CHECKPOINT_ROWS].select(CHECKPOINT.names)
+            yield frequency_family(low, high), checkpoint_payload(piece.to_arrow(), batches)
+
+
+def differs_from_recount(
+    payloads: Sequence[Payload], batches: Sequence[tuple[SealedBatch, Path]], scratch: Path
+) -> list[str]:
+    """Return what is wrong with the checkpoints of one publication, a sentence each.
+
+    Args:
+        payloads: all of its payloads.
+        batches: the VCF batches at hand, with their folders.
+        scratch: a folder for the recount.
+    """
+    found = [read_checkpoint(payload) for payload in payloads]
+    named = {batches_named for _, batches_named in found}
+    if len(named) != 1:
+        return ["the checkpoints name different batches"]
+    wanted = set(named.pop())
+    of_these = [(batch, folder) for batch, folder in batches if batch.batch in wanted]
+    if len(of_these) < len(wanted):
+        return ["the checkpoints name batches that are not sealed"]
+    recounted = _folded(fold_counts(of_these, scratch).values()).filter(pl.col("an") > 0)
+    published = in_genome_order(pl.concat([table_frame(rows) for rows, _ in found]))
+    if not published.equals(recounted.select(CHECKPOINT.names)):
+        return ["the checkpoints are not what the batches they name give"]
+    return []
+
+
+def _folded(paths: Iterable[Path]) -> pl.DataFrame:
+    frames = [pl.read_parquet(path) for path in paths]
+    return in_genome_order(pl.concat([pl.DataFrame(schema=FOLDED), *frames]))
