@@ -8,8 +8,10 @@ The rules, each with the word a finding carries when it is broken:
 2. ``signature``: every other item is signed by its publisher, in this network.
 3. ``founder``: the first member is the founder, admitted by itself, as an administrator.
 4. ``entitled``: members are admitted and removed by an administrator's site key; a user is made and
-   removed by the key of the user's own site. Removed keys entitle to nothing from there on.
-5. ``taken``: a site's name, its code and every key are used once; a user's name is used once.
+   removed by the key of the user's own site. Removed keys entitle to nothing from there on, and a
+   site's users go with it.
+5. ``taken``: a site's name, its code and every key are used once, and so is a user's name, also
+   after their removal; a key is removed once.
 6. ``record``: the body is canonical JSON with exactly the members of its kind.
 
 An item that breaks a rule does not exist: it changes nothing and is reported. Whether an item is
@@ -42,7 +44,7 @@ NO_NETWORK = bytes(32)
 """What stands for the network's id in the leaf of the parameters, which make that id."""
 
 _SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
-_CODE = re.compile(r"[a-z0-9]{2}")
+_CODE = re.compile(r"[a-z][a-z0-9]")
 _USER = re.compile(r"[a-z0-9._-]{1,64}@[A-Za-z0-9._-]{1,32}")
 _PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
 _ROLE = re.compile(r"[a-z][a-z-]{0,31}")
@@ -214,11 +216,13 @@ class Membership:
 
     def _admit(self, placed: LedgerItem) -> None:
         record = _record(placed.item, "site", "code", "public_key", "admin")
+        if not isinstance(record["admin"], bool):
+            raise _BrokenRuleError("record", "admin is true or false")
         member = Member(
             _text(record, "site", _SITE),
             _text(record, "code", _CODE),
             bytes.fromhex(_text(record, "public_key", _PUBLIC_KEY)),
-            record["admin"] is True,
+            record["admin"],
             placed.position,
         )
         by = placed.item.publisher
@@ -227,8 +231,6 @@ class Membership:
                 raise _BrokenRuleError("founder", "the first member is not the founder")
         elif not self._is_admin(by):
             raise _BrokenRuleError("entitled", "members are admitted by an administrator")
-        if record["admin"] not in (True, False):
-            raise _BrokenRuleError("record", "admin is true or false")
         names = {m.site for m in self._members.values()} | {m.code for m in self._members.values()}
         if self._has_key(member.public_key) or {member.site, member.code} & names:
             raise _BrokenRuleError("taken", "the site's name, code or key is taken")
@@ -262,17 +264,14 @@ class Membership:
         by, at = placed.item.publisher, placed.position
         member, user = self._members.get(key), self._users.get(key)
         if member and self._is_admin(by):
-            self._members[key] = replace(member, until=at)
-            for of_site in [u for u in self._users.values() if u.site == member.site]:
-                self._end_user(of_site, at)
+            self._members[key] = _ended(member, at)
+            for other in [u for u in self._users.values() if u.site == member.site]:
+                if other.until is None:
+                    self._users[other.public_key] = _ended(other, at)
         elif user and by == self.site_key(user.site):
-            self._end_user(user, at)
+            self._users[key] = _ended(user, at)
         else:
             raise _BrokenRuleError("entitled", "the publisher may not remove this key")
-
-    def _end_user(self, user: User, at: int) -> None:
-        if user.until is None:
-            self._users[user.public_key] = replace(user, until=at)
 
     def _is_admin(self, public_key: bytes) -> bool:
         member = self._members.get(public_key)
@@ -313,6 +312,12 @@ def _text(record: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise _BrokenRuleError("record", f"{name} is not of the form it must have")
     return value
+
+
+def _ended(entry: _Entry, at: int) -> _Entry:
+    if entry.until is not None:
+        raise _BrokenRuleError("taken", "the key was removed before")
+    return replace(entry, until=at)
 
 
 def _at(entry: _Entry | None, position: int | None) -> _Entry | None:

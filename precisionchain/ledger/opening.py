@@ -110,9 +110,8 @@ def embedded_path(url: str, base: Path | None = None) -> Path:
     """
     kind, colon, rest = url.partition(":")
     if kind == "multichain" and colon:
-        raise LedgerError(
-            "MultiChain ledgers are not in this version", where=url, hint="use embedded:PATH"
-        )
+        # The address is not repeated: it may hold a password.
+        raise LedgerError("MultiChain ledgers are not in this version", hint="use embedded:PATH")
     if kind != "embedded" or not rest:
-        raise LedgerError("not the URL of a ledger", where=url, hint="use embedded:PATH")
+        raise LedgerError("that is no URL of a ledger", hint="use embedded:PATH")
     return (base or Path()) / rest
