@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -140,7 +140,7 @@ class AccessLog:
 
         Args:
             user: entries of this user only.
-            since: entries the ledger took at this time or later; with zone.
+            since: entries the ledger took at this time or later; UTC where it has no zone.
             until: or earlier, inclusive.
             operation: entries of this operation only.
         """
@@ -153,8 +153,8 @@ class AccessLog:
         ]
         frame = pl.DataFrame(rows, schema=ENTRY_COLUMNS, orient="row").sort("entry")
         if since is not None:
-            frame = frame.filter(pl.col("time") >= since)
-        return frame if until is None else frame.filter(pl.col("time") <= until)
+            frame = frame.filter(pl.col("time") >= _utc(since))
+        return frame if until is None else frame.filter(pl.col("time") <= _utc(until))
 
     # ------------------------------------------------------------------------------------- judging
 
@@ -241,6 +241,10 @@ class AccessLog:
             if found.position > last:
                 return
             yield found
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def _completed(asked: _Open, stored: Stored) -> Outcome | None:

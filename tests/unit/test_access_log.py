@@ -174,6 +174,7 @@ def test_entries_are_filtered_by_user_operation_and_time(net: AuditedNetwork) ->
     assert log.entries(user="ada@A", operation="maf").height == 2
     times = log.entries()["time"].to_list()
     assert log.entries(since=times[2])["time"].to_list() == times[2:]
+    assert log.entries(since=times[2].replace(tzinfo=None))["time"].to_list() == times[2:]
     assert log.entries(until=times[2])["time"].to_list() == times[:3]
     assert log.entries(since=times[-1] + timedelta(microseconds=1)).height == 0
 
