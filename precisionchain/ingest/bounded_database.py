@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from precisionchain.errors import SiteError
+from precisionchain.errors import PrecisionChainError, SiteError
 
 MEMORY = "512MB"
 """DuckDB spills to the scratch folder beyond it; the process needs about 200 MB more."""
@@ -20,8 +20,9 @@ def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a database of its own that spills to a folder.
 
     Raises:
-        SiteError: the disk or the memory is used up. DuckDB's own words are dropped: they may
-            quote cells.
+        SiteError: the disk or the memory is used up.
+        PrecisionChainError: a value DuckDB could not take. Its own words are dropped: they quote
+            the cell.
     """
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
@@ -37,6 +38,10 @@ def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             f"staging ran out of room ({type(error).__name__})",
             where=str(scratch.parent),
             hint="free disk space there and run the command again; nothing half-done is left",
+        ) from None
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
+        raise PrecisionChainError(
+            "DuckDB refused a value that the rules accept", hint="a fault of ours: please report it"
         ) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

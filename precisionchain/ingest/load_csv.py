@@ -25,17 +25,16 @@ def load_csv(
     Raises:
         UnreadableFileError: DuckDB finds other records than the scan did.
     """
+    written = 0
     if not scan.records:
         _write(database, f"{_no_rows(header)} WHERE false", path, target)
-        return
-    if scan.newline is not None:
-        compression = "gzip" if is_gzip(path) else "none"
-        rows = _read_csv(path, header, scan.newline, skip=1, compression=compression)
+    elif scan.newline is not None and not is_gzip(path):
+        rows = _read_csv(path, header, scan.newline, skip=1)
         written = _write(database, f"SELECT * FROM {rows}", path, target)
     else:
         copy = target.with_suffix(".csv")
         rewrite(path, header.layout, copy)
-        rows = _read_csv(copy, header, "\n", skip=0, compression="none")
+        rows = _read_csv(copy, header, "\n", skip=0)
         written = _write(database, f"SELECT * FROM {rows}", path, target)
         copy.unlink()
     if written != scan.records:
@@ -58,7 +57,7 @@ def _write(database: duckdb.DuckDBPyConnection, select: str, path: Path, target:
     return int(done[0][0])
 
 
-def _read_csv(path: Path, header: Header, newline: str, *, skip: int, compression: str) -> str:
+def _read_csv(path: Path, header: Header, newline: str, *, skip: int) -> str:
     layout = header.layout
     quote = '"' if layout.quoting else ""
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header.columns)
@@ -66,7 +65,7 @@ def _read_csv(path: Path, header: Header, newline: str, *, skip: int, compressio
         f"read_csv({literal(path)}, columns = {{{columns}}}, auto_detect = false, header = false,"
         f" skip = {skip}, delim = {literal(layout.delimiter)}, quote = {literal(quote)},"
         f" escape = {literal(quote)}, {_new_line(newline)}"
-        f" compression = {literal(compression)}, encoding = 'utf-8', strict_mode = true,"
+        f" compression = 'none', encoding = 'utf-8', strict_mode = true,"
         f" allow_quoted_nulls = false, store_rejects = true,"
         f" maximum_line_size = {LONGEST_RECORD + 100_000})"
     )

@@ -145,7 +145,7 @@ class Staging:
     def new_run(self, kind: str) -> Iterator[PartialRun]:
         """Give a folder to write a run into; it becomes the newest run when the block ends well.
 
-        The views then follow. Needs the site's lock. When the block raises, nothing is left.
+        Needs the site's lock. When the block raises, nothing is left.
         """
         self._tidy()
         numbers = [int(name.split("-")[0]) for name in self._folders()]
@@ -153,7 +153,6 @@ class Staging:
         with self._writing(name, kind) as partial:
             yield partial
             partial.path.rename(self._runs / name)
-        self.refresh_views()
 
     @contextmanager
     def revise(self, run: Run) -> Iterator[PartialRun]:
@@ -169,7 +168,6 @@ class Staging:
             (self._runs / run.name).rename(replaced)
             partial.path.rename(self._runs / run.name)
             shutil.rmtree(replaced)
-        self.refresh_views()
 
     def read(self, name: str) -> Run:
         """Return the run of that name.
@@ -187,7 +185,7 @@ class Staging:
     def refresh_views(self) -> Path:
         """Write the file of views anew and put it into place by rename; return its path.
 
-        Who holds the older file open keeps reading the older one.
+        A job does this once, when its runs are complete. Who holds the older file open keeps reading the older one.
         """
         from precisionchain.ingest.staging_views import write_views
 

@@ -51,10 +51,12 @@ def _create(database: duckdb.DuckDBPyConnection, runs: Sequence[Run]) -> None:
     for view in _DESCRIBED:
         names = [*RUN_TABLES[view].names, "_source"]
         parts.setdefault(view, [f"SELECT {_nulls(names)} WHERE false"])
-    for view, selects in sorted(parts.items()):
-        union = " UNION ALL BY NAME ".join(selects)
-        database.execute(f"CREATE VIEW {identifier(view)} AS {union}")
-    database.execute(f"CREATE VIEW runs AS {_runs(runs)}")
+    views = {view: " UNION ALL BY NAME ".join(selects) for view, selects in parts.items()}
+    views["runs"] = _runs(runs)
+    database.begin()
+    for view, select in sorted(views.items()):
+        database.execute(f"CREATE VIEW {identifier(view)} AS {select}")
+    database.commit()
 
 
 def _omop_rows(run: Run) -> Iterator[tuple[str, str]]:
