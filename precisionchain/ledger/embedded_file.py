@@ -21,6 +21,8 @@ from precisionchain.schemas.items import FORMAT
 APPLICATION_ID = 0x5043_4C31
 """``PCL1``, in the SQLite header: tells a ledger from any other SQLite file."""
 PAGE_BYTES = 4096
+"""Measured with items of 64 kB and 50 keys: 4 kB to 16 kB pages write equally fast, 32 and 64 kB a
+quarter slower, and every doubling adds about 0.5, 1, 2.6 and 4.6 kB of slack to each item."""
 CACHE_BYTES = 32 * 1024**2
 WAIT_SECONDS = 10.0
 _OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
