@@ -230,16 +230,19 @@ class Site:
         *,
         source: str | None = None,
         allow_shrinking: bool = False,
+        maf_checkpoint: bool = False,
         progress: Progress | None = None,
     ) -> list[Ingested]:
         """Publish the newest staged run of each source, or of one, and sync.
 
-        A run that is its source's sealed head already publishes nothing.
+        A run that is its source's sealed head already publishes nothing. The folded MAF counter
+        follows as a checkpoint when the persons with genotypes grew by a tenth, or when asked for.
 
         Raises:
             SiteError: nothing is staged, or an OMOP run is not validated.
             SealRefusedError: a rule keeps a batch from sealing.
         """
+        from precisionchain.ingest.checkpoints import checkpoint_due, publish_checkpoints
         from precisionchain.ingest.outbox import Outbox
         from precisionchain.ingest.publish import publish_run, resume
 
@@ -263,7 +266,10 @@ class Site:
                     done.append(self._ingested(run, published))
             finally:
                 outbox.close()
-            opened.sync_if_behind(said.step)
+            snapshot = opened.sync_if_behind(said.step)
+            if maf_checkpoint or checkpoint_due(publisher, snapshot):
+                said.step("publish a MAF checkpoint")
+                publish_checkpoints(publisher, snapshot)
         return done
 
     def ingest_omop(

@@ -6,9 +6,11 @@ cannot, is told in ``docs/explanation/trust.md`` and in the last line printed.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -29,7 +31,7 @@ from precisionchain.ledger.membership import Membership
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.items import Item, ItemClass
 from precisionchain.schemas.payloads import distinct_integers, payload_table
-from precisionchain.schemas.streams import ACCESS, BATCH, NETWORK, StreamName
+from precisionchain.schemas.streams import ACCESS, BATCH, FREQUENCIES, NETWORK, StreamName
 
 TRUST = (
     "signatures show that no other member wrote these items; a rewrite of the whole file by whoever"
@@ -107,6 +109,7 @@ def verify(
         lambda: _batches(ledger, entitled, network),
         lambda: _strays(ledger, entitled, network),
         lambda: _replica(ledger, entitled, snapshot),
+        lambda: _checkpoints(ledger, entitled, snapshot),
     ]
     checks = []
     for step in steps:
@@ -222,6 +225,32 @@ def _strays(ledger: Ledger, entitled: Entitled, network: bytes) -> Check:
                 check.examined += 1
                 if item.leaf(network) not in sealed.get((item.publisher, item.batch_id), set()):
                     check.find("an item that no seal commits to", found)
+    return check
+
+
+def _checkpoints(ledger: Ledger, entitled: Entitled, snapshot: Snapshot) -> Check:
+    """Check each MAF checkpoint against a recount of the batches it names."""
+    from precisionchain.replica.checkpoints import differs_from_recount
+
+    check = Check("maf-checkpoints")
+    publications: dict[bytes, list[LedgerItem]] = defaultdict(list)
+    for family in streams_of(ledger):
+        if family.startswith(FREQUENCIES):
+            for found in family_items(ledger, family):
+                if entitled(found):
+                    publications[found.item.publisher + found.item.batch_id].append(found)
+    genetic = [
+        (batch, snapshot.batch_folder(batch.batch))
+        for batch in snapshot.catalogue.batches
+        if batch.kind == "vcf"
+    ]
+    for items in publications.values():
+        check.examined += len(items)
+        ordered = sorted(items, key=lambda found: found.item.ordinal)
+        with TemporaryDirectory() as scratch:
+            payloads = [found.item.payload for found in ordered]
+            for message in differs_from_recount(payloads, genetic, Path(scratch)):
+                check.find(message, ordered[0])
     return check
 
 

@@ -161,6 +161,9 @@ def publish(
         bool, typer.Option("--dry-run", help="Say what would leave the site; publish nothing.")
     ] = False,
     allow_shrinking: Shrinking = False,
+    maf_checkpoint: Annotated[
+        bool, typer.Option("--maf-checkpoint", help="Publish the folded MAF counter, due or not.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Encode and publish the newest staged runs, sealed batch by batch."""
@@ -169,7 +172,10 @@ def publish(
         render.frame(site.columns_leaving(source=source), as_json=as_json)
         return
     for done in site.publish(
-        source=source, allow_shrinking=allow_shrinking, progress=scope(context).progress
+        source=source,
+        allow_shrinking=allow_shrinking,
+        maf_checkpoint=maf_checkpoint,
+        progress=scope(context).progress,
     ):
         _report(done, as_json=as_json)
 

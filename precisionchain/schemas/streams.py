@@ -40,8 +40,8 @@ ASSAY = "ASSAY"
 EXCLUDED = "EXCLUDED"
 """Variants and persons that quality control marked or removed."""
 
-SINGLE_STREAMS = (NETWORK, BATCH, ACCESS)
-"""Families whose items (or seals) are single items, each signed."""
+FREQUENCIES = "MAF_"
+"""How families of MAF checkpoints begin."""
 
 _STREAM = re.compile(
     r"(?P<family>[A-Z][A-Z0-9_]*?)_(?P<bucket>[1-9][0-9]{0,2})(?P<code>[a-z][a-z0-9])?"
@@ -108,7 +108,7 @@ def ranged_family(prefix: str, chrom: str, start: int, end: int) -> str:
 
 def frequency_family(low: float, high: float) -> str:
     """Return the MAF-checkpoint family of a frequency range, in parts per 10,000."""
-    return f"MAF_{round(low * 10_000)}_{round(high * 10_000)}"
+    return f"{FREQUENCIES}{round(low * 10_000)}_{round(high * 10_000)}"
 
 
 def contig_token(chrom: str) -> str:

@@ -1,0 +1,80 @@
+"""MAF checkpoints: the folded counter by frequency range, published by a site beside its batches.
+
+They are derived: outside of every batch's root, and never trusted without a recount. A checkpoint's
+item id follows from the batches it was folded from, so publishing it again publishes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+
+from precisionchain.ingest.publish import Publisher
+from precisionchain.ingest.route import Router
+from precisionchain.ledger.base import in_chunks, stored_size
+from precisionchain.ledger.batches import family_items
+from precisionchain.ledger.signing import single_item
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.checkpoints import checkpoint_payloads
+from precisionchain.schemas.genetic_payloads import read_checkpoint
+from precisionchain.schemas.items import Item
+from precisionchain.schemas.streams import StreamName, frequency_family
+
+GROWTH = 1.1
+"""A checkpoint is due when the persons with genotypes have grown by a tenth since the last one."""
+
+
+def checkpoint_due(publisher: Publisher, snapshot: Snapshot) -> bool:
+    """Return whether enough persons came since this site's last checkpoint, or there is none."""
+    persons = {b.batch: b.persons for b in snapshot.catalogue.batches if b.kind == "vcf"}
+    if not persons:
+        return False
+    edges = publisher.parameters.maf_edges
+    last: tuple[str, ...] = ()
+    for found in family_items(publisher.ledger, frequency_family(edges[0], edges[1])):
+        if found.item.publisher == publisher.signer.public_key and publisher.entitled(found):
+            last = read_checkpoint(found.item.payload)[1]
+    before = sum(persons.get(batch, 0) for batch in last)
+    return sum(persons.values()) >= GROWTH * max(before, 1)
+
+
+def publish_checkpoints(publisher: Publisher, snapshot: Snapshot) -> int:
+    """Publish the folded counter of a generation; return how many items were new.
+
+    Raises:
+        LedgerUnavailableError: the ledger gave no answer; call again.
+    """
+    router = Router(
+        publisher.ledger.streams(),
+        code=publisher.code,
+        max_items=publisher.parameters.max_stream_items,
+        max_bytes=publisher.parameters.max_stream_bytes,
+    )
+    new = 0
+    for chunk in in_chunks(_items(publisher, snapshot, router), publisher.ledger.limits):
+        new += publisher.ledger.publish(publisher.ledger.prepare(chunk)).new
+    return new
+
+
+def _items(publisher: Publisher, snapshot: Snapshot, router: Router) -> Iterator[Item]:
+    folded = "\n".join(b.batch for b in snapshot.catalogue.batches if b.kind == "vcf")
+    origin = sha256(b"precisionchain maf checkpoint 1\x00" + folded.encode()).digest()
+    there = publisher.ledger.ordinals(publisher.signer.public_key, origin)
+    payloads = checkpoint_payloads(snapshot, publisher.parameters.maf_edges)
+    for ordinal, (family, payload) in enumerate(payloads):
+        if ordinal in there:
+            continue
+        item = single_item(
+            str(StreamName(family)),
+            (f"m:{origin.hex()[:32]}",),
+            payload,
+            signer=publisher.signer,
+            network=publisher.network,
+            batch_id=origin,
+            ordinal=ordinal,
+        )
+        stream, is_new = router.place(family, stored_size(item))
+        if is_new:
+            publisher.ledger.create_stream(stream)
+        yield replace(item, stream=stream)
