@@ -104,6 +104,7 @@ def path(tmp_path: Path) -> Path:
 # ------------------------------------------------------------------------------------------- kills
 
 
+@pytest.mark.slow
 def test_a_kill_loses_nothing_acknowledged_and_leaves_nothing_half(path: Path) -> None:
     rng = random.Random()
     there = 0
