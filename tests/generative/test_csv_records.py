@@ -1,0 +1,133 @@
+"""Records of any CSV bytes: as many, on the same lines and with the same cells as Python's csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from precisionchain.ingest import csv_records
+from precisionchain.ingest.csv_kernel import ENCODING, QUOTING, RAGGED
+from precisionchain.ingest.csv_records import Scan, scan
+from precisionchain.ingest.load_csv import load_csv
+from precisionchain.ingest.omop_headers import Header, read_header
+from precisionchain.schemas.omop import TABLES
+
+COLUMNS = ("person_id", "gender_concept_id", "year_of_birth")
+_PIECES = (
+    *(b"a", b"1", b",", b",", b"\n", b"\n", b'"', b'""', b" ", b"\r\n", b"\r", b"\t", b"\0"),
+    *(mark.encode() for mark in "é中😀"),
+    *(b"\xff", b"\xe4\xb8", b"\xed\xa0\x80", b"\xc0\xaf"),
+    *(b"1,2,3\n", b"1,2,3\n", b'"x"', b'"y\nz"', b',"",', b'"a""b",,\n'),
+)
+bodies = st.lists(st.sampled_from(_PIECES), max_size=30).map(b"".join)
+
+
+def _with_ending(body: bytes, ending: str) -> bytes:
+    """The same body with one kind of line ending, or as it is."""
+    if ending == "mixed":
+        return body
+    lone = body.replace(b"\r\n", b"\n").replace(b"\r", b"")
+    return lone if ending == "lf" else lone.replace(b"\n", b"\r\n")
+
+
+def _oracle(data: bytes) -> tuple[list[list[str]], list[int]]:
+    """Rows and the line each begins on, header and empty lines left out."""
+    reader = csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline=""))
+    next(reader)
+    rows, lines, line = [], [], reader.line_num + 1
+    for row in reader:
+        if row:
+            rows.append(row)
+            lines.append(line)
+        line = reader.line_num + 1
+    return rows, lines
+
+
+def _line_of(found: Scan, record: int) -> int:
+    at, line = max((row for row in found.lines.tolist() if row[0] <= record), default=(0, 0))
+    return int(line + record - at)
+
+
+def _is_text(row: list[str]) -> bool:
+    return not any("\udc80" <= mark <= "\udcff" or mark == "\0" for cell in row for mark in cell)
+
+
+def _read(folder: Path, data: bytes) -> tuple[Header, Scan, list[tuple[str | None, ...]]]:
+    path = folder / "person.csv"
+    path.write_bytes(data)
+    header = read_header(path, TABLES["person"])
+    found = scan(path, header.layout)
+    target = folder / "raw.parquet"
+    with duckdb.connect() as database:
+        load_csv(database, path, header, found, target)
+        cells = database.execute(
+            f"SELECT {', '.join(COLUMNS)} FROM read_parquet('{target}')"
+        ).fetchall()
+    return header, found, cells
+
+
+@given(bodies, st.sampled_from(["lf", "crlf", "mixed"]), st.sampled_from([b"", b"\xef\xbb\xbf"]))
+@settings(max_examples=60)
+def test_records_lines_faults_and_cells(body: bytes, ending: str, mark: bytes) -> None:
+    header = b",".join(name.encode() for name in COLUMNS)
+    data = mark + header + (b"\r\n" if ending == "crlf" else b"\n") + _with_ending(body, ending)
+    rows, lines = _oracle(data)
+    with tempfile.TemporaryDirectory() as name:
+        _, found, cells = _read(Path(name), data)
+    faults = {record: fault for record, _, fault in found.faulty.tolist()}
+    assert found.records == len(rows) == len(cells)
+    assert [_line_of(found, record) for record in range(1, len(rows) + 1)] == lines
+    for record, (row, read) in enumerate(zip(rows, cells, strict=True), start=1):
+        fault = faults.get(record, 0)
+        assert bool(fault & ENCODING) == (not _is_text(row))
+        if not fault & QUOTING:
+            assert bool(fault & RAGGED) == (len(row) != len(COLUMNS))
+        expected = [None] * 3 if fault else row
+        assert [cell or "" for cell in read] == [cell or "" for cell in expected]
+
+
+@given(bodies, st.integers(1, 40))
+@settings(max_examples=60)
+def test_where_buffers_end_makes_no_difference(body: bytes, chunk: int) -> None:
+    data = b"person_id,gender_concept_id,year_of_birth\n" + body
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        path = Path(name) / "person.csv"
+        path.write_bytes(data)
+        layout = read_header(path, TABLES["person"]).layout
+        whole = scan(path, layout)
+        patch.setattr(csv_records, "_CHUNK", chunk)
+        parts = scan(path, layout)
+    assert (parts.sha256, parts.records, parts.newline) == (
+        whole.sha256,
+        whole.records,
+        whole.newline,
+    )
+    assert parts.faulty.tolist() == whole.faulty.tolist()
+    assert parts.lines.tolist() == whole.lines.tolist()
+
+
+def test_many_records_keep_their_order_through_parallel_reading(tmp_path: Path) -> None:
+    n = 400_000
+    data = b"person_id,gender_concept_id,year_of_birth\n" + b"".join(
+        b'%d,"%d",%s\n' % (record, record * 7, b"x" * (record % 40)) for record in range(1, n + 1)
+    )
+    path = tmp_path / "person.csv"
+    path.write_bytes(data)
+    header = read_header(path, TABLES["person"])
+    found = scan(path, header.layout)
+    assert (found.records, found.newline) == (n, "\n")
+    with duckdb.connect() as database:
+        load_csv(database, path, header, found, tmp_path / "raw.parquet")
+        wrong = database.execute(
+            "SELECT count(*) FROM read_parquet(?) WHERE person_id <> file_row_number + 1"
+            " OR gender_concept_id <> person_id::BIGINT * 7",
+            [str(tmp_path / "raw.parquet")],
+        ).fetchall()
+    assert wrong == [(0,)]
