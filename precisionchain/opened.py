@@ -103,8 +103,15 @@ class OpenSite:
         )
 
     def sync_if_behind(self, progress: Callable[[str], None] | None = None) -> Snapshot:
-        """Return a generation that answers from every batch sealed by now, syncing if need be."""
+        """Return a generation that answers from every batch sealed by now, syncing if need be.
+
+        Raises:
+            IntegrityError: the ledger is not the one the replica was made from.
+        """
+        from precisionchain.replica.history import require_same_history
+
         snapshot = self.snapshot()
+        require_same_history(self.ledger, snapshot)
         newer = family_items(self.ledger, BATCH, after=snapshot.catalogue.position)
         if next(newer, None) is None:
             return snapshot

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from precisionchain.access.log import AccessLog
-from precisionchain.errors import PrecisionChainError
+from precisionchain.errors import IntegrityError, PrecisionChainError
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
 from precisionchain.ledger.batches import (
     Entitled,
@@ -29,14 +29,15 @@ from precisionchain.ledger.batches import (
 )
 from precisionchain.ledger.membership import Membership
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.history import require_same_history
 from precisionchain.schemas.items import Item, ItemClass
 from precisionchain.schemas.payloads import distinct_integers, payload_table
 from precisionchain.schemas.streams import ACCESS, BATCH, FREQUENCIES, NETWORK, StreamName
 
 TRUST = (
-    "signatures show that no other member wrote these items; a rewrite of the whole file by whoever"
-    " holds every key of a site, or a cut-off tail, shows only against an earlier checkpoint:"
-    " tail truncation not checkable here"
+    "signatures show that no other member wrote these items; a history rewritten by whoever holds"
+    " the keys, or a cut-off tail, shows only against an earlier checkpoint: compared with the head"
+    " that this site's last sync remembered; what came after it is not checkable here"
 )
 
 
@@ -104,6 +105,7 @@ def verify(
     entitled, network = membership.is_entitled, membership.network
     steps: list[Callable[[], Check]] = [
         lambda: _bytes(ledger),
+        lambda: _history(ledger, snapshot),
         lambda: _signatures(ledger, membership),
         lambda: _access(ledger, membership),
         lambda: _batches(ledger, entitled, network),
@@ -251,6 +253,16 @@ def _checkpoints(ledger: Ledger, entitled: Entitled, snapshot: Snapshot) -> Chec
             payloads = [found.item.payload for found in ordered]
             for message in differs_from_recount(payloads, genetic, Path(scratch)):
                 check.find(message, ordered[0])
+    return check
+
+
+def _history(ledger: Ledger, snapshot: Snapshot) -> Check:
+    """Check the history against the head that the last sync remembered."""
+    check = Check("history", 0 if snapshot.catalogue.head is None else 1)
+    try:
+        require_same_history(ledger, snapshot)
+    except IntegrityError as error:
+        check.find(str(error))
     return check
 
 

@@ -6,7 +6,7 @@ through DuckDB's sorter in bounded memory; an item is a run of sorted rows of on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ from precisionchain.schemas.streams import (
 
 ITEM_ROWS = 32_768
 """Rows an item holds at most: about 100 to 500 kB compressed."""
+ITEM_KEYS = 2_048
+"""Keys an item carries at most: each costs the ledger an index entry."""
 
 
 class OmopEncoder:
@@ -124,12 +126,14 @@ class OmopEncoder:
             "placement.ancestor",
             order,
         )
-        for ancestor, chunk in row_runs(rows, "_run", ITEM_ROWS):
-            family = domain_family(prefix, ancestor)
+
+        def keys_of(chunk: pa.Table) -> list[str]:
             concepts: Any = pc.fill_null(chunk[concept], 0)  # type: ignore[type-var]
             keys = [concept_key(value) for value in distinct_integers(concepts)]
-            keys += [year_key(year) for year in _years(chunk, table.start_date_column)]
-            yield from self._row_drafts(family, keys, table, chunk)
+            return keys + [year_key(year) for year in _years(chunk, table.start_date_column)]
+
+        for ancestor, chunk in row_runs(rows, "_run", ITEM_ROWS):
+            yield from self._row_drafts(domain_family(prefix, ancestor), keys_of, table, chunk)
         self._maps.append(
             self._database.sql(
                 f"select '{table.name}' as \"table\", concept_id,"
@@ -144,19 +148,23 @@ class OmopEncoder:
             "person_place.bucket",
             ["person_id", table.start_date_column, table.primary_key],
         )
-        for bucket, chunk in row_runs(rows, "_run", ITEM_ROWS):
+
+        def keys_of(chunk: pa.Table) -> list[str]:
             keys = [person_key(person) for person in distinct_integers(chunk["person_id"])]
-            family = person_family(bucket)
-            yield from self._row_drafts(family, [*keys, table_key(table.name)], table, chunk)
+            return [*keys, table_key(table.name)]
+
+        for bucket, chunk in row_runs(rows, "_run", ITEM_ROWS):
+            yield from self._row_drafts(person_family(bucket), keys_of, table, chunk)
 
     def _site_table(self, table: Table) -> Iterator[Draft]:
         columns = self.published_columns(table)
         if not columns:
             return
         rows = self._database.sql(f"select {', '.join(columns)} from accepted_{table.name}")
+        keys = [table_key(table.name)]
         for batch in rows.to_arrow_reader(ITEM_ROWS):
             chunk = pa.Table.from_batches([batch])
-            yield from self._row_drafts(SITE_TABLES, [table_key(table.name)], table, chunk)
+            yield from self._row_drafts(SITE_TABLES, lambda _rows: keys, table, chunk)
 
     def _mappings(self) -> Iterator[Draft]:
         if self._maps:
@@ -170,13 +178,16 @@ class OmopEncoder:
     # ------------------------------------------------------------------------------- the rows
 
     def _row_drafts(
-        self, family: str, keys: list[str], table: Table, rows: pa.Table
+        self, family: str, keys_of: Callable[[pa.Table], list[str]], table: Table, rows: pa.Table
     ) -> Iterator[Draft]:
+        """Yield rows as one draft, or as halves where it would be too large or have many keys."""
+        keys = keys_of(rows)
         payload = table_payload("clinical", rows, table=table.name)
-        if len(payload.body) > self._parameters.max_item_bytes // 2 and rows.num_rows > 1:
+        large = len(payload.body) > self._parameters.max_item_bytes // 2 or len(keys) > ITEM_KEYS
+        if large and rows.num_rows > 1:
             half = rows.num_rows // 2
-            yield from self._row_drafts(family, keys, table, rows.slice(0, half))
-            yield from self._row_drafts(family, keys, table, rows.slice(half))
+            yield from self._row_drafts(family, keys_of, table, rows.slice(0, half))
+            yield from self._row_drafts(family, keys_of, table, rows.slice(half))
         else:
             yield Draft(family, tuple(keys), payload)
 

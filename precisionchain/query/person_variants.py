@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 
 from precisionchain.query.frequencies import in_region
 from precisionchain.query.genotyped import (
+    Bytes,
     call_columns,
     folded_counts,
     genetic_batches,
@@ -21,6 +23,7 @@ from precisionchain.query.genotyped import (
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.fold_counts import PREFIX, in_genome_order
 from precisionchain.replica.genetic_batch import GeneticBatch, Run
+from precisionchain.replica.kept import Kept
 from precisionchain.schemas.calls import Calls, unpack_calls
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY
 from precisionchain.schemas.turned_calls import unpack_turned
@@ -38,6 +41,25 @@ PERSON_VARIANTS: Final = {
     "phase": pl.String,
 }
 """Columns of an answer."""
+
+
+_frequencies: Final = Kept[npt.NDArray[np.float64]](64 * 2**20, lambda mafs: mafs.nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """Alleles a person carries: rows of a family's sites, and the codes of the person's calls."""
+
+    family: str
+    rows: npt.NDArray[np.int64]
+    state: Bytes
+    ploidy: Bytes
+    phase: Bytes
+
+    def only(self, keep: npt.NDArray[np.bool_]) -> _Carried:
+        """Return some of the alleles."""
+        codes = (self.state, self.ploidy, self.phase)
+        return _Carried(self.family, self.rows[keep], *(code[keep] for code in codes))
 
 
 def person_variants(
@@ -60,23 +82,54 @@ def person_variants(
         `PERSON_VARIANTS`; empty where the person has no genotypes. An allele that several batches
         hold of the person is returned once, as the earliest of them has it.
     """
-    parts = [
-        _with_frequency(snapshot, family, rows, maf)
+    found = [
+        (genetic, carried if maf is None else _within(snapshot, genetic, carried, maf))
         for batch, genetic in genetic_batches(snapshot)
         if batch.site == site
-        for family, rows in _carried_in(genetic, person_id, region)
+        for carried in _carried_in(genetic, person_id, region)
     ]
-    if not parts:
+    if not found:
         return pl.DataFrame(schema=PERSON_VARIANTS)
-    found = pl.concat(parts).unique(ALLELE_KEY, keep="first", maintain_order=True)
+    rows = pl.concat([genetic.alleles(carried.family)[carried.rows] for genetic, carried in found])
+    codes = (
+        np.concatenate([getattr(carried, name) for _, carried in found])
+        for name in ("state", "ploidy", "phase")
+    )
     person = [pl.lit(site).alias("site"), pl.lit(person_id, pl.Int64).alias("person_id")]
-    return in_genome_order(found.select(*person, pl.all()))
+    answer = rows.with_columns(*call_columns(*codes)).select(*person, pl.all())
+    if region is not None:
+        answer = answer.filter(in_region(region))
+    several = len({(genetic.folder, carried.family) for genetic, carried in found})
+    if several > len({carried.family for _, carried in found}):
+        answer = answer.unique(ALLELE_KEY, keep="first", maintain_order=True)
+    return in_genome_order(answer)
 
 
-def _carried_in(
-    batch: GeneticBatch, person_id: int, region: Region | None
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield, by family, the alleles that a batch has the person carry in a region."""
+def _within(
+    snapshot: Snapshot, batch: GeneticBatch, carried: _Carried, maf: tuple[float, float]
+) -> _Carried:
+    """Return the alleles whose minor allele frequency over the network lies in an interval."""
+    mafs = _mafs(snapshot, batch, carried.family)[carried.rows]
+    return carried.only((mafs >= maf[0]) & (mafs <= maf[1]))
+
+
+def _mafs(snapshot: Snapshot, batch: GeneticBatch, family: str) -> npt.NDArray[np.float64]:
+    """Return the network's minor allele frequency of each of a family's sites, nan if none."""
+    path = snapshot.path(f"{PREFIX}{family}")
+    sites = batch.sites(family)
+    if path is None:
+        return np.full(sites.height, np.nan)
+
+    def make() -> npt.NDArray[np.float64]:
+        folded = folded_counts(path).select(*ALLELE_KEY, "maf")
+        joined = sites.join(folded, on=list(ALLELE_KEY), how="left", maintain_order="left")
+        return joined["maf"].to_numpy()
+
+    return _frequencies.get((path, batch.folder), make)
+
+
+def _carried_in(batch: GeneticBatch, person_id: int, region: Region | None) -> Iterator[_Carried]:
+    """Yield, by family, the alleles that a batch has the person carry in a region's runs."""
     sample = batch.samples.filter(pl.col("person_id") == person_id)
     if not sample.height:
         return
@@ -85,23 +138,22 @@ def _carried_in(
         runs = _from_variant_blocks(batch, index, region)
     else:
         runs = _from_person_blocks(batch, group, row, region)
-    by_family: dict[str, list[pl.DataFrame]] = defaultdict(list)
+    by_family: dict[str, list[tuple[npt.NDArray[np.int64], Calls]]] = defaultdict(list)
     for run, calls in runs:
         hits = np.flatnonzero((calls.dosage[:, 0] == 1) | (calls.dosage[:, 0] == 2))
         if hits.size:
-            by_family[run.family].append(_rows(run, hits, _alleles(calls, hits)))
-    for family, parts in by_family.items():
-        found = pl.concat(parts)
-        sites = batch.sites(family).select(*ALLELE_KEY)[found["site_row"]]
-        rows = pl.concat([sites, found.drop("site_row")], how="horizontal")
-        yield family, rows if region is None else rows.filter(in_region(region))
+            by_family[run.family].append((hits + run.first_row, _alleles(calls, hits)))
+    for family, found in by_family.items():
+        rows = np.concatenate([at for at, _ in found])
+        codes = [
+            np.concatenate([code(calls)[:, 0] for _, calls in found])
+            for code in (_dosage, ploidy_of, phase_of)
+        ]
+        yield _Carried(family, rows, *codes)
 
 
-def _rows(run: Run, hits: npt.NDArray[np.intp], calls: Calls) -> pl.DataFrame:
-    """Return where carried alleles lie in their family's sites, and how they are called."""
-    codes = (calls.dosage[:, 0], ploidy_of(calls)[:, 0], phase_of(calls)[:, 0])
-    site_row = pl.Series("site_row", hits + run.first_row, pl.UInt32)
-    return pl.DataFrame([site_row, *call_columns(*codes)])
+def _dosage(calls: Calls) -> Bytes:
+    return calls.dosage
 
 
 def _from_person_blocks(
@@ -151,16 +203,3 @@ def _alleles(calls: Calls, rows: slice | npt.NDArray[np.intp]) -> Calls:
         None if calls.haploid is None else calls.haploid[rows],
         None if calls.phase is None else calls.phase[rows],
     )
-
-
-def _with_frequency(
-    snapshot: Snapshot, family: str, rows: pl.DataFrame, maf: tuple[float, float] | None
-) -> pl.DataFrame:
-    """Return the rows of a family whose minor allele frequency lies in a closed interval."""
-    if maf is None:
-        return rows
-    path = snapshot.path(f"{PREFIX}{family}")
-    if path is None:
-        return rows.clear()
-    inside = folded_counts(path).filter(pl.col("maf").is_between(*maf))
-    return rows.join(inside, on=list(ALLELE_KEY), how="semi", maintain_order="left")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from precisionchain.errors import LedgerFormatError
+from precisionchain.ledger.base import Head
 
 FORMAT = 1
 
@@ -40,7 +41,8 @@ class Catalogue:
     ``position`` is the ledger position the generation was read up to. ``files`` maps a logical
     name (``CONDITION_436670/condition_occurrence``, ``folded/VAR_9_1_16777216``) to a file below
     the replica folder. ``batches`` are the sealed, not superseded ones, by seal position;
-    ``superseded`` and ``incomplete`` are batch ids in hex, kept to be reported.
+    ``superseded`` and ``incomplete`` are batch ids in hex, kept to be reported. ``head`` is the
+    ledger's newest block at that time: a checkpoint that a rewritten or cut-off history fails.
     """
 
     network: str
@@ -50,6 +52,7 @@ class Catalogue:
     superseded: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    head: Head | None = None
     format: int = FORMAT
 
     @cached_property
@@ -101,6 +104,9 @@ def read_snapshot(root: Path, network: bytes) -> Snapshot:
             hint="delete the replica folder and run `precisionchain sync`: it is rebuilt",
         )
     members["batches"] = tuple(SealedBatch(**batch) for batch in members["batches"])
+    head = members["head"]
+    if head is not None:
+        members["head"] = Head(head["position"], head["block"], bytes.fromhex(head["digest"]))
     members["superseded"] = tuple(members["superseded"])
     members["incomplete"] = tuple(members["incomplete"])
     return Snapshot(root, Catalogue(**members))
@@ -110,7 +116,7 @@ def write_catalogue(root: Path, catalogue: Catalogue) -> None:
     """Make a catalogue the newest, by rename, after its files are on disk."""
     temporary = root / f".catalogue.{os.getpid()}.json"
     with temporary.open("w", encoding="utf-8") as sink:
-        json.dump(asdict(catalogue), sink)
+        json.dump(asdict(catalogue), sink, default=bytes.hex)
         sink.flush()
         os.fsync(sink.fileno())
     temporary.replace(root / "catalogue.json")

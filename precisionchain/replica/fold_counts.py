@@ -80,6 +80,8 @@ def fold(family: str, batches: Sequence[GeneticBatch]) -> pl.DataFrame:
     alleles = pl.concat(listed).select(*ALLELE_KEY).unique()
     parts = list(listed)
     for batch, own in zip(batches, listed, strict=True):
+        if own.height == alleles.height:
+            continue
         others = alleles.join(own, on=list(ALLELE_KEY), how="anti")
         parts.append(unlisted_counts(batch, others))
     added = [pl.col(name).cast(pl.Int64).sum() for name in COUNT_COLUMNS]

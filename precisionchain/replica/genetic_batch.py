@@ -186,6 +186,11 @@ class GeneticBatch:
         path = self.folder / "sites" / f"{family}.parquet"
         return _frames.get(path, lambda: pl.read_parquet(path, columns=list(SITE_COLUMNS)))
 
+    def alleles(self, family: str) -> pl.DataFrame:
+        """Return chrom, pos, ref, alt of a family's alleles."""
+        path = self.folder / "sites" / f"{family}.parquet"
+        return _frames.get((path, ALLELE_KEY), lambda: self.sites(family).select(*ALLELE_KEY))
+
     def counts(self, family: str) -> pl.DataFrame:
         """Return the counts of a family's alleles, in the order of its sites."""
         path = self.folder / "counts" / f"{family}.parquet"

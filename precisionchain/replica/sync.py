@@ -26,6 +26,7 @@ from precisionchain.replica.catalogue import (
 )
 from precisionchain.replica.fold_clinical import fold_clinical
 from precisionchain.replica.fold_counts import fold_counts
+from precisionchain.replica.history import require_same_history
 from precisionchain.replica.unpack_clinical import unpack_clinical
 from precisionchain.replica.unpack_genetic import unpack_genetic
 
@@ -68,7 +69,8 @@ def sync(
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _one_at_a_time(root):
         before = read_snapshot(root, network)
-        position = ledger.head().position
+        require_same_history(ledger, before)
+        head = ledger.head()
         sealed = list(seals(ledger, entitled))
         current, superseded = _current(sealed)
         incomplete: list[str] = []
@@ -91,16 +93,21 @@ def sync(
         catalogue = Catalogue(
             network.hex(),
             before.catalogue.generation + 1,
-            position,
+            head.position,
             tuple(batch for batch, _ in kept),
             tuple(superseded),
             tuple(incomplete),
             {name: str(path.relative_to(root)) for name, path in files.items()},
+            head,
         )
-        if catalogue.batches != before.catalogue.batches or position != before.catalogue.position:
+        if catalogue.batches != before.catalogue.batches or head != before.catalogue.head:
             write_catalogue(root, catalogue)
         return SyncReport(
-            position, catalogue.generation, tuple(unpacked), tuple(superseded), tuple(incomplete)
+            head.position,
+            catalogue.generation,
+            tuple(unpacked),
+            tuple(superseded),
+            tuple(incomplete),
         )
 
 
