@@ -65,6 +65,9 @@ def test_the_variants_a_question_named_count_as_returned() -> None:
     )
     assert plain(shown.persons_returned) == {}
     assert postings.allele_texts(shown.variants_returned) == ["9:22098574:A:G"]
+    columns = {"chrom": ["9"], "pos": [5], "ref": ["A"], "alt": ["T"]}
+    both = evaluated_frame(pl.DataFrame(columns), variants=[Variant("9", 22098574, "A", "G")])
+    assert postings.allele_texts(both.variants_returned) == ["9:5:A:T", "9:22098574:A:G"]
 
 
 def test_a_frame_of_one_site_names_it_and_nulls_are_nobody() -> None:
@@ -123,6 +126,10 @@ def test_the_digest_does_not_depend_on_buffers_or_widths() -> None:
     assert frame_digest(narrow) == frame_digest(narrow.cast(pl.Int64))
     words = pl.DataFrame({"a": ["x", "y", "x"]})
     assert frame_digest(words.cast(pl.Categorical)) == frame_digest(words)
+    moment = pl.DataFrame({"t": [datetime(2020, 1, 1, 12, tzinfo=UTC), None]})
+    for unit in ("ms", "ns"):
+        other = moment.with_columns(pl.col("t").dt.cast_time_unit(unit))
+        assert frame_digest(other) == frame_digest(moment)
     nan = struct.unpack("<d", b"\x01\x00\x00\x00\x00\x00\xf8\xff")[0]
     assert frame_digest(pl.DataFrame({"a": [nan]})) == frame_digest(
         pl.DataFrame({"a": [float("nan")]})

@@ -20,7 +20,7 @@ from precisionchain.access.log import ENTRY_COLUMNS, AccessLog
 from precisionchain.access.search import SEEN_BY_COLUMNS, WHO_SAW_COLUMNS, AuditSearch
 from precisionchain.access.zstd_json import pack, unpack
 from precisionchain.errors import AccessRefusedError, IntegrityError, RegionError, UsageError
-from precisionchain.ledger.base import Finding
+from precisionchain.ledger.base import Finding, Head
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.items import Codec, Payload
 from precisionchain.schemas.variant import Variant
@@ -202,6 +202,8 @@ def test_who_saw_a_person(net: AuditedNetwork) -> None:
     net.gate("bob@B").ask("cohort", "clinical+genetic", {}, lambda: counted)
     net.gate("bob@B").ask("domain", "clinical", {"concept": 2}, shows(PERSONS[2:]))
     publish_request(net)
+    with pytest.raises(UsageError):
+        net.gate("bob@B").ask("domain", "clinical", {}, shows(PERSONS.drop("site")))
     frame = search_of(net).who_saw("A:42")
     assert frame.columns == list(WHO_SAW_COLUMNS)
     assert frame.select("user", "operation", "status", "how").rows() == [
@@ -401,4 +403,28 @@ def test_buckets_are_read_in_one_order() -> None:
     frame = log_of(net).entries()
     assert frame.filter(pl.col("kind") == "request").select("user", "question").rows() == asked
     assert frame["entry"].is_sorted()
+    ends = [question.outcome_entry for question in log_of(net).questions()]
+    assert ends == sorted(ends, key=lambda entry: entry or 0)
     assert findings(net) == []
+
+
+def test_what_lands_while_the_log_is_read_is_left_to_the_next_reading() -> None:
+    """Else an outcome might be seen in one bucket whose request was not yet in the other."""
+
+    class Busy(MemoryLedger):
+        busy = False
+
+        def head(self) -> Head:
+            before = super().head()
+            if self.busy:
+                audited.gate("ada@A").ask("maf", "genetic", {}, lambda: evaluated_value(1))
+            return before
+
+    ledger = Busy()
+    audited = AuditedNetwork(ledger, stream_items=3)
+    audited.add_user("ada@A")
+    log = log_of(audited)
+    ledger.busy = True
+    heights = [log.entries().height for _ in range(4)]
+    assert heights == [0, 2, 4, 6]
+    assert list(log.findings()) == []
