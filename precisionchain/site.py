@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
 from precisionchain.errors import SiteError, UsageError
+from precisionchain.ingest.report import Ingested, Progress, Silent
 from precisionchain.ingest.staging import Run, Staging
 
 if TYPE_CHECKING:
@@ -20,57 +20,6 @@ if TYPE_CHECKING:
     from precisionchain.opened import OpenSite
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
-
-
-class Progress(Protocol):
-    """Where a job says what it is doing and how far it is."""
-
-    def step(self, text: str) -> None:
-        """Say what begins."""
-
-    def advance(self, done: int, total: int) -> None:
-        """Say how far it is; ``total`` is 0 where it is not known."""
-
-
-class _Silent:
-    def step(self, text: str) -> None:
-        """Say nothing."""
-
-    def advance(self, done: int, total: int) -> None:
-        """Say nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What an ingestion did: rows or records by fate, and the sealed batch."""
-
-    source: str
-    batch: str
-    items: int
-    new_items: int
-    ledger_bytes: int
-    counts: Mapping[str, int]
-
-    def row(self) -> dict[str, Any]:
-        """Return it as one JSON object."""
-        return {
-            "source": self.source,
-            "batch": self.batch,
-            "items": self.items,
-            "new_items": self.new_items,
-            "ledger_bytes": self.ledger_bytes,
-            **self.counts,
-        }
-
-    def line(self) -> str:
-        """Return it as one line of text."""
-        fates = ", ".join(f"{value} {name}" for name, value in self.counts.items())
-        if not self.new_items:
-            return f"source {self.source} is unchanged ({fates}): nothing new was published"
-        return (
-            f"source {self.source}: {fates}; sealed batch {self.batch[:16]} with {self.items}"
-            f" items, {self.ledger_bytes} bytes on the ledger"
-        )
 
 
 class Site:
@@ -134,7 +83,7 @@ class Site:
         """
         from precisionchain.ingest.stage_omop import stage_omop
 
-        said = progress or _Silent()
+        said = progress or Silent()
         with writing_job(self.folder):
             run = stage_omop(
                 self.staging,
@@ -166,7 +115,7 @@ class Site:
         """
         from precisionchain.ingest.stage_vcf import stage_vcf
 
-        said = progress or _Silent()
+        said = progress or Silent()
         with writing_job(self.folder):
             run = stage_vcf(
                 self.staging,
@@ -192,7 +141,7 @@ class Site:
         """
         from precisionchain.ingest.validate import validate_omop
 
-        said = progress or _Silent()
+        said = progress or Silent()
         with writing_job(self.folder):
             run = self._newest("omop", source)
             validate_omop(
@@ -246,7 +195,7 @@ class Site:
         from precisionchain.ingest.outbox import Outbox
         from precisionchain.ingest.publish import publish_run, resume
 
-        said = progress or _Silent()
+        said = progress or Silent()
         done = []
         with writing_job(self.folder), self._opened() as opened:
             outbox = Outbox(self.folder.outbox)

@@ -100,6 +100,11 @@ def sync(context: typer.Context, as_json: Json = False) -> None:
         render.json_lines([row])
     else:
         typer.echo(", ".join(f"{name} {value}" for name, value in row.items()))
+    if report.incomplete:
+        raise IntegrityError(
+            f"{len(report.incomplete)} sealed batches are incomplete and left out",
+            hint="run `precisionchain verify`",
+        )
 
 
 app.add_typer(query.app, name="query", help="Ask; every question is logged before its answer.")

@@ -11,7 +11,7 @@ from precisionchain.cli import render
 from precisionchain.cli.scope import scope
 
 if TYPE_CHECKING:
-    from precisionchain.site import Ingested
+    from precisionchain.ingest.report import Ingested
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Folder = Annotated[Path, typer.Argument(help="A folder of OMOP CSV files.")]

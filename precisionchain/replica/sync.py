@@ -11,7 +11,7 @@ import fcntl
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from precisionchain.errors import IntegrityError
@@ -71,32 +71,18 @@ def sync(
         before = read_snapshot(root, network)
         require_same_history(ledger, before)
         head = ledger.head()
-        sealed = list(seals(ledger, entitled))
-        current, superseded = _current(sealed)
-        incomplete: list[str] = []
-        unpacked: list[str] = []
-        kept: list[tuple[SealedBatch, Path]] = []
+        current, superseded = _current(list(seals(ledger, entitled)))
+        work = _Unpacking(ledger, network, before, progress)
         for seal in current:
-            batch = _sealed_batch(seal, site_of)
-            folder = before.batch_folder(batch.batch)
-            if not folder.exists():
-                if progress:
-                    progress(f"unpack {batch.kind} batch {batch.batch[:12]} of {batch.site}")
-                try:
-                    _unpack(ledger, seal, batch, folder, network)
-                except IntegrityError:
-                    incomplete.append(batch.batch)
-                    continue
-                unpacked.append(batch.batch)
-            kept.append((batch, folder))
-        files = _fold(kept, before, progress)
+            work.take(seal, _sealed_batch(seal, site_of))
+        files = _fold(work.kept, before, progress)
         catalogue = Catalogue(
             network.hex(),
             before.catalogue.generation + 1,
             head.position,
-            tuple(batch for batch, _ in kept),
+            tuple(batch for batch, _ in work.kept),
             tuple(superseded),
-            tuple(incomplete),
+            tuple(work.incomplete),
             {name: str(path.relative_to(root)) for name, path in files.items()},
             head,
         )
@@ -105,10 +91,38 @@ def sync(
         return SyncReport(
             head.position,
             catalogue.generation,
-            tuple(unpacked),
-            tuple(superseded),
-            tuple(incomplete),
+            tuple(work.unpacked),
+            catalogue.superseded,
+            catalogue.incomplete,
         )
+
+
+@dataclass(slots=True)
+class _Unpacking:
+    """Unpacks the batches that have no folder yet, and keeps what became of each."""
+
+    ledger: Ledger
+    network: bytes
+    before: Snapshot
+    progress: Callable[[str], None] | None
+    kept: list[tuple[SealedBatch, Path]] = field(default_factory=list)
+    unpacked: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+
+    def take(self, seal: Seal, batch: SealedBatch) -> None:
+        folder = self.before.batch_folder(batch.batch)
+        if not folder.exists():
+            if self.progress:
+                self.progress(f"unpack {batch.kind} batch {batch.batch[:12]} of {batch.site}")
+            try:
+                _unpack(self.ledger, seal, batch, folder, self.network)
+            except IntegrityError as error:
+                self.incomplete.append(batch.batch)
+                if self.progress:
+                    self.progress(f"  left out: {error}")
+                return
+            self.unpacked.append(batch.batch)
+        self.kept.append((batch, folder))
 
 
 def _current(sealed: list[Seal]) -> tuple[list[Seal], list[str]]:
