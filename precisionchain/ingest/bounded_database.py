@@ -20,7 +20,7 @@ def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a database of its own that spills to a folder.
 
     Raises:
-        SiteError: the disk or the memory is used up.
+        SiteError: the disk or the memory is used up, or a file of the run is gone.
         PrecisionChainError: a value DuckDB could not take. Its own words are dropped: they quote
             the cell.
     """
@@ -35,9 +35,9 @@ def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield database
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         raise SiteError(
-            f"staging ran out of room ({type(error).__name__})",
+            f"DuckDB could not read or write there ({type(error).__name__})",
             where=str(scratch.parent),
-            hint="free disk space there and run the command again; nothing half-done is left",
+            hint="is there room on the disk? run the command again: nothing half-done is left",
         ) from None
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):
         raise PrecisionChainError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from precisionchain.schemas.omop import TABLES, Field, Table, canonical_column, cdm_version
+from precisionchain.schemas.omop import TABLES, Field, canonical_column, cdm_version
 from precisionchain.schemas.omop.versions import RENAMED_SINCE_5_3
 
 ALL_FIELDS = [(table, field) for table in TABLES.values() for field in table.fields]
