@@ -229,7 +229,14 @@ class Network:
         asked: Mapping[str, Any],
         answer: Callable[[Snapshot], Evaluated[T]],
     ) -> T:
-        return self._gate.ask(operation, data, asked, lambda: answer(self._opened.sync_if_behind()))
+        snapshot = self._opened.sync_if_behind()
+        return self._gate.ask(
+            operation,
+            data,
+            asked,
+            lambda: answer(snapshot),
+            position=snapshot.catalogue.position,
+        )
 
     def _person(self, snapshot: Snapshot, person: str | int) -> tuple[str, int]:
         """Return (site, person_id); a bare id is the own site's, or the only other one's.

@@ -83,7 +83,9 @@ class OpenSite:
         name = user or self.config.user
         signer = load_key(self.folder.user_key(name))
         streams = AccessStreams(self.ledger, code=self.config.code, parameters=self.parameters)
-        return Gate(self.ledger, self.network, name, signer, streams=streams)
+        return Gate(
+            self.ledger, self.network, name, signer, streams=streams, membership=self.membership
+        )
 
     def snapshot(self) -> Snapshot:
         """Return the replica's newest generation."""
