@@ -12,6 +12,11 @@ from precisionchain.cli.scope import scope
 
 app = typer.Typer(no_args_is_help=True)
 
+_ASKED = ("entry", "time", "user", "operation", "question")
+_ENTRY_COLUMNS = (*_ASKED[:3], "kind", *_ASKED[3:], "status", "rows", "n_persons_returned")
+_SEEN_COLUMNS = (*_ASKED, "status", "rows")
+_SAW_COLUMNS = (*_ASKED, "status", "how")
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
 
@@ -29,7 +34,7 @@ def entries(
     with scope(context).network() as network:
         moment = None if since is None else since.replace(tzinfo=UTC)
         answer = network.audit.entries(user=user, since=moment)
-    render.frame(answer, as_json=as_json)
+    render.frame(answer, as_json=as_json, columns=_ENTRY_COLUMNS)
 
 
 @app.command("seen-by")
@@ -41,7 +46,7 @@ def seen_by(
     """What a user has seen."""
     with scope(context).network() as network:
         answer = network.audit.seen_by(user)
-    render.frame(answer, as_json=as_json)
+    render.frame(answer, as_json=as_json, columns=_SEEN_COLUMNS)
 
 
 @app.command("who-saw")
@@ -53,4 +58,4 @@ def who_saw(
     """Which questions returned a person or a variant."""
     with scope(context).network() as network:
         answer = network.audit.who_saw(subject)
-    render.frame(answer, as_json=as_json)
+    render.frame(answer, as_json=as_json, columns=_SAW_COLUMNS)

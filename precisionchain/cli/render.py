@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
 
+NATURAL_WIDTH = 10_000
+"""Tables keep their natural width: a cell that is cut or folded cannot be copied."""
 SHOWN_ROWS = 50
 """Rows a table shows on a terminal; the rest is counted below it, and whole with ``--json``."""
 
@@ -23,12 +25,14 @@ def json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
         write(json.dumps(present, default=_text, ensure_ascii=False) + "\n")
 
 
-def frame(answer: pl.DataFrame, *, as_json: bool, title: str = "") -> None:
-    """Print a frame; a table names how many rows it leaves out."""
+def frame(
+    answer: pl.DataFrame, *, as_json: bool, title: str = "", columns: Sequence[str] = ()
+) -> None:
+    """Print a frame; a table names how many rows it leaves out, and may show some columns only."""
     if as_json:
         json_lines(answer.iter_rows(named=True))
     else:
-        table(answer, title)
+        table(answer.select(columns) if columns else answer, title)
 
 
 def table(answer: pl.DataFrame, title: str = "") -> None:
@@ -36,7 +40,7 @@ def table(answer: pl.DataFrame, title: str = "") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=NATURAL_WIDTH)
     shown = answer.select(column for column in answer if not column.is_null().all())
     grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
     for name in shown.columns:
@@ -57,4 +61,6 @@ def _text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, bytes):
+        return value.hex()
     return str(value)
