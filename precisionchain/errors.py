@@ -18,6 +18,7 @@
     │   ├── UnreadableFileError                  absent, truncated, wrong compression, not text
     │   ├── OmopFormatError                      header or table that is not OMOP CDM
     │   ├── VcfFormatError                       header or record that is not VCF
+    │   ├── BedFormatError                       a line that is not of BED
     │   ├── SampleMapError                       unknown, duplicate or missing samples
     │   ├── BuildMismatchError                   reference build contradicted or unproven
     │   ├── DuplicateVariantError                one allele twice with different genotypes
@@ -127,6 +128,10 @@ class OmopFormatError(InputError):
 
 class VcfFormatError(InputError):
     """A header or record that is not VCF."""
+
+
+class BedFormatError(InputError):
+    """A BED file with a line that is not chrom, start and end, or without any."""
 
 
 class SampleMapError(InputError):

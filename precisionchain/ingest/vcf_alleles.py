@@ -1,0 +1,103 @@
+"""What a record's alleles are: taken as bases, passed over (``*``), or a reason to refuse it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from precisionchain.schemas.variant import MISSING_ALLELE, trim
+
+NO_ALLELE: Final = "."
+"""VCF's ALT of a record without one; such a record is listed, with its missing set."""
+
+MAX_ALTS: Final = 255
+"""``alt_index`` and ``n_alts`` are stored in a byte."""
+
+_BASES = re.compile(r"[ACGTN]+", re.ASCII)
+# VCF 4.3, section 1.6.1, REF: an ambiguity code is reduced to the first base it stands for.
+_AMBIGUOUS = str.maketrans("RYSWKMBDHV", "ACCAGACAAA")
+_REF = re.compile(r"[ACGTNRYSWKMBDHV]+", re.ASCII)
+_BLOCK = frozenset(("<NON_REF>", "<*>"))
+
+
+class Refusal(StrEnum):
+    """Why a record is refused; its name is the rule in ``refused.parquet``."""
+
+    POSITION = "position"
+    REF_BASES = "ref_bases"
+    ALT_BASES = "alt_bases"
+    ALT_EQUALS_REF = "alt_equals_ref"
+    ALT_TWICE = "alt_twice"
+    TOO_MANY_ALTS = "too_many_alts"
+    SYMBOLIC_ALLELE = "symbolic_allele"
+    BREAKEND_ALLELE = "breakend_allele"
+    GVCF_BLOCK = "gvcf_block"
+    NO_GENOTYPES = "no_genotypes"
+    PLOIDY = "ploidy"
+    ALLELE_NUMBER = "allele_number"
+    FILTER = "filter"
+
+
+@dataclass(frozen=True, slots=True)
+class Allele:
+    """One row to be written: ``number`` is the ALT's place in the record, 0 for no allele."""
+
+    pos: int
+    ref: str
+    alt: str
+    number: int
+
+
+def alleles_of(
+    pos: int, ref: str, alts: list[str], *, trimmed: bool = True
+) -> tuple[Allele, ...] | Refusal:
+    """Return the alleles of a record to store, or why the record is refused.
+
+    ``*`` gets no row: it counts in AN because calls of it count as called. A record without any
+    ALT but ``*`` gets one row with ALT ``.``, so that its position is listed.
+
+    Args:
+        pos: POS, 1-based.
+        ref: REF as written.
+        alts: ALT as written, without ``.``.
+        trimmed: remove bases shared by REF and ALT (the network's normalisation).
+    """
+    if pos < 1:
+        return Refusal.POSITION
+    if len(ref) == 1 and len(alts) == 1 and ref in "ACGT" and alts[0] in "ACGT" and ref != alts[0]:
+        return (Allele(pos, ref, alts[0], 1),)
+    ref = ref.upper()
+    if not _REF.fullmatch(ref):
+        return Refusal.REF_BASES
+    ref = ref.translate(_AMBIGUOUS)
+    refusal = _refusal(ref, alts)
+    if refusal is not None:
+        return refusal
+    alleles = []
+    for number, alt in enumerate(alts, start=1):
+        if alt != MISSING_ALLELE:
+            place = trim(pos, ref, alt.upper()) if trimmed else (pos, ref, alt.upper())
+            alleles.append(Allele(*place, number))
+    return tuple(alleles) or (Allele(pos, ref, NO_ALLELE, 0),)
+
+
+def _refusal(ref: str, alts: list[str]) -> Refusal | None:
+    if len(alts) > MAX_ALTS:
+        return Refusal.TOO_MANY_ALTS
+    if any(alt in _BLOCK for alt in alts):
+        return Refusal.GVCF_BLOCK
+    upper = [alt.upper() for alt in alts]
+    if len(set(upper)) < len(upper):
+        return Refusal.ALT_TWICE
+    for alt in upper:
+        if alt.startswith("<"):
+            return Refusal.SYMBOLIC_ALLELE
+        if "[" in alt or "]" in alt or alt.startswith(".") or alt.endswith("."):
+            return Refusal.BREAKEND_ALLELE
+        if alt == ref:
+            return Refusal.ALT_EQUALS_REF
+        if alt != MISSING_ALLELE and not _BASES.fullmatch(alt):
+            return Refusal.ALT_BASES
+    return None

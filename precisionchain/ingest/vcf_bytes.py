@@ -1,0 +1,96 @@
+"""The decompressed bytes of a VCF or BCF file, with every kind of damage turned into our errors.
+
+htslib warns about a missing end-of-file block and goes on, and it takes the end of a truncated
+file for its end. So the bytes are read here first, and to the last one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from precisionchain.errors import UnreadableFileError
+
+Compression = Literal["none", "gzip", "bgzf"]
+
+CHUNK_BYTES: Final = 4 * 2**20
+"""Decompressed bytes handed on at a time."""
+
+_GZIP = b"\x1f\x8b"
+_FOREIGN: Final = {
+    b"BZh": "bzip2",
+    b"PK\x03\x04": "zip",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"CRAM": "CRAM",
+}
+# SAM specification, section 4.1.2: an empty BGZF block ends every complete file.
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
+
+def compression_of(path: Path) -> Compression:
+    """Return how a file is compressed, by its first bytes.
+
+    Raises:
+        UnreadableFileError: it cannot be read, is compressed in a way VCF never is, or is BGZF
+            without the block that ends a complete file.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(18)
+            file.seek(0, 2)
+            size = file.tell()
+            file.seek(max(0, size - len(_BGZF_END)))
+            end = file.read()
+    except OSError as error:
+        raise UnreadableFileError(
+            f"cannot be read: {error.strerror or error}", where=str(path)
+        ) from error
+    for magic, name in _FOREIGN.items():
+        if start.startswith(magic):
+            raise UnreadableFileError(
+                f"is {name}, not VCF", where=str(path), hint="give plain, gzip or bgzip VCF, or BCF"
+            )
+    if not start.startswith(_GZIP):
+        return "none"
+    # BGZF marks each member with an extra field of two letters (SAM specification, 4.1).
+    if start[3:4] == b"\x04" and start[12:14] == b"BC":
+        if end != _BGZF_END:
+            raise UnreadableFileError(
+                "ends without the BGZF end-of-file block: it is truncated",
+                where=str(path),
+                hint="fetch or write the file again",
+            )
+        return "bgzf"
+    return "gzip"
+
+
+def decompressed(path: Path, compression: Compression) -> Iterator[bytes]:
+    """Yield the decompressed bytes in chunks of at most ``CHUNK_BYTES``.
+
+    Raises:
+        UnreadableFileError: the file cannot be read, is truncated, or fails its checksum.
+    """
+    try:
+        with path.open("rb") if compression == "none" else gzip.open(path, "rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
+    except EOFError as error:
+        raise UnreadableFileError(
+            "the compressed stream ends too early: the file is truncated",
+            where=str(path),
+            hint="fetch or write the file again",
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableFileError(
+            "the compressed stream is damaged",
+            where=str(path),
+            hint="fetch or write the file again",
+        ) from error
+    except OSError as error:
+        raise UnreadableFileError(
+            f"cannot be read: {error.strerror or error}", where=str(path)
+        ) from error

@@ -1,0 +1,117 @@
+"""What staging needs to know of a VCF header: samples, contigs, and whether GT is declared."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from precisionchain.errors import SampleMapError, VcfFormatError
+
+FIXED_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT")
+"""VCF 4.x, section 1.5; then one column a sample."""
+
+_ITEM = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^,>]*)')
+_DICTIONARY = re.compile(r"##(?:FILTER|INFO|FORMAT|contig)=<")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header of one file.
+
+    Attributes:
+        samples: sample names in column order.
+        contigs: declared contig, as written -> its length, or None where none is given.
+        columns_line: 1-based line of ``#CHROM``, so record *i* (from 0) is line
+            ``columns_line + 1 + i`` of a text file.
+        dictionary: the lines a BCF record's numbers point into, IDs only, in their order.
+    """
+
+    samples: tuple[str, ...]
+    contigs: dict[str, int | None]
+    columns_line: int
+    dictionary: tuple[str, ...]
+
+    @property
+    def n_columns(self) -> int:
+        """Columns every record must have."""
+        return len(FIXED_COLUMNS) + len(self.samples)
+
+
+def parse_header(raw: bytes, where: str) -> Header:
+    """Read a header, from ``##fileformat`` to the end of the ``#CHROM`` line.
+
+    Raises:
+        VcfFormatError: it is no VCF header, has no genotypes, or does not declare GT.
+        SampleMapError: a sample has two columns.
+    """
+    lines = raw.rstrip(b"\r\n\0").split(b"\n")
+    if not lines[0].startswith(b"##fileformat=VCFv4"):
+        raise VcfFormatError(
+            "does not begin with ##fileformat=VCFv4", where=f"{where}:1", hint="is it a VCF file?"
+        )
+    text = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            text.append(line.decode("utf-8").rstrip("\r"))
+        except UnicodeDecodeError as error:
+            raise VcfFormatError("the header is not UTF-8", where=f"{where}:{number}") from error
+    samples = _samples(text[-1], f"{where}:{len(text)}")
+    if not any(line.startswith("##FORMAT=<ID=GT,") for line in text):
+        raise VcfFormatError(
+            "the header does not declare the GT field",
+            where=where,
+            hint='add ##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
+        )
+    return Header(samples, _contigs(text), len(text), tuple(_dictionary(text)))
+
+
+def _samples(line: str, where: str) -> tuple[str, ...]:
+    columns = line.split("\t")
+    if tuple(columns[:8]) != FIXED_COLUMNS[:8]:
+        raise VcfFormatError("the #CHROM line is missing or malformed", where=where)
+    if len(columns) <= len(FIXED_COLUMNS) or columns[8] != "FORMAT":
+        raise VcfFormatError(
+            "has no sample columns",
+            where=where,
+            hint="genotypes are needed; a file of sites alone cannot be ingested",
+        )
+    samples = columns[9:]
+    if "" in samples:
+        raise VcfFormatError("a sample column has no name", where=where)
+    twice = [name for name, n in Counter(samples).items() if n > 1]
+    if twice:
+        raise SampleMapError(f"samples with two columns: {name_some(twice)}", where=where)
+    return tuple(samples)
+
+
+def name_some(names: list[str], most: int = 10) -> str:
+    """Return the first names and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _fields(line: str) -> dict[str, str]:
+    return {key: value.strip('"') for key, value in _ITEM.findall(line.partition("<")[2])}
+
+
+def _contigs(lines: list[str]) -> dict[str, int | None]:
+    contigs: dict[str, int | None] = {}
+    for line in lines:
+        if line.startswith("##contig=<"):
+            fields = _fields(line)
+            length = fields.get("length", "")
+            contigs[fields.get("ID", "")] = (
+                int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else None
+            )
+    return contigs
+
+
+def _dictionary(lines: list[str]) -> list[str]:
+    kept = []
+    for line in lines:
+        kind = _DICTIONARY.match(line)
+        if kind:
+            fields = _fields(line)
+            kept.append(f"{kind[0]}{fields.get('ID', '')},{fields.get('IDX', '')}")
+    return kept

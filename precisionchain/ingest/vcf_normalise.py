@@ -1,0 +1,205 @@
+"""From the runs of a batch's files to runs in genome order, each allele once.
+
+Splitting and trimming happen record by record (`vcf_alleles`); afterwards an allele may lie
+beyond the next record's, two records may hold the same allele, and several files may share a
+contig. This module puts the alleles of a contig in order of (pos, ref, alt) without holding more
+than a run per file, and lets equal duplicates collapse.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from precisionchain.errors import DuplicateVariantError, VcfFormatError
+from precisionchain.ingest.vcf_run import CallRun, join_calls, take_calls
+from precisionchain.ingest.vcf_scan import Scan
+from precisionchain.schemas.calls import Calls
+from precisionchain.schemas.variant import Variant
+
+_DONE: Final = 2**62
+_ORDER: Final[list[tuple[str, Literal["ascending", "descending"]]]] = [
+    ("pos", "ascending"),
+    ("ref", "ascending"),
+    ("alt", "ascending"),
+    ("record", "ascending"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file of the batch that is being read.
+
+    Attributes:
+        scan: the file.
+        first_record: number of its first record within the batch.
+        runs: its runs, whose ``record`` still counts from 0 within the file.
+    """
+
+    scan: Scan
+    first_record: int
+    runs: Iterator[CallRun]
+
+
+def contig_order(scans: Sequence[Scan]) -> list[str]:
+    """Return the contigs of a batch in the order in which they are written.
+
+    Raises:
+        VcfFormatError: two files have shared contigs in different orders.
+    """
+    order: list[str] = []
+    for scan in scans:
+        shared = [segment.chrom for segment in scan.segments if segment.chrom in order]
+        if shared != [chrom for chrom in order if chrom in shared]:
+            raise VcfFormatError(
+                "has its contigs in another order than the other files of the batch",
+                where=str(scan.path),
+                hint="sort the files with `bcftools sort`, or join them with `bcftools concat -a`",
+            )
+        at = 0
+        for segment in scan.segments:
+            if segment.chrom in order:
+                at = order.index(segment.chrom) + 1
+            else:
+                order.insert(at, segment.chrom)
+                at += 1
+    return order
+
+
+def ordered_runs(
+    files: Sequence[OpenFile], collapsed: Counter[str], locate: Callable[[int], str]
+) -> Iterator[CallRun]:
+    """Yield the alleles of all files in order of contig, then (pos, ref, alt), each once.
+
+    Args:
+        files: the batch's files.
+        collapsed: gets the number of duplicates that collapsed.
+        locate: file and line of a record of the batch, for messages.
+
+    Raises:
+        DuplicateVariantError: one allele twice, with different genotypes.
+    """
+    heads = [_Head(file) for file in files]
+    for chrom in contig_order([file.scan for file in files]):
+        here = [head for head in heads if head.enter(chrom)]
+        yield from _contig(here, collapsed, locate)
+
+
+class _Head:
+    """How far a file has been read."""
+
+    def __init__(self, file: OpenFile) -> None:
+        self._file = file
+        self.read_to = 0
+
+    def enter(self, chrom: str) -> bool:
+        """Begin a contig; return whether the file has it."""
+        for segment in self._file.scan.segments:
+            if segment.chrom == chrom:
+                self.read_to = segment.first_pos
+                return True
+        return False
+
+    def take(self) -> CallRun:
+        """Return the contig's next run, its records numbered within the batch."""
+        run = next(self._file.runs)
+        self.read_to = _DONE if run.last else run.read_to
+        if not self._file.first_record:
+            return run
+        record = pc.add(run.sites["record"], pa.scalar(self._file.first_record, pa.int32()))
+        at = run.sites.schema.get_field_index("record")
+        return replace(run, sites=run.sites.set_column(at, "record", record))
+
+
+def _contig(
+    heads: list[_Head], collapsed: Counter[str], locate: Callable[[int], str]
+) -> Iterator[CallRun]:
+    """Yield one contig: always read the file that is furthest behind, and give out what is safe."""
+    held: list[CallRun] = []
+    safe = 0
+    while safe < _DONE:
+        held.append(min(heads, key=lambda head: head.read_to).take())
+        safe = min(head.read_to for head in heads)
+        ready, rest = _sorted_below(held, safe)
+        held = [rest]
+        if len(ready.sites):
+            yield _each_once(ready, collapsed, locate)
+
+
+def _sorted_below(held: list[CallRun], safe: int) -> tuple[CallRun, CallRun]:
+    """Return the alleles before position ``safe`` in order, and the others."""
+    sites = pa.concat_tables([run.sites for run in held]).combine_chunks()
+    calls = join_calls([run.calls for run in held])
+    pos = sites["pos"].to_numpy()
+    if np.any(pos[1:] <= pos[:-1]):
+        order = pc.sort_indices(sites, sort_keys=_ORDER).to_numpy().astype(np.int64)
+        if np.any(order[1:] < order[:-1]):
+            sites, calls = sites.take(order), take_calls(calls, order)
+            pos = sites["pos"].to_numpy()
+    cut = int(np.searchsorted(pos, safe))
+    ready = replace(held[0], sites=sites.slice(0, cut), calls=take_calls(calls, slice(0, cut)))
+    rest = replace(held[0], sites=sites.slice(cut), calls=take_calls(calls, slice(cut, None)))
+    return ready, rest
+
+
+def _each_once(run: CallRun, collapsed: Counter[str], locate: Callable[[int], str]) -> CallRun:
+    """Collapse equal duplicates of a sorted run."""
+    twice = _equal_to_above(run.sites)
+    if not len(twice):
+        return run
+    keep = np.ones(len(run.sites), dtype=np.bool_)
+    calls = run.calls
+    kept = -1
+    for row in twice.tolist():
+        kept = kept if kept >= 0 and not keep[row - 1] else row - 1
+        if not _same_genotypes(calls, kept, row):
+            _refuse(run, kept, row, locate)
+        if calls.phase is not None:
+            differ = calls.phase[kept] != calls.phase[row]
+            calls.phase[kept][differ] = 0
+        keep[row] = False
+    collapsed["collapsed_duplicates"] += len(twice)
+    rows = np.flatnonzero(keep)
+    sites = run.sites.take(rows)
+    return replace(run, sites=sites, calls=take_calls(calls, rows))
+
+
+def _equal_to_above(sites: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the rows whose (pos, ref, alt) are those of the row above."""
+    pos = sites["pos"].to_numpy()
+    rows = np.flatnonzero(pos[1:] == pos[:-1]) + 1
+    if not len(rows):
+        return rows
+    equal = np.ones(len(rows), dtype=np.bool_)
+    for name in ("ref", "alt"):
+        column = sites[name]
+        equal &= pc.equal(column.take(rows), column.take(rows - 1)).to_numpy()
+    return rows[equal]
+
+
+def _same_genotypes(calls: Calls, one: int, other: int) -> bool:
+    """Return whether dosage and ploidy agree; a phase that only one record has is no conflict."""
+    return bool(np.array_equal(calls.dosage[one], calls.dosage[other])) and (
+        calls.haploid is None or bool(np.array_equal(calls.haploid[one], calls.haploid[other]))
+    )
+
+
+def _refuse(run: CallRun, one: int, other: int, locate: Callable[[int], str]) -> None:
+    def value(name: str, row: int) -> str:
+        return str(run.sites[name][row].as_py())
+
+    pos = int(value("pos", one))
+    variant = Variant(run.chrom, pos, value("ref", one), value("alt", one))
+    places = [locate(int(value("record", row))) for row in (one, other)]
+    raise DuplicateVariantError(
+        f"{variant} stands twice with different genotypes, also at {places[0]}",
+        where=places[1],
+        hint="remove one of them, for instance with `bcftools norm --rm-dup exact`",
+    )

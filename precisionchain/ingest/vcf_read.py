@@ -1,0 +1,231 @@
+"""A VCF or BCF file as an iterator of dense call runs, one contig at a time.
+
+This is the seam for a faster reader: whatever yields the same `CallRun` objects from a `Scan` can
+take the place of `read_runs`. This one is cyvcf2: a Python step per record, none per call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from precisionchain.errors import BuildMismatchError, VcfFormatError
+from precisionchain.ingest.vcf_alleles import MAX_ALTS, Allele, Refusal, alleles_of
+from precisionchain.ingest.vcf_calls import HALF_CALLS, Ploidy, Verdict, split_calls
+from precisionchain.ingest.vcf_run import RUN_SITES, CallRun, ReadRules, ReadTally, Refused
+from precisionchain.ingest.vcf_scan import Scan
+from precisionchain.schemas.calls import Calls
+from precisionchain.schemas.genome import BUILDS, in_par
+
+RUN_ALLELES: Final = 4096
+RUN_BYTES: Final = 8 * 2**20
+"""A run holds about so many alleles, and so many bytes of dosage (three times that in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persons:
+    """Whose calls are read, and in which order.
+
+    Attributes:
+        columns: int64 [persons], the sample column of each.
+        sex: uint8 [persons], 1 male, 2 female, 0 unknown.
+    """
+
+    columns: npt.NDArray[np.int64]
+    sex: npt.NDArray[np.uint8]
+
+
+def read_runs(
+    scan: Scan, persons: Persons, rules: ReadRules, tally: ReadTally
+) -> Iterator[CallRun]:
+    """Yield the calls of a file, contig by contig, in its order.
+
+    Args:
+        scan: the file, as `vcf_scan.scan` found it.
+        persons: the columns to read.
+        rules: how calls become genotypes.
+        tally: gets what was refused and what was counted.
+
+    Raises:
+        VcfFormatError: a record cannot be parsed, or has a half-call under ``half_call="error"``.
+        BuildMismatchError: a record lies beyond the end of its chromosome.
+    """
+    builder = _RunBuilder(scan, persons, rules, tally)
+    records = _records(scan)
+    for segment in scan.segments:
+        builder.begin(segment.chrom)
+        for number in range(segment.first_record, segment.first_record + segment.records):
+            if builder.full:
+                yield builder.flush(last=False)
+            builder.add(number, next(records))
+        yield builder.flush(last=True)
+
+
+def _records(scan: Scan) -> Iterator[Any]:
+    """Yield exactly as many records as the scan counted, or fail at the one that is not one."""
+    import cyvcf2
+
+    # htslib would print pieces of the file; our own messages name the line.
+    cyvcf2.cyvcf2.set_htslib_log_level(0)
+    try:
+        reader = iter(cyvcf2.VCF(str(scan.path)))
+    except Exception as error:
+        raise VcfFormatError("the header is not VCF", where=str(scan.path)) from error
+    for number in range(scan.records):
+        try:
+            record = next(reader)
+        except Exception as error:
+            raise VcfFormatError(
+                "the record is not VCF",
+                where=scan.where(number),
+                hint="`bcftools view` says what is wrong with it",
+            ) from error
+        yield record
+
+
+class _RunBuilder:
+    """Collects the rows of one run."""
+
+    def __init__(self, scan: Scan, persons: Persons, rules: ReadRules, tally: ReadTally) -> None:
+        self._scan = scan
+        self._persons = persons
+        self._rules = rules
+        self._tally = tally
+        self._half_call = HALF_CALLS.index(rules.half_call)
+        n_persons = len(persons.columns)
+        self._room = max(1, min(RUN_ALLELES, RUN_BYTES // max(1, n_persons)))
+        # The last record of a run is taken whole, so rows are kept for all its alleles.
+        self._shape = (self._room + MAX_ALTS, n_persons)
+        self._chrom = ""
+        self._length: int | None = None
+        self._read_to = 0
+        self._begin_run()
+
+    def begin(self, chrom: str) -> None:
+        """Begin a contig."""
+        self._chrom = chrom
+        self._length = BUILDS[self._rules.build].lengths.get(chrom)
+
+    @property
+    def full(self) -> bool:
+        """Whether the run has as many alleles as a run may have."""
+        return len(self._rows) >= self._room
+
+    def add(self, number: int, record: Any) -> None:
+        """Take a record, or note why not."""
+        pos, ref, alts = int(record.POS), str(record.REF), [a for a in record.ALT if a != "."]
+        self._read_to = pos
+        end = pos + len(ref) - 1
+        if self._length is not None and end > self._length:
+            raise BuildMismatchError(
+                f"the record lies beyond the end of chromosome {self._chrom} "
+                f"in {self._rules.build} ({self._length} bp)",
+                where=self._scan.where(number),
+                hint="name the build the file was made on",
+            )
+        filters = record.FILTERS
+        alleles = alleles_of(pos, ref, alts, trimmed=self._rules.trimmed)
+        if self._rules.filter_policy == "pass" and filters not in ([], ["PASS"]):
+            alleles = Refusal.FILTER
+        if not isinstance(alleles, Refusal):
+            alleles = self._split(number, record, len(alts), alleles)
+        if isinstance(alleles, Refusal):
+            if alleles is Refusal.GVCF_BLOCK:
+                end = int(record.end)
+            self._tally.refuse(Refused(number, self._chrom, pos, end, alleles))
+            return
+        texts = (record.ID, ";".join(filters) or None)
+        for allele in alleles:
+            self._rows.append(_row(allele, number, len(alts), (pos, end), texts))
+        if len(alleles) != 1 or (alleles[0].ref, alleles[0].alt) != (ref, *alts):
+            self._count_normalised(ref, alts, alleles)
+
+    def _split(
+        self, number: int, record: Any, n_alts: int, alleles: tuple[Allele, ...]
+    ) -> tuple[Allele, ...] | Refusal:
+        """Write the calls of a record's alleles; return these, or why not."""
+        try:
+            genotypes = record.genotype.array()
+        except Exception:  # noqa: BLE001 - cyvcf2 raises the bare class where FORMAT has no GT
+            return Refusal.NO_GENOTYPES
+        rows = slice(len(self._rows), len(self._rows) + len(alleles))
+        verdict = Verdict(
+            split_calls(
+                genotypes,
+                self._persons.columns,
+                self._persons.sex,
+                # Numba looks an enum's type up for every call; an integer's it knows.
+                int(_ploidy(self._rules.build, self._chrom, int(record.POS))),
+                self._half_call,
+                n_alts,
+                np.array([allele.number for allele in alleles], dtype=np.int16),
+                self._dosage[rows],
+                self._haploid[rows],
+                self._phase[rows],
+                self._tally.calls,
+            )
+        )
+        if verdict is Verdict.HALF_CALL:
+            raise VcfFormatError(
+                "has a half-call such as 0/.",
+                where=self._scan.where(number),
+                hint="choose --half-call missing, haploid or reference",
+            )
+        if verdict is Verdict.PLOIDY:
+            return Refusal.PLOIDY
+        return Refusal.ALLELE_NUMBER if verdict is Verdict.ALLELE else alleles
+
+    def _count_normalised(self, ref: str, alts: list[str], alleles: tuple[Allele, ...]) -> None:
+        counts = self._tally.normalised
+        written = "".join((ref, *alts))
+        counts["split_records"] += len(alts) > 1
+        counts["upper_cased_records"] += written != written.upper()
+        counts["ambiguous_ref_records"] += bool(set(ref.upper()) - set("ACGTN"))
+        counts["star_alleles"] += alts.count("*")
+        counts["records_without_allele"] += alleles[0].number == 0
+        counts["trimmed_alleles"] += sum(len(allele.ref) < len(ref) for allele in alleles)
+
+    def _begin_run(self) -> None:
+        self._dosage = np.empty(self._shape, dtype=np.uint8)
+        self._haploid = np.empty(self._shape, dtype=np.bool_)
+        self._phase = np.empty(self._shape, dtype=np.uint8)
+        self._rows: list[tuple[Any, ...]] = []
+
+    def flush(self, *, last: bool) -> CallRun:
+        """Return the run and begin another."""
+        n = len(self._rows)
+        haploid, phase = self._haploid[:n], self._phase[:n]
+        calls = Calls(
+            self._dosage[:n],
+            haploid if haploid.any() else None,
+            phase if phase.any() else None,
+        )
+        columns = zip(*self._rows, strict=True) if n else ([] for _ in RUN_SITES)
+        arrays = [
+            pa.array(values, type=field.type)
+            for field, values in zip(RUN_SITES, columns, strict=True)
+        ]
+        sites = pa.table(arrays, schema=RUN_SITES)
+        self._begin_run()
+        return CallRun(self._chrom, sites, calls, self._read_to, last)
+
+
+def _row(
+    allele: Allele, number: int, n_alts: int, span: tuple[int, int], texts: tuple[Any, Any]
+) -> tuple[Any, ...]:
+    """Return one row in the order of `RUN_SITES`; ``texts`` are ID and FILTER."""
+    place = (allele.pos, allele.ref, allele.alt, texts[0], number, allele.number)
+    return (*place, n_alts, *span, texts[1])
+
+
+def _ploidy(build: str, chrom: str, pos: int) -> Ploidy:
+    if chrom == "MT":
+        return Ploidy.MT
+    if chrom not in ("X", "Y") or bool(in_par(build, chrom, pos)):
+        return Ploidy.DIPLOID
+    return Ploidy.X if chrom == "X" else Ploidy.Y
