@@ -75,8 +75,9 @@ format-check: setup
 types: setup
 	@$(BIN)/mypy
 
+# Without a cache: it would not notice that a module named by an old import has come to exist.
 layers: setup
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 format: setup ## rewrite the code as ruff wants it
 	@$(BIN)/ruff check --fix-only .
@@ -86,5 +87,5 @@ constraints: ## resolve the newest versions anew, on the lowest supported Python
 	@bash tools/freeze.sh
 
 clean: ## remove caches and what demo and bench leave; .venv stays
-	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build demo_network
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build demo_network
 	@find precisionchain tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

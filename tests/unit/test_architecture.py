@@ -72,7 +72,7 @@ PLANTED = {
 def _lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     program = (
         "import sys; from importlinter.cli import lint_imports;"
-        " sys.exit(lint_imports(config_filename='pyproject.toml', cache_dir=None))"
+        " sys.exit(lint_imports(config_filename='pyproject.toml', no_cache=True))"
     )
     return subprocess.run(
         [sys.executable, "-c", program],
