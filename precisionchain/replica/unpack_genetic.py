@@ -179,6 +179,7 @@ class _Unpacking:
             "person_blocks", pl.DataFrame(self.person_blocks, schema=PERSON_BLOCKS, orient="row")
         )
         self._check_persons(blocks, persons)
+        self._check_groups(blocks)
         self._check_counts(blocks["family"].unique().to_list())
 
     def _samples(self, persons: int) -> pl.DataFrame:
@@ -211,6 +212,18 @@ class _Unpacking:
                 end += size
             if end != persons:
                 raise self._wrong("a run of variant blocks has not all of the batch's persons")
+
+    def _check_groups(self, blocks: pl.DataFrame) -> None:
+        """Check that each group of persons has all variant blocks that hold them, each once."""
+        for group, members in self.groups.values():
+            first, last = min(members), max(members)
+            of_group = blocks.filter(
+                (pl.col("person_offset") <= first)
+                & (pl.col("person_offset") + pl.col("n_persons") > last)
+            )
+            turned = [name for row in self.person_blocks if row[1] == group for name in row[4]]
+            if sorted(turned) != sorted(of_group["object"].to_list()):
+                raise self._wrong("person blocks do not hold what the variant blocks hold")
 
     def _check_counts(self, families: list[str]) -> None:
         """Check that each family's counts are of its sites, row by row."""
