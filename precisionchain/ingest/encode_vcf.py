@@ -19,6 +19,7 @@ import pyarrow as pa
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_persons import PersonGroup, person_groups, person_view
 from precisionchain.ingest.overlap import refuse_overlap
+from precisionchain.schemas.founding import VARIANT_PERSON_BUCKETS
 from precisionchain.schemas.genetic_payloads import (
     COUNTS,
     MAP_SAMPLE,
@@ -26,9 +27,10 @@ from precisionchain.schemas.genetic_payloads import (
     VARIANT_BLOCK,
     Assay,
     assay_payload,
-    bin_family,
+    counter_family,
     counts_payload,
     mapping_payload,
+    variant_family,
 )
 from precisionchain.schemas.genome import BIN_BITS, TILE_BITS
 from precisionchain.schemas.items import Codec, Payload
@@ -84,7 +86,7 @@ class StagedGenotypes:
         """One row a run: chrom, bin, family of its blocks, and where its rows lie in the sites."""
         runs = self.blocks.filter(pl.col("person_offset") == 0)
         names = [
-            bin_family("VAR", chrom, pos)
+            variant_family(chrom, pos)
             for chrom, pos in runs.select("chrom", "first_pos").iter_rows()
         ]
         return runs.select(
@@ -119,12 +121,12 @@ def encode_vcf(run_folder: Path, parameters: NetworkParameters) -> Iterator[Draf
 
     Args:
         run_folder: the run, as ``ingest.stage_vcf`` left it.
-        parameters: the network's; build, person buckets and item sizes are used.
+        parameters: the network's; its build and item sizes are used.
     """
     run = StagedGenotypes(run_folder)
     groups: list[PersonGroup] = []
     if not serves_both_views(run.samples.height):
-        groups = person_groups(run.blocks, parameters.person_buckets)
+        groups = person_groups(run.blocks, VARIANT_PERSON_BUCKETS)
     yield from _variant_view(run)
     yield from person_view(run.blocks, run.body, run.samples["person_id"].to_list(), groups)
     yield from _counts(run, parameters.max_item_bytes // 2)
@@ -150,7 +152,7 @@ def _counts(run: StagedGenotypes, max_bytes: int) -> Iterator[Draft]:
     for family, chrom, _, first, size in bins.iter_rows():
         for start in range(first, first + size, COUNT_ROWS):
             rows = _count_rows(run.folder, start, min(COUNT_ROWS, first + size - start))
-            yield from _count_drafts(family.replace("VAR", "COUNT", 1), chrom, rows, max_bytes)
+            yield from _count_drafts(counter_family(family), chrom, rows, max_bytes)
 
 
 def _count_rows(folder: Path, start: int, size: int) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 from precisionchain.query.genotyped import folded_counts
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.fold_counts import PREFIX, in_genome_order
-from precisionchain.schemas.genetic_payloads import bin_family
+from precisionchain.schemas.genetic_payloads import variant_family
 from precisionchain.schemas.genome import BIN_BITS, bins_of
 from precisionchain.schemas.variant import Region
 
@@ -67,6 +67,6 @@ def _paths(snapshot: Snapshot, region: Region | None) -> list[Path]:
 def families_of(region: Region) -> list[str]:
     """Return the families of the bins that a region touches."""
     return [
-        bin_family("VAR", region.chrom, (index << BIN_BITS) + 1)
+        variant_family(region.chrom, (index << BIN_BITS) + 1)
         for index in bins_of(region.start, region.end)
     ]

@@ -24,7 +24,7 @@ import polars as pl
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_batch import GeneticBatch, genetic_batch
 from precisionchain.schemas.counts import COUNT_COLUMNS
-from precisionchain.schemas.genetic_payloads import ALLELE_KEY, NO_ALLELE, bin_family
+from precisionchain.schemas.genetic_payloads import ALLELE_KEY, NO_ALLELE, variant_family
 from precisionchain.schemas.genome import BIN_BITS, TILE_BITS, chrom_rank
 
 FOLDED: Final = {
@@ -138,7 +138,7 @@ def _families_touched(batch: GeneticBatch) -> set[str]:
         ]
     ).unique()
     return {
-        bin_family("VAR", chrom, (index << BIN_BITS) + 1)
+        variant_family(chrom, (index << BIN_BITS) + 1)
         for chrom, first, last in spans.iter_rows()
         for index in range(first, last + 1)
     }

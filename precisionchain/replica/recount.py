@@ -28,6 +28,7 @@ from precisionchain.schemas.genetic_payloads import (
     ALLELE_KEY,
     PERSON_BLOCK,
     VARIANT_BLOCK,
+    counter_family,
     genetic_rows,
 )
 from precisionchain.schemas.genome import tiles
@@ -110,7 +111,7 @@ class _Recount:
             for column in ("pos", "record_pos"):
                 at = np.unique(tiles(sites[column].to_numpy()))
                 self.listed.update((block.chrom, tile, family) for tile in at.tolist())
-        self.counted[family.replace("VAR", "COUNT", 1)] = _digest(pl.concat(parts))
+        self.counted[counter_family(family)] = _digest(pl.concat(parts))
 
     def _of_persons(self, block: VariantBlock) -> Digests:
         """Return a digest of each person's calls in a block, uint64 [persons]."""

@@ -29,6 +29,7 @@ from precisionchain.schemas.genetic_payloads import (
     PERSON_BLOCK,
     VARIANT_BLOCK,
     Assay,
+    counted_family,
     genetic_rows,
     read_assay,
 )
@@ -109,9 +110,7 @@ class _Unpacking:
                 self._person_block(item)
         elif kind == "counts":
             rows = pl.concat([counts_frame(item.payload) for item in items])
-            rows.write_parquet(
-                self.folder / "counts" / f"{family.replace('COUNT', 'VAR', 1)}.parquet"
-            )
+            rows.write_parquet(self.folder / "counts" / f"{counted_family(family)}.parquet")
         elif kind == "assay":
             self.tables[kind] = []
             for item in items:

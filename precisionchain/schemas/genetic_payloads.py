@@ -24,6 +24,10 @@ from precisionchain.schemas.streams import ranged_family
 VARIANT_BLOCK: Final = "variant-block"
 PERSON_BLOCK: Final = "person-block"
 
+VARIANTS: Final = "VAR"
+COUNTER: Final = "CNT"
+"""What the families of a bin begin with: its variant blocks, and the counts of their alleles."""
+
 NO_ALLELE: Final = "."
 """ALT of a record without one: its position is listed, but it is no allele."""
 
@@ -87,9 +91,19 @@ class Assay:
     classes: tuple[str, ...]
 
 
-def bin_family(prefix: str, chrom: str, pos: int) -> str:
-    """Return the family, of prefix ``VAR`` or ``COUNT``, of the bin that a position lies in."""
-    return ranged_family(prefix, chrom, *bin_span(bin_of(pos)))
+def variant_family(chrom: str, pos: int) -> str:
+    """Return the family of the variant blocks of the bin that a position lies in."""
+    return ranged_family(VARIANTS, chrom, *bin_span(bin_of(pos)))
+
+
+def counter_family(family: str) -> str:
+    """Return the family of the counts of a bin, from that of its variant blocks."""
+    return f"{COUNTER}{family.removeprefix(VARIANTS)}"
+
+
+def counted_family(family: str) -> str:
+    """Return the family of the variant blocks that a family of counts is of."""
+    return f"{VARIANTS}{family.removeprefix(COUNTER)}"
 
 
 def counts_payload(rows: pa.Table) -> Payload:

@@ -161,10 +161,10 @@ def test_counts_are_those_staged_with_the_record_they_are_of(tmp_path: Path) -> 
         rows["record"].to_list() == pl.read_parquet(tmp_path / "sites.parquet")["record"].to_list()
     )
     assert [draft.family for draft in found] == [
-        "COUNT_1_1_16777216",
-        "COUNT_1_16777217_33554432",
-        "COUNT_2_1_16777216",
-        "COUNT_UN_1_16777216",
+        "CNT_1_1_16777216",
+        "CNT_1_16777217_33554432",
+        "CNT_2_1_16777216",
+        "CNT_UN_1_16777216",
     ]
 
 

@@ -203,13 +203,13 @@ def other_bucket(item: Item) -> Item:
 FOUND = {
     "counts one too high": (
         changed("counts", one_more),
-        ["the counts in COUNT_1_1_16777216 are not those of the genotypes"],
+        ["the counts in CNT_1_1_16777216 are not those of the genotypes"],
     ),
     "no counts": (
         without("counts"),
         [
             f"no counts in {family}, which has genotypes"
-            for family in ("COUNT_1_16777217_33554432", "COUNT_1_1_16777216", "COUNT_2_1_16777216")
+            for family in ("CNT_1_16777217_33554432", "CNT_1_1_16777216", "CNT_2_1_16777216")
         ],
     ),
     "a tile that no mapping names": (
@@ -224,7 +224,7 @@ FOUND = {
         changed(
             "counts", lambda i: replace(i, payload=replace(i.payload, body=i.payload.body[:99]))
         ),
-        ["the check sum of a payload does not match its bytes in COUNT_1_1_16777216"],
+        ["the check sum of a payload does not match its bytes in CNT_1_1_16777216"],
     ),
 }
 
