@@ -1,18 +1,26 @@
-"""What SQL can say of a staged table's cells, column by column: plain, normalised, or invalid.
+"""How the cells of a staged column are spelled: plainly, in other accepted ways, or invalidly.
 
-Most columns of most exports are *clean*: every cell is spelled plainly or is NULL. One query over
-the table finds out which; only the others pay for their spellings.
+Most columns of most exports are *plain*: every cell is NULL or spelled as its value is written. A
+column is taken for plain when a sample of it is, converted as such, and proven so afterwards by
+counting NULLs: a cell that was not plain has become one. Only the others pay for their spellings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from dataclasses import field as of_dataclass
+from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
+from precisionchain.errors import PrecisionChainError
 from precisionchain.ingest.sql_text import identifier
 from precisionchain.schemas.omop import Field
+
+SAMPLE = 4096
+"""Rows that tell which columns to take for plain; a wrong guess costs time, not truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +29,17 @@ class Column:
 
     Args:
         field: what it holds.
-        rows: cells, with NULL ones.
         nulls: cells that mean NULL.
+        plain: whether every cell is NULL or spelled plainly.
         invalid: cells outside the field's lexical type.
         normalised: normalisation -> cells it changes.
-        clean: whether every cell is NULL or spelled plainly.
     """
 
     field: Field
-    rows: int
     nulls: int
-    invalid: int
-    normalised: dict[str, int]
-    clean: bool
+    plain: bool
+    invalid: int = 0
+    normalised: dict[str, int] = of_dataclass(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -44,13 +50,7 @@ class Column:
     def value(self) -> str:
         """SQL for the typed value; NULL for NULL and for invalid cells."""
         lexical = self.field.lexical
-        if not self.clean:
-            return lexical.sql_cast(self.name)
-        return (
-            self.name
-            if lexical.sql_type == "VARCHAR"
-            else f"CAST({self.name} AS {lexical.sql_type})"
-        )
+        return lexical.sql_plain(self.name) if self.plain else lexical.sql_cast(self.name)
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yield (rule, SQL for the rows that break it) of the rules that some row does break."""
@@ -61,49 +61,44 @@ class Column:
             yield "required", lexical.sql_null(self.name)
 
 
-def judge_cells(
-    database: duckdb.DuckDBPyConnection, rows: str, fields: list[Field]
-) -> dict[str, Column]:
-    """Judge the cells of a table, each column by itself.
-
-    Args:
-        database: that can read ``rows``.
-        rows: SQL for a table of VARCHAR cells.
-        fields: those of its columns that the CDM knows.
-    """
-    names = [identifier(field.name) for field in fields]
-    plain = [
-        f"count({field.lexical.sql_plain(name)})" for field, name in zip(fields, names, strict=True)
+def odd_columns(
+    database: duckdb.DuckDBPyConnection, rows: str, fields: Sequence[Field]
+) -> set[str]:
+    """Return the columns that have other than plain cells in the first few thousand rows."""
+    odd = [
+        f"count({identifier(each.name)}) > count({each.lexical.sql_plain(identifier(each.name))})"
+        for each in fields
     ]
-    present = [f"count({name})" for name in names]
-    counts = _one_row(database, f"SELECT count(*), {', '.join(present + plain)} FROM {rows}")
-    total = counts[0]
-    columns: dict[str, Column] = {}
-    for place, field in enumerate(fields, start=1):
-        some, clean = counts[place], counts[place] == counts[place + len(fields)]
-        columns[field.name] = (
-            Column(field, total, total - some, 0, {}, clean=True)
-            if clean
-            else _spelled(database, rows, field, total)
-        )
-    return columns
+    sample = f"(SELECT * FROM {rows} LIMIT {SAMPLE})"
+    found = database.execute(f"SELECT {', '.join(odd)} FROM {sample}").fetchall()[0]
+    return {each.name for each, is_odd in zip(fields, found, strict=True) if is_odd}
 
 
-def _spelled(database: duckdb.DuckDBPyConnection, rows: str, field: Field, total: int) -> Column:
-    """Judge a column with other than plain cells: each distinct spelling once."""
-    name, lexical = identifier(field.name), field.lexical
+def spelled(database: duckdb.DuckDBPyConnection, rows: str, each: Field) -> Column:
+    """Judge a column with other than plain cells, each distinct spelling once."""
+    name, lexical = identifier(each.name), each.lexical
     predicates = lexical.sql_normalisations("cell", "value")
     wanted = ["null_cell", "NOT null_cell AND value IS NULL", *predicates.values()]
-    sums = ", ".join(f"coalesce(sum(n) FILTER (WHERE {each}), 0)" for each in wanted)
+    sums = ", ".join(f"coalesce(sum(n) FILTER (WHERE {one}), 0)" for one in wanted)
     spellings = (
         f"SELECT {name} AS cell, count(*) AS n, {lexical.sql_null(name)} AS null_cell,"
         f" {lexical.sql_cast(name)} AS value FROM {rows}"
         f" WHERE ({lexical.sql_plain(name)}) IS NULL GROUP BY ALL"
     )
-    nulls, invalid, *normalised = _one_row(database, f"SELECT {sums} FROM ({spellings})")
-    found = {each: int(n) for each, n in zip(predicates, normalised, strict=True) if n}
-    return Column(field, total, int(nulls), int(invalid), found, clean=False)
+    found = database.execute(f"SELECT {sums} FROM ({spellings})").fetchall()[0]
+    nulls, invalid, *counts = (int(n) for n in found)
+    normalised = {one: n for one, n in zip(predicates, counts, strict=True) if n}
+    return Column(each, nulls, plain=False, invalid=invalid, normalised=normalised)
 
 
-def _one_row(database: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    return tuple(database.execute(query).fetchall()[0])
+def null_counts(path: Path) -> dict[str, int]:
+    """Return the NULLs of each column of a Parquet file, from its footer."""
+    footer = pq.read_metadata(path)
+    counts = dict.fromkeys(footer.schema.to_arrow_schema().names, 0)
+    for group in range(footer.num_row_groups):
+        for place, name in enumerate(counts):
+            statistics = footer.row_group(group).column(place).statistics
+            if statistics is None or statistics.null_count is None:
+                raise PrecisionChainError("a column without a count of its NULLs", where=str(path))
+            counts[name] += statistics.null_count
+    return counts

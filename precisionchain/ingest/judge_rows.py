@@ -10,11 +10,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from precisionchain.ingest.judge_cells import Column, judge_cells
+from precisionchain.ingest.judge_cells import Column, null_counts, odd_columns, spelled
 from precisionchain.ingest.sql_text import identifier, literal, parquet, raw_rows
 from precisionchain.schemas.omop import TABLES, Field, Table
 
-PARQUET = "FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 122880"
+PARQUET = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4096"
+
+Reason = tuple[str, str]
+"""A rule and a column."""
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "BIGINT": pa.int64(),
@@ -57,13 +60,14 @@ def judge_rows(judging: Judging, table: Table) -> int:
     A row is rejected for its cells, for a person or parent that is not accepted, or for repeating
     the key of an earlier row that was not rejected for any of these.
     """
-    rows = raw_rows(judging.run, table.name, unparsed=judging.unparsed[table.name])
-    there = set(pq.read_schema(judging.run / "raw" / f"{table.name}.parquet").names)
+    raw = judging.run / "raw" / f"{table.name}.parquet"
+    there = set(pq.read_schema(raw).names)
     fields = [each for each in table.fields if each.name in there]
     if not judging.records[table.name]:
         _write_empty(judging.accepted(table.name), fields)
         return 0
-    columns = judge_cells(judging.database, rows, fields)
+    rows = raw_rows(judging.run, table.name, unparsed=judging.unparsed[table.name])
+    columns, accepted, settled = _type_rows(judging, table, rows, fields)
     _note_normalised(judging, table, columns)
     faults = {
         (rule, name): condition
@@ -71,26 +75,62 @@ def judge_rows(judging: Judging, table: Table) -> int:
         for rule, condition in column.faults()
     }
     strangers = _strangers(judging, table, columns)
-    _reject_matching(judging, table, rows, faults)
-    conditions = [f"NOT ({condition})" for condition in faults.values()]
-    conditions += [f"{value} IN ({known})" for value, known in strangers.values()]
-    accepted = _write_accepted(judging, table, rows, columns, conditions)
-    if accepted < _rows_of(columns) and strangers:
+    if faults or not settled or _has_strangers(judging, table, strangers):
         unknown = {
             reason: f"{value} IS NOT NULL AND {value} NOT IN ({known})"
             for reason, (value, known) in strangers.items()
         }
-        _reject_matching(judging, table, rows, unknown)
+        _reject_matching(judging, table, rows, faults | unknown)
+        conditions = [f"NOT ({condition})" for condition in faults.values()]
+        conditions += [f"{value} IN ({known})" for value, known in strangers.values()]
+        accepted = _write_accepted(judging, table, rows, columns, conditions)
     return accepted - _reject_duplicates(judging, table, accepted)
 
 
-def _rows_of(columns: Mapping[str, Column]) -> int:
-    return next(iter(columns.values())).rows
+def _type_rows(
+    judging: Judging, table: Table, rows: str, fields: list[Field]
+) -> tuple[dict[str, Column], int, bool]:
+    """Write all rows as if none were to be rejected, and learn how their cells are spelled.
+
+    Returns:
+        the columns, how many rows were written, and whether what was written is typed rightly.
+    """
+    odd = odd_columns(judging.database, rows, fields)
+    unparsed = judging.unparsed[table.name]
+    empty = null_counts(judging.run / "raw" / f"{table.name}.parquet")
+    columns = {
+        each.name: spelled(judging.database, rows, each)
+        if each.name in odd
+        else Column(each, empty[each.name] - unparsed, plain=True)
+        for each in fields
+    }
+    written = _write_accepted(judging, table, rows, columns, [])
+    empty = null_counts(judging.accepted(table.name))
+    late = {
+        name: spelled(judging.database, rows, column.field)
+        for name, column in columns.items()
+        if column.plain and empty[name] != column.nulls
+    }
+    settled = all(column.value == columns[name].value for name, column in late.items())
+    return columns | late, written, settled
+
+
+def _has_strangers(
+    judging: Judging, table: Table, strangers: Mapping[Reason, tuple[str, str]]
+) -> bool:
+    """Whether a typed row relies on a person or parent that is not accepted."""
+    return any(
+        judging.database.execute(
+            f"SELECT count(*) FROM {parquet(judging.accepted(table.name))}"
+            f" WHERE {identifier(column)} NOT IN ({known})"
+        ).fetchall()[0][0]
+        for (_, column), (_, known) in strangers.items()
+    )
 
 
 def _strangers(
     judging: Judging, table: Table, columns: Mapping[str, Column]
-) -> dict[tuple[str, str], tuple[str, str]]:
+) -> dict[Reason, tuple[str, str]]:
     """Return (rule, column) -> SQL for the key, and for the accepted keys, that rows rely on."""
     if table.name == "person":
         return {}
@@ -110,7 +150,7 @@ def _strangers(
 
 
 def _reject_matching(
-    judging: Judging, table: Table, rows: str, faults: Mapping[tuple[str, str], str]
+    judging: Judging, table: Table, rows: str, faults: Mapping[Reason, str]
 ) -> None:
     for (rule, column), condition in faults.items():
         judging.database.execute(
