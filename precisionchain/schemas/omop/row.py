@@ -39,7 +39,11 @@ class Row(BaseModel):
     """A row of text cells; absent, None and NULL spellings are the same."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        defer_build=True,  # most commands read the tables' descriptions and validate no row
     )
 
     about: ClassVar[About] = About()
