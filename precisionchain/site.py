@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from precisionchain.ingest.send import Published
+    from precisionchain.ingest.vcf_calls import HalfCall
+    from precisionchain.ingest.vcf_run import FilterPolicy
     from precisionchain.opened import OpenSite
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
@@ -103,8 +105,10 @@ class Site:
         build: str,
         assay: str = "sites",
         source: str | None = None,
-        half_call: str = "missing",
+        half_call: HalfCall = "missing",
+        filter_policy: FilterPolicy = "any",
         build_unverified: bool = False,
+        allow_missing_samples: bool = False,
         progress: Progress | None = None,
     ) -> str:
         """Stage genotype files of the same samples as packed blocks; return the run's name.
@@ -125,8 +129,11 @@ class Site:
                 assay=assay,
                 source=source,
                 half_call=half_call,
+                filter_policy=filter_policy,
                 build_unverified=build_unverified,
+                allow_missing_samples=allow_missing_samples,
                 progress=said.step,
+                advance=said.advance,
             )
             self.staging.refresh_views()
         return run.name
@@ -250,8 +257,10 @@ class Site:
         assay: str = "sites",
         qc: str = "none",
         source: str | None = None,
-        half_call: str = "missing",
+        half_call: HalfCall = "missing",
+        filter_policy: FilterPolicy = "any",
         build_unverified: bool = False,
+        allow_missing_samples: bool = False,
         progress: Progress | None = None,
     ) -> Ingested:
         """Stage, publish and sync genotype files of the same samples as one sealed batch.
@@ -276,7 +285,9 @@ class Site:
             assay=assay,
             source=source,
             half_call=half_call,
+            filter_policy=filter_policy,
             build_unverified=build_unverified,
+            allow_missing_samples=allow_missing_samples,
             progress=progress,
         )
         return self.publish(source=self.staging.read(name).source, progress=progress)[0]

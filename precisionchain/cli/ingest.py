@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,7 +26,18 @@ Assay = Annotated[str, typer.Option(help="sites, wgs, or a BED file of what was 
 Unverified = Annotated[
     bool, typer.Option("--build-unverified", help="Take the build on trust; published as such.")
 ]
-HalfCall = Annotated[str, typer.Option(help="missing, haploid, reference or error.")]
+HalfCalls = Annotated[
+    Literal["missing", "haploid", "reference", "error"],
+    typer.Option("--half-call", help="What a call such as 0/. becomes."),
+]
+Filter = Annotated[
+    Literal["any", "pass"],
+    typer.Option("--filter", help="pass: only records whose FILTER is PASS."),
+]
+MissingSamples = Annotated[
+    bool, typer.Option("--allow-missing-samples", help="The map may list samples no file has.")
+]
+GeneticSource = Annotated[str | None, typer.Option("--source", help="A name for this batch.")]
 QualityControl = Annotated[str, typer.Option("--qc", help="none, mark or remove.")]
 Shrinking = Annotated[
     bool, typer.Option("--allow-shrinking", help="Accept that many persons vanish.")
@@ -76,9 +87,11 @@ def ingest_vcf(
     build: Build,
     assay: Assay = "sites",
     qc: QualityControl = "none",
-    source: Source = None,
-    half_call: HalfCall = "missing",
+    source: GeneticSource = None,
+    half_call: HalfCalls = "missing",
+    filter_policy: Filter = "any",
     build_unverified: Unverified = False,
+    allow_missing_samples: MissingSamples = False,
     as_json: Json = False,
 ) -> None:
     """Stage and publish genotypes as one sealed batch."""
@@ -93,7 +106,9 @@ def ingest_vcf(
             qc=qc,
             source=source,
             half_call=half_call,
+            filter_policy=filter_policy,
             build_unverified=build_unverified,
+            allow_missing_samples=allow_missing_samples,
             progress=scope(context).progress,
         )
     )
@@ -122,9 +137,11 @@ def stage_vcf(
     samples: Samples,
     build: Build,
     assay: Assay = "sites",
-    source: Source = None,
-    half_call: HalfCall = "missing",
+    source: GeneticSource = None,
+    half_call: HalfCalls = "missing",
+    filter_policy: Filter = "any",
     build_unverified: Unverified = False,
+    allow_missing_samples: MissingSamples = False,
 ) -> None:
     """Stage genotypes as packed blocks and a table of sites, to look at with `sql`."""
     run = (
@@ -137,7 +154,9 @@ def stage_vcf(
             assay=assay,
             source=source,
             half_call=half_call,
+            filter_policy=filter_policy,
             build_unverified=build_unverified,
+            allow_missing_samples=allow_missing_samples,
             progress=scope(context).progress,
         )
     )

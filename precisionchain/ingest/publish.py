@@ -107,6 +107,7 @@ def publish_run(
         manifest = _omop_manifest(run, description, encoder, identity)
     else:
         publisher.parameters.require(build=description["build"])
+        _refuse_replacing(head)
         refuse_overlap(run, snapshot, publisher.signer.public_key.hex())
         drafts = encode_vcf(run, publisher.parameters)
         manifest = _vcf_manifest(run, description, identity)
@@ -204,6 +205,16 @@ def _manifest(description: dict[str, Any], identity: dict[str, str], **content: 
         **identity,
         **content,
     )
+
+
+def _refuse_replacing(head: Seal | None) -> None:
+    """Refuse other genotypes under a name that is sealed: the head would hide the earlier ones."""
+    if head is not None:
+        raise SealRefusedError(
+            "other genotypes are sealed under this name, and genetic batches are not replaced",
+            where=f"source {head.manifest.source}",
+            hint="give this batch a name of its own with --source, or none",
+        )
 
 
 def _refuse_vanishing(persons: list[int], head: Seal, snapshot: Snapshot) -> None:

@@ -65,7 +65,7 @@ def stage_vcf(
         samples: the sample map.
         build: the reference build the files are on, ``GRCh37`` or ``GRCh38`` (or an alias).
         assay: ``sites``, ``wgs``, or the path of a BED file.
-        source: name of the source; by default the first file's name without its endings.
+        source: name of the source; by default one that follows from its content.
         half_call: what a call such as ``0/.`` becomes.
         filter_policy: ``any`` or ``pass``, see `ReadRules`.
         normalisation: the network's.
@@ -106,10 +106,11 @@ def stage_vcf(
             batch.write(writer, progress, advance)
             proof = batch.judge_build(build_unverified=build_unverified)
             writer.finish(batch.extent())
+        source_id = batch.source_id(settings)
         partial.describe(
             {
-                "source": source or _stem(files[0]),
-                "source_id": batch.source_id(settings),
+                "source": source or f"vcf-{source_id[:12]}",  # a file's name never leaves the site
+                "source_id": source_id,
                 "build": settings["build"],
                 "build_proof": proof,
                 "inputs": batch.inputs(),
@@ -166,14 +167,6 @@ def _place(one: Scan) -> tuple[Any, ...]:
     """Sort key: where a file's first record lies; so the order of the command does not matter."""
     first = [(chrom_rank(s.chrom), s.first_pos) for s in one.segments[:1]]
     return (not first, first, one.digest)
-
-
-def _stem(path: Path) -> str:
-    """Return a file's name without ``.vcf.gz`` and the like."""
-    name = path.name
-    for ending in (".gz", ".bgz", ".vcf", ".bcf", ".g"):
-        name = name.removesuffix(ending)
-    return name or path.name
 
 
 @dataclass(slots=True)
