@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from precisionchain.ingest.report import Ingested
+from precisionchain.ingest.vcf_calls import HalfCall
 from tests.lib.site_builder import BuiltSite
 from tests.lib.tables import assert_same, drawn
 from tests.lib.vcf_builder import write_map, write_vcf
@@ -30,7 +31,7 @@ def ingest_genotypes(
     sexes: Mapping[str, str] | None = None,
     bed: Iterable[str] | None = None,
     source: str = "panel",
-    half_call: str = "missing",
+    half_call: HalfCall = "missing",
 ) -> Ingested:
     """Ingest the records that a text draws as one batch.
 

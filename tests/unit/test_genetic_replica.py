@@ -68,8 +68,10 @@ def cohort(size: int, first: int = 0) -> Batch:
 
 @pytest.fixture(scope="module")
 def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
-    """A batch of 70 persons in variant blocks of 40: a person view, and two blocks a run."""
-    run = write_run(tmp_path_factory.mktemp("run"), cohort(70), alleles=2, persons=40)
+    """A batch of 70 persons in variant blocks of 40 and of one allele: a person view, two blocks
+    a run of alleles, several runs a bin.
+    """
+    run = write_run(tmp_path_factory.mktemp("run"), cohort(70), alleles=1, persons=40)
     return grouped(items_of(encode_vcf(run, parameters()), BATCH_ID))
 
 
@@ -237,7 +239,7 @@ def test_a_recount_finds(items: list[Item], case: str) -> None:
 
 def test_a_recount_finds_a_person_view_of_other_calls(tmp_path: Path, items: list[Item]) -> None:
     """A publisher who turns calls that its variant blocks do not have, and names those blocks."""
-    other = write_run(tmp_path, cohort(70, first=500), alleles=2, persons=40)
+    other = write_run(tmp_path, cohort(70, first=500), alleles=1, persons=40)
     theirs = grouped(items_of(encode_vcf(other, parameters()), BATCH_ID))
     names = {
         ours.payload.body: item.payload.body
