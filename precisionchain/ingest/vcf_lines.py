@@ -14,10 +14,15 @@ EMPTY: Final = -1
 HAS_NUL: Final = -2
 """``tabs`` of a line with a NUL byte: not text."""
 
+BAD_FORMAT: Final = -3
+"""``tabs`` of a line whose ninth column is not keys between colons: htslib may end the process."""
+
 NO_POSITION: Final = -1
 """``positions`` where POS is not an integer from 0 to 2^31 - 1."""
 
 _TAB, _NEWLINE, _RETURN = 9, 10, 13
+_DOT, _COLON, _UNDERSCORE = 46, 58, 95
+_FORMAT = 8  # tabs before it
 
 
 @numba.njit(cache=True, nogil=True)
@@ -35,9 +40,9 @@ def index_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
         text: uint8 [bytes].
         above: the first column of the line above ``text``; empty at the start of the file.
         starts: out, offset of each line.
-        tabs: out, tabs of each line, or ``EMPTY`` or ``HAS_NUL``.
+        tabs: out, tabs of each line, or ``EMPTY``, ``HAS_NUL`` or ``BAD_FORMAT``.
         positions: out, the second column, or ``NO_POSITION``.
-        changes: out, whether the first column differs from that of the line above.
+        changes: out, whether the first column is empty, or differs from that of the line above.
     """
     at, line = 0, 0
     last, last_from, last_to = above, 0, len(above)
@@ -53,7 +58,7 @@ def index_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
                 if text[chrom_from + i] != last[last_from + i]:
                     same = False
                     break
-        changes[line] = not same
+        changes[line] = not same or chrom_to == chrom_from
         last, last_from, last_to = text, chrom_from, chrom_to
 
         number, digits = 0, 0
@@ -67,17 +72,31 @@ def index_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
         positions[line] = number if bounded else NO_POSITION
 
         count = 1 if at > chrom_to else 0
-        nul = False
+        found = 0
         while text[at] != _NEWLINE:
-            if text[at] == _TAB:
+            byte = text[at]
+            if byte == _TAB:
                 count += 1
-            elif text[at] == 0:
-                nul = True
+            elif byte == 0:
+                found = HAS_NUL
+            if count == _FORMAT and found == 0 and not _in_format(text[at - 1], byte, text[at + 1]):
+                found = BAD_FORMAT
             at += 1
         blank = at == chrom_from or (at == chrom_from + 1 and text[chrom_from] == _RETURN)
-        tabs[line] = EMPTY if blank else (HAS_NUL if nul else count)
+        tabs[line] = EMPTY if blank else (found if found < 0 else count)
         at += 1
         line += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_format(before: int, byte: int, after: int) -> bool:
+    """Whether a byte may stand in FORMAT, or is the tab before it."""
+    if byte == _TAB:
+        return after not in (_TAB, _NEWLINE, _RETURN)
+    if byte == _COLON:
+        return before not in (_TAB, _COLON) and after not in (_TAB, _COLON, _NEWLINE, _RETURN)
+    letter = 65 <= byte <= 90 or 97 <= byte <= 122
+    return letter or 48 <= byte <= 57 or byte in (_DOT, _UNDERSCORE)
 
 
 @numba.njit(cache=True, nogil=True)

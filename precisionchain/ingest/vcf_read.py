@@ -62,7 +62,10 @@ def read_runs(
         for number in range(segment.first_record, segment.first_record + segment.records):
             if builder.full:
                 yield builder.flush(last=False)
-            builder.add(number, next(records))
+            try:
+                builder.add(number, next(records))
+            except UnicodeDecodeError as error:
+                raise VcfFormatError("REF or ALT is not UTF-8", where=scan.where(number)) from error
         yield builder.flush(last=True)
 
 
@@ -73,7 +76,8 @@ def _records(scan: Scan) -> Iterator[Any]:
     # htslib would print pieces of the file; our own messages name the line.
     cyvcf2.cyvcf2.set_htslib_log_level(0)
     try:
-        reader = iter(cyvcf2.VCF(str(scan.path)))
+        reader = cyvcf2.VCF(str(scan.path))
+        _declare_contigs(reader, scan)
     except Exception as error:
         raise VcfFormatError("the header is not VCF", where=str(scan.path)) from error
     for number in range(scan.records):
@@ -86,6 +90,20 @@ def _records(scan: Scan) -> Iterator[Any]:
                 hint="`bcftools view` says what is wrong with it",
             ) from error
         yield record
+
+
+def _declare_contigs(reader: Any, scan: Scan) -> None:
+    """Tell htslib of the contigs it does not know.
+
+    An unparsable record on such a contig crashes the interpreter (cyvcf2 0.35).
+    """
+    try:
+        known = set(reader.seqnames)
+    except AttributeError:  # what cyvcf2 raises where the header names no contig at all
+        known = set()
+    for segment in scan.segments:
+        if segment.name not in known:
+            reader.add_to_header(f"##contig=<ID={segment.name}>")
 
 
 class _RunBuilder:

@@ -12,7 +12,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, NoReturn
 
@@ -22,7 +22,14 @@ import numpy.typing as npt
 from precisionchain.errors import UnreadableFileError, VcfFormatError
 from precisionchain.ingest.vcf_bytes import Compression, compression_of, decompressed
 from precisionchain.ingest.vcf_header import Header, parse_header
-from precisionchain.ingest.vcf_lines import EMPTY, HAS_NUL, NO_POSITION, index_bcf, index_lines
+from precisionchain.ingest.vcf_lines import (
+    BAD_FORMAT,
+    EMPTY,
+    HAS_NUL,
+    NO_POSITION,
+    index_bcf,
+    index_lines,
+)
 from precisionchain.schemas.genome import fold_chrom
 
 _CONTIG = re.compile(rb"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
@@ -34,10 +41,11 @@ _BCF_MAGIC = b"BCF\x02"
 class Segment:
     """The records of one contig, which must be sorted and lie together.
 
-    ``chrom`` is canonical; ``first_record`` counts from 0 within the file.
+    ``chrom`` is canonical, ``name`` as written; ``first_record`` counts from 0 within the file.
     """
 
     chrom: str
+    name: str
     first_record: int
     records: int
     first_pos: int
@@ -115,21 +123,22 @@ class _Tally:
             self._open(starts[0][1], self.records)
             edges = edges[1:]
         begin = 0
-        for end, chrom in edges:
+        for end, name in edges:
             self._extend(positions[begin:end], self.records + begin)
             if end < total:
-                self._open(chrom, self.records + end)
+                self._open(name, self.records + end)
             begin = end
         self.records += total
 
-    def _open(self, chrom: str, record: int) -> None:
+    def _open(self, name: str, record: int) -> None:
+        chrom = fold_chrom(name)
         if any(segment.chrom == chrom for segment in self.segments):
             self.refuse(
                 record,
                 f"unsorted: contig {chrom} again, after another contig",
                 hint="sort the file with `bcftools sort`",
             )
-        self.segments.append(Segment(chrom, record, 0, 0, 0))
+        self.segments.append(Segment(chrom, name, record, 0, 0, 0))
 
     def _extend(self, positions: npt.NDArray[np.int64], record: int) -> None:
         if not len(positions):
@@ -144,8 +153,11 @@ class _Tally:
                 hint="sort the file with `bcftools sort`",
             )
         first = last.first_pos if last.records else int(positions[0])
-        self.segments[-1] = Segment(
-            last.chrom, last.first_record, last.records + len(positions), first, int(positions[-1])
+        self.segments[-1] = replace(
+            last,
+            records=last.records + len(positions),
+            first_pos=first,
+            last_pos=int(positions[-1]),
         )
 
 
@@ -248,6 +260,8 @@ class _Lines:
             self.tally.refuse(record, "a header line among the records")
         if tabs[i] == HAS_NUL:
             self.tally.refuse(record, "a NUL byte: the file is not text")
+        if tabs[i] == BAD_FORMAT:
+            self.tally.refuse(record, "FORMAT is not a list of keys with colons between them")
         if tabs[i] != self.tabs:
             self.tally.refuse(
                 record, f"has {tabs[i] + 1} columns, the #CHROM line has {self.tabs + 1}"
@@ -257,7 +271,7 @@ class _Lines:
     def _name(self, i: int) -> str:
         if not _CONTIG.fullmatch(self.contig):
             self.tally.refuse(self.tally.records + i, "CHROM is not a contig name")
-        return fold_chrom(self.contig.decode("ascii"))
+        return self.contig.decode("ascii")
 
 
 def _scan_bcf(path: Path, compression: Compression, head: bytes, chunks: Iterator[bytes]) -> Scan:
@@ -319,11 +333,11 @@ def _add_bcf(
 
 
 def _bcf_contigs(header: Header) -> dict[int, str]:
-    """Number of a contig in BCF records -> canonical name (its IDX, else its place)."""
+    """Number of a contig in BCF records (its IDX, else its place) -> its name."""
     names: dict[int, str] = {}
     for line in header.dictionary:
         kind, _, text = line.partition("<")
         if kind == "##contig=":
             name, _, idx = text.rpartition(",")
-            names[int(idx) if idx else len(names)] = fold_chrom(name)
+            names[int(idx) if idx else len(names)] = name
     return names

@@ -18,7 +18,7 @@ from precisionchain.ingest import vcf_bytes
 from precisionchain.ingest.vcf_scan import Segment, scan
 from tests.lib.vcf_builder import BGZF_END, bgzf, header, record, vcf_text, write_text, write_vcf
 
-LINES = ("9:5 A G 0|1 ./.", "9:5 A C 0|0 0/0", "9:70 A G 1 0", "X:3 T C 0/1 0/0")
+LINES = ("chr9:5 A G 0|1 ./.", "chr9:5 A C 0|0 0/0", "chr9:70 A G 1 0", "chrX:3 T C 0/1 0/0")
 
 
 @pytest.mark.parametrize("name", ["f.vcf", "f.vcf.gz", "f.bcf"])
@@ -26,7 +26,10 @@ def test_records_and_contigs_are_found_in_every_form(tmp_path: Path, name: str) 
     found = scan(write_vcf(tmp_path / name, *LINES))
     assert found.header.samples == ("a", "b")
     assert found.records == 4
-    assert found.segments == (Segment("9", 0, 3, 5, 70), Segment("X", 3, 1, 3, 3))
+    assert found.segments == (
+        Segment("9", "chr9", 0, 3, 5, 70),
+        Segment("X", "chrX", 3, 1, 3, 3),
+    )
 
 
 def test_compression_and_header_lines_do_not_change_the_digest(tmp_path: Path) -> None:
@@ -44,7 +47,7 @@ def test_compression_and_header_lines_do_not_change_the_digest(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["f.vcf", "f.bcf"])
 def test_one_call_changes_the_digest(tmp_path: Path, name: str) -> None:
     one = scan(write_vcf(tmp_path / name, *LINES))
-    other = scan(write_vcf(tmp_path / f"other_{name}", *LINES[:3], "X:3 T C 0/0 0/0"))
+    other = scan(write_vcf(tmp_path / f"other_{name}", *LINES[:3], "chrX:3 T C 0/0 0/0"))
     assert one.digest != other.digest
 
 
@@ -89,6 +92,21 @@ BAD_LINES = {
     "spaces for tabs": ("9 6 . A G . . . GT 0/1 0/0\n", VcfFormatError, "columns"),
     "an empty line": ("\n", VcfFormatError, "empty line"),
     "a header line": ("##late=1\n", VcfFormatError, "header line"),
+    "a FORMAT with an empty key": (
+        record("9:6 A G 0/1 0/0").replace("\tGT\t", "\t:GT\t"),
+        VcfFormatError,
+        "FORMAT",
+    ),
+    "a FORMAT of other letters": (
+        record("9:6 A G 0/1 0/0").replace("\tGT\t", "\tG T\t"),
+        VcfFormatError,
+        "FORMAT",
+    ),
+    "an empty FORMAT": (
+        record("9:6 A G 0/1 0/0").replace("\tGT\t", "\t\t"),
+        VcfFormatError,
+        "FORMAT",
+    ),
     "a NUL byte": (record("9:6 A G 0/1 0/\0"), VcfFormatError, "NUL"),
     "no position": (record("9:six A G 0/1 0/0"), VcfFormatError, "POS"),
     "a negative position": (record("9:-6 A G 0/1 0/0"), VcfFormatError, "POS"),

@@ -276,6 +276,25 @@ def test_an_unparsable_record_is_named_by_its_line(tmp_path: Path) -> None:
     assert caught.value.where == f"{path}:{GOOD.count(chr(10)) + 1}"
 
 
+def test_an_unparsable_record_on_an_undeclared_contig_does_not_crash(tmp_path: Path) -> None:
+    """cyvcf2 0.35 takes such a record for a good one and reads memory that is not there."""
+    lines = "chrUn:5 A G 0/1 0/0", "chrUn:6 A G 0/x 0/0"
+    text = header(("9",)) + "".join(record(line) for line in lines)
+    with pytest.raises(errors.VcfFormatError, match="is not VCF"):
+        stage(tmp_path, write_text(tmp_path / "f.vcf", text))
+
+
+@pytest.mark.parametrize("at", ["AC", "TTT"])
+def test_alleles_that_are_not_utf_8_are_named_by_its_line(tmp_path: Path, at: str) -> None:
+    text = header() + record("9:5 AC TTT 0/1 0/0", ident="rs1", filters="q10")
+    path = tmp_path / "f.vcf"
+    head, _, line = text.encode().rpartition(b"\n9")
+    path.write_bytes(head + b"\n9" + line.replace(at.encode(), b"\xff"))
+    with pytest.raises(errors.VcfFormatError, match="not UTF-8") as caught:
+        stage(tmp_path, path)
+    assert caught.value.where == f"{path}:{header().count(chr(10)) + 1}"
+
+
 def test_unproven_builds_can_be_taken_on_trust(tmp_path: Path) -> None:
     path = write_text(tmp_path / "f.vcf", vcf_text("9:5 A G 0/1 0/0", build=None))
     run = stage(tmp_path, path, build_unverified=True)
