@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from precisionchain.schemas.genetic_payloads import NO_ALLELE
 from precisionchain.schemas.variant import MISSING_ALLELE, trim
-
-NO_ALLELE: Final = "."
-"""VCF's ALT of a record without one; such a record is listed, with its missing set."""
 
 MAX_ALTS: Final = 255
 """``alt_index`` and ``n_alts`` are stored in a byte."""

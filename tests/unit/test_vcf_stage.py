@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,44 @@ def test_all_forms_of_one_file_give_the_same_blocks(tmp_path: Path) -> None:
 def _folder(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+def test_groups_of_persons_have_blocks_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precisionchain.ingest.vcf_blocks.MAX_PERSONS", 2)
+    names = tuple("abcde")
+    specs = ("9:5 A G 0/0 0/1 1/1 ./. 0/1", "X:5 A G 1/1 0/0 0/0 0/1 0/0")
+    path = write_vcf(tmp_path / "f.vcf", *specs, samples=names)
+    run = stage(tmp_path, path, rows=tuple(f"{name},{i},F" for i, name in enumerate(names)))
+    blocks = table(run, "blocks")
+    assert [(b["chrom"], b["person_offset"], b["n_persons"]) for b in blocks] == [
+        (chrom, offset, n) for chrom in ("9", "X") for offset, n in ((0, 1), (1, 2), (3, 2))
+    ]
+    assert [site["block"] for site in table(run, "sites")] == [0, 3]
+    for first, expected in ((0, [0, 1, 2, 3, 1]), (3, [2, 0, 0, 1, 0])):
+        parts = [unpack_variant_block(body_of(run, first + i)) for i in range(3)]
+        assert [d for part in parts for d in part.calls().dosage[0].tolist()] == expected
+        assert len({part.person_set for part in parts}) == 1
+    assert [count["an"] for count in table(run, "counts")] == [8, 10]
+
+
+def body_of(run: Run, block: int) -> bytes:
+    body = (run.path / "blocks" / f"{block:06d}.arrow").read_bytes()
+    assert sha256(body).digest() == table(run, "blocks")[block]["sha256"]
+    return body
+
+
+def test_a_block_too_large_for_an_item_is_written_as_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("precisionchain.ingest.vcf_writer.MAX_BODY_BYTES", 1)
+    specs = [f"9:{pos} A G 0/1 0/0" for pos in (5, 6, 7, 16_385, 40_000)]
+    run = stage(tmp_path, write_vcf(tmp_path / "f.vcf", *specs))
+    assert [block["n_alleles"] for block in table(run, "blocks")] == [1] * 5
+    assert [(site["pos"], site["block"], site["row"]) for site in table(run, "sites")] == [
+        (5, 0, 0), (6, 1, 0), (7, 2, 0), (16_385, 3, 0), (40_000, 4, 0),
+    ]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------- source ids
