@@ -91,6 +91,7 @@ class _Unpacking:
     folder: Path
     where: str
     variant_blocks: list[tuple[Any, ...]] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
     person_blocks: list[tuple[Any, ...]] = field(default_factory=list)
     groups: dict[bytes, tuple[int, list[int]]] = field(default_factory=dict)
     person_sets: set[str] = field(default_factory=set)
@@ -140,6 +141,7 @@ class _Unpacking:
             pos = sites["pos"]
             spot = (name, family, self.runs - 1, rows - sites.height, block.chrom, pos[0], pos[-1])
             self.variant_blocks.append((*spot, sites.height, block.person_offset, block.n_persons))
+            self.sizes[name] = sites.height
             self.person_sets.add(block.person_set)
         pl.concat(parts, how="diagonal").write_parquet(self.folder / "sites" / f"{family}.parquet")
 
@@ -151,8 +153,7 @@ class _Unpacking:
         self.person_blocks.append(
             (name, group, block.chrom, block.n_alleles, [digest for digest, _ in block.blocks])
         )
-        known = {row[0]: row[7] for row in self.variant_blocks}
-        if any(known.get(digest) != size for digest, size in block.blocks):
+        if any(self.sizes.get(digest) != size for digest, size in block.blocks):
             raise self._wrong("a person block refers to variant blocks that the batch has not")
 
     def _keep(self, item: Item) -> str:
@@ -174,11 +175,10 @@ class _Unpacking:
         self._write("samples", self._samples(persons))
         blocks = pl.DataFrame(self.variant_blocks, schema=VARIANT_BLOCKS, orient="row")
         self._write("variant_blocks", blocks)
-        self._write(
-            "person_blocks", pl.DataFrame(self.person_blocks, schema=PERSON_BLOCKS, orient="row")
-        )
+        person_blocks = pl.DataFrame(self.person_blocks, schema=PERSON_BLOCKS, orient="row")
+        self._write("person_blocks", person_blocks)
         self._check_persons(blocks, persons)
-        self._check_groups(blocks)
+        self._check_groups(blocks, person_blocks)
         self._check_counts(blocks["family"].unique().to_list())
 
     def _samples(self, persons: int) -> pl.DataFrame:
@@ -203,25 +203,21 @@ class _Unpacking:
 
     def _check_persons(self, blocks: pl.DataFrame, persons: int) -> None:
         """Check that the blocks of every run hold each person once."""
-        for _, run in blocks.sort("run", "person_offset").group_by("run"):
-            end = 0
-            for offset, size in run.select("person_offset", "n_persons").iter_rows():
-                if offset != end:
-                    raise self._wrong("persons are missing from a run of variant blocks")
-                end += size
-            if end != persons:
-                raise self._wrong("a run of variant blocks has not all of the batch's persons")
+        offset, size = pl.col("person_offset"), pl.col("n_persons")
+        whole = (offset == (size.cum_sum() - size).over("run")) & (
+            size.sum().over("run") == persons
+        )
+        if not blocks.sort("run", "person_offset").select(whole.all()).item():
+            raise self._wrong("a run of variant blocks has not each of the batch's persons once")
 
-    def _check_groups(self, blocks: pl.DataFrame) -> None:
+    def _check_groups(self, blocks: pl.DataFrame, person_blocks: pl.DataFrame) -> None:
         """Check that each group of persons has all variant blocks that hold them, each once."""
+        offset, size = pl.col("person_offset"), pl.col("n_persons")
+        turned = person_blocks.explode("blocks").rename({"object": "by", "blocks": "object"})
         for group, members in self.groups.values():
-            first, last = min(members), max(members)
-            of_group = blocks.filter(
-                (pl.col("person_offset") <= first)
-                & (pl.col("person_offset") + pl.col("n_persons") > last)
-            )
-            turned = [name for row in self.person_blocks if row[1] == group for name in row[4]]
-            if sorted(turned) != sorted(of_group["object"].to_list()):
+            held = (offset <= min(members)) & (offset + size > max(members))
+            of_group = blocks.filter(held)["object"].sort()
+            if not turned.filter(pl.col("group") == group)["object"].sort().equals(of_group):
                 raise self._wrong("person blocks do not hold what the variant blocks hold")
 
     def _check_counts(self, families: list[str]) -> None:

@@ -327,6 +327,76 @@ def test_a_large_batch_in_several_blocks_of_persons_answers_as_its_records(tmp_p
 
 # --------------------------------------------------------------------------- folds, checkpoints
 
+LISTED_ELSEWHERE = {
+    "the record as written, one base before its allele": (
+        [("1", 100, "AT", ("AC",), ("0/0", "./."))],
+        ("1", 100, "A", "G"),
+    ),
+    "a record of the bin before, normalised into the next": (
+        [("1", 16_777_216, "AT", ("AC",), ("0/0", "./."))],
+        ("1", 16_777_216, "A", "G"),
+    ),
+    "the first of several records": (
+        [
+            ("1", 100, "A", ("T",), ("0/0", "./.")),
+            ("1", 100, "A", ("C",), ("0/0", "0/0")),
+        ],
+        ("1", 100, "A", "G"),
+    ),
+    "the first of several records, not the first allele in order": (
+        [
+            ("1", 100, "A", ("T",), ("0/0", "./.")),
+            ("1", 99, "CA", ("CC",), ("./.", "./.")),
+        ],
+        ("1", 100, "A", "G"),
+    ),
+    "a record without an allele": (
+        [("1", 100, "A", (".",), ("0/0", "./."))],
+        ("1", 100, "A", "G"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LISTED_ELSEWHERE)
+def test_a_batch_that_lists_the_position_adds_its_calls_there(tmp_path: Path, case: str) -> None:
+    """One of two persons is called at the position, of which another batch lists the allele."""
+    rows, key = LISTED_ELSEWHERE[case]
+    other = Batch((Person(1), Person(2)), tuple(Record(*row) for row in rows))
+    chrom, pos, ref, alt = key
+    own = Batch((Person(3),), (Record(chrom, pos, ref, (alt,), ("0/1",)),))
+    snapshot = replica(tmp_path, [own, other], alleles=1)
+    folded = pl.concat([pl.read_parquet(path) for path in snapshot.paths("folded/").values()])
+    (row,) = folded.filter((pl.col("pos") == pos) & (pl.col("alt") == alt)).iter_rows(named=True)
+    found = {name: row[name] for name in ("ac", "an", "n_het", "n_missing", "batches")}
+    assert found == {"ac": 1, "an": 4, "n_het": 1, "n_missing": 1, "batches": 2}
+    answer = variant_calls(snapshot, Variant(*key), frozenset({"0", "1", "missing"}))
+    assert answer["genotype"].to_list() == ["0", "missing", "1"]
+
+
+def test_of_a_person_in_several_batches_the_best_known_state_counts(tmp_path: Path) -> None:
+    """A call before a missing one, that before not assayed, and of two calls the one that carries.
+
+    Sealing refuses such batches; a reader who meets them nevertheless answers once a person.
+    """
+
+    def listing(*calls: str, pos: int = 100) -> Batch:
+        persons = tuple(Person(1 + i) for i in range(len(calls)))
+        return Batch(persons, (Record("1", pos, "A", ("G",), calls),))
+
+    batches = [
+        listing("./.", "0/0", "./.", "1/1"),
+        listing("0/0", "0/1", "./.", "0/1"),
+        listing("./.", "0/0", "0/0", "0/0", "0/0", pos=500),
+    ]
+    snapshot = replica(tmp_path, batches)
+    everyone = frozenset({"0", "1", "2", "missing", "not_assayed"})
+    answer = variant_calls(snapshot, Variant("1", 100, "A", "G"), everyone)
+    of_batch = {batch.batch: i for i, batch in enumerate(snapshot.catalogue.batches)}
+    found = [(g, of_batch.get(b)) for g, b in answer.select("genotype", "batch").iter_rows()]
+    assert found == [("0", 1), ("1", 1), ("missing", 0), ("2", 0), ("not_assayed", None)]
+    carried = person_variants(snapshot, "A", 4)
+    assert carried.select("genotype").rows() == [("2",)]
+
 
 def test_a_bin_no_new_batch_touches_is_not_folded_again(tmp_path: Path) -> None:
     first = replica(tmp_path / "one", [cohort(5)])
