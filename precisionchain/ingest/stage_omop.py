@@ -120,7 +120,7 @@ def _describe(partial: PartialRun, source: str, found: Found, read: list[_Read])
         "settings": SETTINGS,
         "inputs": sorted([entry["table"], entry["sha256"]] for entry in inputs),
     }
-    write_run_table(partial.path, REJECTED, [row for file in read for row in _unparsed(file)])
+    write_run_table(partial.path, REJECTED, pa.concat_tables([_unparsed(file) for file in read]))
     write_run_table(partial.path, LINES, pa.concat_tables([_lines(file) for file in read]))
     write_run_table(partial.path, WARNINGS, [])
     write_run_table(partial.path, NORMALISED, [])
@@ -149,22 +149,27 @@ def _describe(partial: PartialRun, source: str, found: Found, read: list[_Read])
     )
 
 
-def _unparsed(file: _Read) -> Iterator[dict[str, object]]:
-    for record, line, faults in file.scan.faulty.tolist():
-        for bit, rule in FAULT_RULES.items():
-            if faults & bit:
-                yield {
-                    "table_name": file.table,
-                    "rule": rule,
-                    "severity": "error",
-                    "file": file.path.name,
-                    "record": record,
-                    "line": line,
-                }
+def _unparsed(file: _Read) -> pa.Table:
+    """Return a row for each record that cannot be parsed and each reason, by record."""
+    record, line, faults = file.scan.faulty.T
+    parts = [RUN_TABLES[REJECTED].empty_table()]
+    for bit, rule in FAULT_RULES.items():
+        found = (faults & bit) != 0
+        n = int(found.sum())
+        columns: dict[str, object] = {
+            "table_name": pa.repeat(file.table, n),
+            "rule": pa.repeat(rule, n),
+            "severity": pa.repeat("error", n),
+            "file": pa.repeat(file.path.name, n),
+            "record": record[found],
+            "line": line[found],
+            "column_name": pa.nulls(n, pa.string()),
+        }
+        parts.append(pa.table(columns, schema=RUN_TABLES[REJECTED]))
+    return pa.concat_tables(parts).sort_by("record")
 
 
 def _lines(file: _Read) -> pa.Table:
     record, line = file.scan.lines.T
-    return pa.table(
-        [pa.array([file.table] * len(record), pa.string()), record, line], schema=RUN_TABLES[LINES]
-    )
+    columns = [pa.repeat(file.table, len(record)), pa.array(record), pa.array(line)]
+    return pa.table(columns, schema=RUN_TABLES[LINES])
