@@ -64,10 +64,7 @@ class BatchFile:
         return found
 
     def covers(self, allele: Allele) -> bool:
-        return any(
-            first <= allele.pos and allele.pos + len(allele.ref) - 1 <= last
-            for first, last in self.extent.get(allele.chrom, ())
-        )
+        return any(first <= allele.pos <= last for first, last in self.extent.get(allele.chrom, ()))
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,10 @@ class GeneticNetwork:
         listed = genotypes.alleles()
         calls = genotypes.calls(listed, sex, batch.half_call)
         own = {allele.text: row for row, allele in enumerate(listed)}
-        at = {(allele.chrom, allele.pos): row for row, allele in enumerate(listed)}
+        at: dict[tuple[str, int], int] = {}
+        for row, allele in enumerate(listed):  # the first record that lists a position counts
+            for pos in (allele.pos, genotypes.records[allele.record].pos):
+                at.setdefault((allele.chrom, pos), row)
         for row, allele in enumerate(self.alleles):
             mine, other = own.get(allele.text), at.get((allele.chrom, allele.pos))
             if mine is not None:
@@ -171,7 +171,8 @@ class GeneticNetwork:
                 "genotype": _named(self.states.dosage[rows, column], STATES),
                 "ploidy": self.states.ploidy[rows, column],
                 "phase": _named(self.states.phase[rows, column], PHASES),
-            }
+            },
+            schema_overrides={"chrom": pl.Utf8, "pos": pl.Int64, "ref": pl.Utf8, "alt": pl.Utf8},
         )
 
     def wrong_alleles(
