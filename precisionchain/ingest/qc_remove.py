@@ -1,0 +1,115 @@
+"""Writing a staged run anew without the persons and alleles that quality control excluded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from precisionchain.errors import SealRefusedError
+from precisionchain.ingest.qc_calls import staged_calls
+from precisionchain.ingest.qc_exclusions import Exclusions
+from precisionchain.ingest.staging import Run
+from precisionchain.ingest.vcf_assay import Interval, merge, subtract
+from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
+from precisionchain.ingest.vcf_run import CallRun
+from precisionchain.ingest.vcf_samples import Sample, SampleSet
+from precisionchain.ingest.vcf_writer import RunWriter
+from precisionchain.schemas.calls import Calls
+
+
+def write_without(run: Run, exclusions: Exclusions, folder: Path) -> dict[str, Any]:
+    """Write samples, sites, counts, blocks and extent of what is left of a run.
+
+    A position whose allele was removed leaves the extent: there the persons' genotypes are no
+    longer told, which is not the same as 0/0.
+
+    Args:
+        run: the run.
+        exclusions: of this run.
+        folder: an empty folder. It is left without ``run.json``, and without the files that
+            removing changes nothing about.
+
+    Returns:
+        The statistics that change.
+
+    Raises:
+        SealRefusedError: no person or no allele is left.
+    """
+    samples = _samples(run.path)
+    kept = np.ones(len(samples), np.bool_)
+    kept[exclusions.persons] = False
+    left = SampleSet(tuple(s for s, keep in zip(samples, kept.tolist(), strict=True) if keep))
+    if not left.samples:
+        raise SealRefusedError(
+            f"quality control excludes all {len(samples)} persons of source {run.source}",
+            hint="--qc mark publishes them, and says why each is excluded",
+        )
+    with RunWriter(folder, left) as writer:
+        runs = _kept_runs(run.path, exclusions.alleles, kept)
+        for piece in block_runs(runs, allele_limit(len(left.samples))):
+            writer.add(piece)
+        writer.finish(_extent(run.path, exclusions.alleles))
+    if not writer.alleles:
+        raise SealRefusedError(
+            f"quality control excludes every allele of source {run.source}",
+            hint="--qc mark publishes them, and says why each is excluded",
+        )
+    (folder / "refused.parquet").unlink()
+    return {
+        "alleles": writer.alleles,
+        "persons": len(left.samples),
+        "blocks": writer.blocks,
+        "block_bytes": writer.body_bytes,
+    }
+
+
+def _kept_runs(
+    folder: Path, excluded: npt.NDArray[np.int64], persons: npt.NDArray[np.bool_]
+) -> Iterator[CallRun]:
+    for staged in staged_calls(folder):
+        rows = np.flatnonzero(~np.isin(staged.rows, excluded))
+        if len(rows):
+            sites = staged.sites.take(rows)
+            yield CallRun(
+                chrom=staged.chrom,
+                sites=sites.combine_chunks(),
+                calls=_only(staged.calls(), rows, persons),
+                read_to=sites["record_pos"][-1].as_py(),
+                last=False,
+            )
+
+
+def _only(calls: Calls, rows: npt.NDArray[np.intp], persons: npt.NDArray[np.bool_]) -> Calls:
+    columns = np.flatnonzero(persons)
+    both = np.ix_(rows, columns)
+    return Calls(
+        calls.dosage[both],
+        None if calls.haploid is None else calls.haploid[both],
+        None if calls.phase is None else calls.phase[both],
+    )
+
+
+def _samples(folder: Path) -> list[Sample]:
+    names = ("sample_id", "person_id", "sex", "father", "mother")
+    rows = pq.read_table(folder / "samples.parquet").sort_by("index")
+    return [Sample(**row) for row in rows.select(names).to_pylist()]
+
+
+def _extent(folder: Path, excluded: npt.NDArray[np.int64]) -> tuple[Interval, ...]:
+    table = pq.read_table(folder / "extent.parquet")
+    extent = tuple(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
+    if not extent:
+        return ()
+    sites = pq.read_table(
+        folder / "sites.parquet", columns=["chrom", "pos", "record_pos", "record_end"]
+    )
+    gone = sites.take(excluded)
+    first = np.minimum(gone["pos"].to_numpy(), gone["record_pos"].to_numpy()).clip(1)
+    last = gone["record_end"].to_numpy().clip(1)
+    holes = zip(map(str, gone["chrom"].to_pylist()), first.tolist(), last.tolist(), strict=True)
+    return subtract(merge(extent), merge(holes))
