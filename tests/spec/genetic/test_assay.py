@@ -112,6 +112,18 @@ def test_a_state_is_what_the_assay_allows(network: BuiltNetwork, case: str) -> N
         assert_answer(door.variant(variant, genotype=EVERY_STATE), expected)
 
 
+EDGES = {"9:50:A:G": False, "9:51:A:G": True, "9:600:A:G": True, "9:601:A:G": False}
+
+
+@pytest.mark.parametrize("variant", EDGES)
+def test_an_extent_ends_where_its_interval_does(network: BuiltNetwork, variant: str) -> None:
+    """BED's ``9 50 600`` is the bases 51 to 600."""
+    with network.site().network() as door:
+        found = door.variant(variant, genotype=EVERY_STATE)
+    states = dict(found.select("person_id", "genotype").iter_rows())
+    assert states[2] == ("0" if EDGES[variant] else "not_assayed")
+
+
 def test_persons_inside_an_extent_count_in_an(network: BuiltNetwork) -> None:
     """9:100: one carrier, and two persons inside an extent; 9:500: one carrier, one no copy."""
     expected = """
