@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from precisionchain.errors import CodecError, SealRefusedError, SiteError, UsageError
+from precisionchain.ingest import vcf_blocks
 from precisionchain.ingest.qc import Mode, Thresholds, apply_qc, assess, excluded_drafts
 from precisionchain.ingest.qc_calls import staged_calls
 from precisionchain.ingest.stage_vcf import stage_vcf
@@ -159,6 +160,20 @@ def whole(run: Run) -> dict[str, Any]:
             ]
         ),
     }
+
+
+def test_persons_in_several_blocks_are_judged_as_one_batch(
+    staging: Staging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = assess(stage(staging, tmp_path / "in").path, thresholds=LIMITS)
+    monkeypatch.setattr(vcf_blocks, "MAX_PERSONS", 30)
+    apart = Staging(tmp_path / "apart" / "staging")
+    run = stage(apart, tmp_path / "in")
+    offsets = pq.read_table(run.path / "blocks.parquet")["person_offset"].to_pylist()
+    assert len(set(offsets)) == 3
+    assert assess(run.path, thresholds=LIMITS).table.equals(together.table)
+    after = apply_qc(apart, run, "remove", thresholds=LIMITS)
+    assert len(whole(after)["persons"]) == 70 - len(together.persons)
 
 
 def test_where_an_allele_was_removed_nothing_is_assayed(staging: Staging, tmp_path: Path) -> None:
