@@ -23,6 +23,7 @@ STATE_NAMES: Final = ("0", "1", "2", "missing", "not_assayed")
 """The states of a person and an allele, in the order of their codes: the dosage, then these."""
 
 _PHASES: Final = (None, "0|0", "0|1", "1|0", "1|1")
+_PHASE_OF_DOSAGE: Final = np.array([1, 2, 4], np.uint8)
 _FOLDED_BYTES: Final = 128 * 2**20
 
 Bytes = npt.NDArray[np.uint8]
@@ -54,13 +55,14 @@ def ploidy_of(calls: Calls) -> Bytes:
 
 
 def phase_of(calls: Calls) -> Bytes:
-    """Return each call's phase as an index into ``phase_names``: 0 where it has none."""
+    """Return each call's phase as an index into `_PHASES`: 0 where it has none.
+
+    A call that is missing or haploid has none in a block, whatever its file wrote.
+    """
     if calls.phase is None:
         return np.zeros(calls.dosage.shape, dtype=np.uint8)
-    dosage, order = calls.dosage, calls.phase
-    text = np.where(dosage == 0, 1, np.where(dosage == 2, 4, np.where(order == 2, 3, 2)))
-    phased = (order > 0) & (ploidy_of(calls) == 2)
-    return np.where(phased, text, 0).astype(np.uint8)
+    text = _PHASE_OF_DOSAGE[np.minimum(calls.dosage, 2)] + (calls.phase == 2)
+    return np.where(calls.phase > 0, text, 0).astype(np.uint8)
 
 
 def call_columns(state: Bytes, ploidy: Bytes, phase: Bytes) -> list[pl.Series]:

@@ -31,6 +31,9 @@ from tests.lib.genetic_runs import (
     state,
 )
 
+EXAMPLES = settings().max_examples // 5
+"""An example stages, unpacks and folds several batches."""
+
 Comparable = dict[Key, tuple[int, ...]]
 
 STATES = frozenset({"0", "1", "2", "missing", "not_assayed"})
@@ -118,7 +121,7 @@ def folded(snapshot: Snapshot) -> dict[Key, dict[str, int]]:
     return {key: {n: row[n] for n in names} for key, row in zip(keys, rows, strict=True)}
 
 
-@settings(max_examples=12)
+@settings(max_examples=EXAMPLES)
 @given(networks(), st.integers(1, 4), st.integers(2, 6))
 def test_every_state_and_every_count_is_that_of_the_records(
     network: list[Batch], alleles: int, persons: int
@@ -166,7 +169,7 @@ def one_load(draw: st.DrawFn) -> Batch:
     return Batch(whole.persons, tuple(kept))
 
 
-@settings(max_examples=10)
+@settings(max_examples=EXAMPLES)
 @given(one_load(), st.data())
 def test_any_split_in_any_order_counts_as_one_load(whole: Batch, data: st.DataObject) -> None:
     order = data.draw(st.permutations(range(len(whole.persons))))
@@ -179,7 +182,7 @@ def test_any_split_in_any_order_counts_as_one_load(whole: Batch, data: st.DataOb
     assert without_batches(split) == without_batches(once)
 
 
-@settings(max_examples=10)
+@settings(max_examples=EXAMPLES)
 @given(one_load(), st.data())
 def test_records_nobody_carries_may_be_left_out_inside_an_extent(
     whole: Batch, data: st.DataObject
