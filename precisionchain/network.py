@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from precisionchain.access import postings
 from precisionchain.access.digest import frame_digest, value_digest
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
-from precisionchain.errors import AmbiguousPersonError, UnknownPersonError, UsageError
+from precisionchain.errors import (
+    AmbiguousPersonError,
+    PrecisionChainError,
+    UnknownPersonError,
+    UsageError,
+)
 from precisionchain.opened import OpenSite
 from precisionchain.query import persons
 from precisionchain.replica.catalogue import Snapshot
@@ -24,6 +29,7 @@ from precisionchain.schemas.variant import Region, Variant
 if TYPE_CHECKING:
     import polars as pl
 
+    from precisionchain.access.gate import Gate
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
 
@@ -98,7 +104,7 @@ class Network:
         first, last = _as_date(since), _as_date(until)
         asked = {
             "concept": concept,
-            "table": table,
+            "table": _as_logged(table, _table),
             "since": None if first is None else first.isoformat(),
             "until": None if last is None else last.isoformat(),
             "descendants": descendants,
@@ -126,6 +132,10 @@ class Network:
             UnknownPersonError: no batch has published the person.
             AmbiguousPersonError: a bare id that several other sites hold.
         """
+        asked = {
+            "person": _as_logged(person, persons.written),
+            "table": _as_logged(table, _table),
+        }
 
         def answer(snapshot: Snapshot) -> Evaluated[dict[str, pl.DataFrame]]:
             from precisionchain.query.clinical import person_record
@@ -134,7 +144,7 @@ class Network:
             record = person_record(snapshot, site, person_id, table=table)
             return _evaluated_record(record, site, person_id)
 
-        return self._ask("person", "clinical", {"person": str(person), "table": table}, answer)
+        return self._ask("person", "clinical", asked, answer)
 
     def variant(
         self, variant: str | Variant, *, genotype: Iterable[str | int] | str | int | None = None
@@ -144,7 +154,10 @@ class Network:
         Raises:
             RegionError: the variant cannot be parsed.
         """
-        asked = {"variant": str(variant), "genotype": _genotypes(genotype)}
+        asked = {
+            "variant": _as_logged(variant, Variant.parse),
+            "genotype": _genotypes(genotype),
+        }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             from precisionchain.query.variants import variant_calls
@@ -169,8 +182,8 @@ class Network:
             UnknownPersonError: no batch has published the person.
         """
         asked = {
-            "person": str(person),
-            "region": None if region is None else str(region),
+            "person": _as_logged(person, persons.written),
+            "region": _as_logged(region, Region.parse),
             "maf": None if maf is None else list(maf),
         }
 
@@ -193,7 +206,7 @@ class Network:
             UsageError: the range is not within 0 to 0.5.
             RegionError: the region cannot be parsed.
         """
-        asked = {"low": low, "high": high, "region": None if region is None else str(region)}
+        asked = {"low": low, "high": high, "region": _as_logged(region, Region.parse)}
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             from precisionchain.query.frequencies import allele_frequencies
@@ -263,23 +276,33 @@ class Network:
 class Audit:
     """The access log as one user reads it; reading it is an entry of its own."""
 
-    def __init__(self, opened: OpenSite, gate: Any) -> None:
+    def __init__(self, opened: OpenSite, gate: Gate) -> None:
         self._opened, self._gate = opened, gate
 
     def entries(self, *, user: str | None = None, since: datetime | None = None) -> pl.DataFrame:
         """Return entries, oldest first; columns in ``docs/reference/access-log.md``."""
-        asked = {"user": user, "since": None if since is None else since.isoformat()}
+        asked = {
+            "user": _as_logged(user, self._user),
+            "since": None if since is None else since.isoformat(),
+        }
         return self._read(
             "audit-entries", asked, lambda search: search.entries(user=user, since=since)
         )
 
     def seen_by(self, user: str) -> pl.DataFrame:
         """Return what a user has seen, question by question."""
-        return self._read("seen-by", {"user": user}, lambda search: search.seen_by(user))
+        asked = {"user": _as_logged(user, self._user)}
+        return self._read("seen-by", asked, lambda search: search.seen_by(user))
 
     def who_saw(self, subject: str) -> pl.DataFrame:
         """Return which questions returned, or rest on, a person (``A:42``) or a variant."""
-        return self._read("who-saw", {"subject": subject}, lambda search: search.who_saw(subject))
+        asked = {"subject": _as_logged(subject, _subject)}
+        return self._read("who-saw", asked, lambda search: search.who_saw(subject))
+
+    def _user(self, text: str) -> str:
+        if self._opened.membership.user_key(text) is None:
+            raise UsageError("no user of that name")
+        return text
 
     def _read(
         self, operation: str, asked: Mapping[str, Any], read: Callable[[Any], pl.DataFrame]
@@ -291,6 +314,46 @@ class Audit:
             return evaluated_frame(read(search))
 
         return self._gate.ask(operation, "access-log", asked, answer)
+
+
+NOT_LOGGED = "?"
+"""What stands in the log for something typed that is not what it should be."""
+
+
+def _as_logged(typed: object, parse: Callable[[str], object]) -> str | None:
+    """Return what was typed as it is logged: in its canonical form, or not at all.
+
+    Every member reads the log, and what somebody types by mistake may be a value of a person.
+    """
+    if typed is None:
+        return None
+    try:
+        return str(parse(str(typed)))
+    except PrecisionChainError:
+        return NOT_LOGGED
+
+
+def _table(text: str) -> str:
+    """Return the CDM table a text names, by table or by domain.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from precisionchain.query.clinical import event_table, person_table
+
+    try:
+        return event_table(text).name
+    except UsageError:
+        return person_table(text).name
+
+
+def _subject(text: str) -> str:
+    """Return a person or variant in its canonical form.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    return persons.written(text) if text.count(":") < 2 else str(Variant.parse(text))
 
 
 def _evaluated_record(

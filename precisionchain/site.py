@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
-from precisionchain.errors import SiteError, UsageError
+from precisionchain.errors import SiteError
 from precisionchain.ingest.report import Ingested, Progress, Silent
 from precisionchain.ingest.staging import Run, Staging
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from precisionchain.ingest.qc_settings import Mode
     from precisionchain.ingest.send import Published
     from precisionchain.ingest.vcf_calls import HalfCall
     from precisionchain.ingest.vcf_run import FilterPolicy
@@ -104,6 +105,7 @@ class Site:
         samples: str | Path,
         build: str,
         assay: str = "sites",
+        qc: Mode = "mark",
         source: str | None = None,
         half_call: HalfCall = "missing",
         filter_policy: FilterPolicy = "any",
@@ -113,10 +115,13 @@ class Site:
     ) -> str:
         """Stage genotype files of the same samples as packed blocks; return the run's name.
 
+        Quality control (``docs/reference/quality-control.md``) marks or removes by ``qc``.
+
         Raises:
             InputError: a file, sample map or build that cannot be taken.
             SiteLockedError: another job is writing.
         """
+        from precisionchain.ingest.qc import apply_qc
         from precisionchain.ingest.stage_vcf import stage_vcf
 
         said = progress or Silent()
@@ -135,6 +140,7 @@ class Site:
                 progress=said.step,
                 advance=said.advance,
             )
+            run = apply_qc(self.staging, run, qc, progress=said.step)
             self.staging.refresh_views()
         return run.name
 
@@ -255,7 +261,7 @@ class Site:
         samples: str | Path,
         build: str,
         assay: str = "sites",
-        qc: str = "none",
+        qc: Mode = "mark",
         source: str | None = None,
         half_call: HalfCall = "missing",
         filter_policy: FilterPolicy = "any",
@@ -272,10 +278,6 @@ class Site:
         """
         from precisionchain.schemas.genome import fold_build
 
-        if qc != "none":
-            raise UsageError(
-                f"--qc {qc} is not in this version", hint="--qc none: nothing is marked or removed"
-            )
         with self._opened() as opened:  # before the long work of staging
             opened.parameters.require(build=fold_build(build))
         name = self.stage_vcf(
@@ -283,6 +285,7 @@ class Site:
             samples=samples,
             build=build,
             assay=assay,
+            qc=qc,
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,
@@ -367,9 +370,9 @@ class Site:
             and other.name != run.name
             and not (own and other.source == run.source)
         ]
+        schema = pa.schema([("person_id", pa.int64())])
         found = [pq.read_table(file, columns=["person_id"]) for file in files if file.exists()]
-        empty = pa.table({"person_id": pa.array([], pa.int64())})
-        return pa.concat_tables([empty, *found])
+        return pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in found)])
 
     def _tables(self, run: Run) -> pl.DataFrame:
         import polars as pl

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from precisionchain.ledger.batches import (
     family_items,
     heads,
     sealed_items,
+    sealed_leaves,
     seals,
     streams_of,
 )
@@ -214,8 +216,9 @@ def _strays(ledger: Ledger, entitled: Entitled, network: bytes) -> Check:
     check = Check("strays", advisory=True)
     sealed: dict[tuple[bytes, bytes], set[bytes]] = {}
     for seal in seals(ledger, entitled):
-        leaves = {item.leaf(network) for item in sealed_items(ledger, seal, network)}
-        sealed[(seal.publisher, seal.manifest.batch_id)] = leaves
+        with suppress(IntegrityError):  # the check of batches has found and named it
+            leaves = set(sealed_leaves(ledger, seal))
+            sealed[seal.publisher, seal.manifest.batch_id] = leaves
     for family, streams in streams_of(ledger).items():
         if family in (NETWORK, ACCESS):
             continue

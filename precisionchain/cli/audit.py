@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from precisionchain.cli import render
 from precisionchain.cli.scope import scope
+
+if TYPE_CHECKING:
+    import polars as pl
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -34,7 +39,7 @@ def entries(
     with scope(context).network() as network:
         moment = None if since is None else since.replace(tzinfo=UTC)
         answer = network.audit.entries(user=user, since=moment)
-    render.frame(answer, as_json=as_json, columns=_ENTRY_COLUMNS)
+    _show(answer, _ENTRY_COLUMNS, as_json=as_json)
 
 
 @app.command("seen-by")
@@ -46,7 +51,7 @@ def seen_by(
     """What a user has seen."""
     with scope(context).network() as network:
         answer = network.audit.seen_by(user)
-    render.frame(answer, as_json=as_json, columns=_SEEN_COLUMNS)
+    _show(answer, _SEEN_COLUMNS, as_json=as_json)
 
 
 @app.command("who-saw")
@@ -58,4 +63,13 @@ def who_saw(
     """Which questions returned a person or a variant."""
     with scope(context).network() as network:
         answer = network.audit.who_saw(subject)
-    render.frame(answer, as_json=as_json, columns=_SAW_COLUMNS)
+    _show(answer, _SAW_COLUMNS, as_json=as_json)
+
+
+def _show(answer: pl.DataFrame, columns: Sequence[str], *, as_json: bool) -> None:
+    """Print entries; in JSON a question is the object it was asked as."""
+    if as_json:
+        rows = answer.iter_rows(named=True)
+        render.json_lines({**row, "question": json.loads(row["question"])} for row in rows)
+    else:
+        render.frame(answer, as_json=False, columns=columns)

@@ -38,7 +38,9 @@ MissingSamples = Annotated[
     bool, typer.Option("--allow-missing-samples", help="The map may list samples no file has.")
 ]
 GeneticSource = Annotated[str | None, typer.Option("--source", help="A name for this batch.")]
-QualityControl = Annotated[str, typer.Option("--qc", help="none, mark or remove.")]
+QualityControl = Annotated[
+    Literal["none", "mark", "remove"], typer.Option("--qc", help="Quality control, as PLINK's.")
+]
 Shrinking = Annotated[
     bool, typer.Option("--allow-shrinking", help="Accept that many persons vanish.")
 ]
@@ -86,7 +88,7 @@ def ingest_vcf(
     samples: Samples,
     build: Build,
     assay: Assay = "sites",
-    qc: QualityControl = "none",
+    qc: QualityControl = "mark",
     source: GeneticSource = None,
     half_call: HalfCalls = "missing",
     filter_policy: Filter = "any",
@@ -137,6 +139,7 @@ def stage_vcf(
     samples: Samples,
     build: Build,
     assay: Assay = "sites",
+    qc: QualityControl = "mark",
     source: GeneticSource = None,
     half_call: HalfCalls = "missing",
     filter_policy: Filter = "any",
@@ -152,6 +155,7 @@ def stage_vcf(
             samples=samples,
             build=build,
             assay=assay,
+            qc=qc,
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+Since = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Earliest start date, inclusive.")
+]
+Until = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Latest start date, inclusive.")
+]
 Person = Annotated[str, typer.Argument(help="SITE:person_id, as A:42; or a bare id of this site.")]
 Table = Annotated[str | None, typer.Option(help="One CDM table, or its domain.")]
 Frequency = Annotated[str | None, typer.Option("--maf", help="Minor allele frequencies, LO-HI.")]
@@ -28,9 +33,11 @@ def domain(
     context: typer.Context,
     concept: Annotated[int, typer.Argument(help="An OMOP concept id.")],
     table: Table = None,
-    since: Day = None,
-    until: Day = None,
-    no_descendants: Annotated[bool, typer.Option("--no-descendants")] = False,
+    since: Since = None,
+    until: Until = None,
+    no_descendants: Annotated[
+        bool, typer.Option("--no-descendants", help="The concept itself only.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Rows of a concept and its descendants."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from precisionchain.ingest.encode_omop import OmopEncoder
 from precisionchain.ingest.encode_vcf import encode_vcf
 from precisionchain.ingest.outbox import Outbox
 from precisionchain.ingest.overlap import refuse_overlap
+from precisionchain.ingest.qc_exclusions import excluded_drafts
 from precisionchain.ingest.send import Progress, Published, send_batch
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Entitled, Seal, heads, seals
@@ -109,7 +111,7 @@ def publish_run(
         publisher.parameters.require(build=description["build"])
         _refuse_replacing(head)
         refuse_overlap(run, snapshot, publisher.signer.public_key.hex())
-        drafts = encode_vcf(run, publisher.parameters)
+        drafts = chain(encode_vcf(run, publisher.parameters), excluded_drafts(run))
         manifest = _vcf_manifest(run, description, identity)
     frozen = outbox.fill(
         _counted(drafts, step), manifest, signer=publisher.signer, network=publisher.network

@@ -130,8 +130,11 @@ def sealed_items(ledger: Ledger, seal: Seal, network: bytes) -> Iterator[Item]:
                     missing.discard(item.ordinal)
                     yield item
     if missing:
+        families = list(seal.manifest.family_of_ordinal())
+        places = sorted({families[ordinal] for ordinal in missing})
+        named = ", ".join(places[:3]) + (", ..." if len(places) > 3 else "")
         raise IntegrityError(
-            f"{len(missing)} of {len(leaves)} sealed items are not on the ledger",
+            f"{len(missing)} of {len(leaves)} sealed items are not on the ledger ({named})",
             where=f"batch {seal.manifest.batch[:16]}",
             hint="run `precisionchain verify`",
         )

@@ -33,6 +33,16 @@ def parse_person(text: str) -> tuple[str | None, int]:
     return found["site"], person_id
 
 
+def written(text: str) -> str:
+    """Return a person as it is written, ``A:42`` or ``42``.
+
+    Raises:
+        UsageError: the text is no person.
+    """
+    site, person_id = parse_person(text)
+    return str(person_id) if site is None else f"{site}:{person_id}"
+
+
 def with_genotypes(snapshot: Snapshot) -> dict[str, NDArray[np.int64]]:
     """Return the persons with genotypes on the network, by site, ascending."""
     found: dict[str, list[NDArray[np.int64]]] = defaultdict(list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from precisionchain.query.genotyped import (
     Bytes,
     call_columns,
     genetic_batches,
-    named,
+    looked_up,
     persons_in_several,
     phase_of,
     ploidy_of,
@@ -52,20 +52,21 @@ class _States:
     ploidy: Bytes
     phase: Bytes
 
-    def frame(
-        self, number: int, batch: GeneticBatch, rows: npt.NDArray[np.intp] | None = None
-    ) -> pl.DataFrame:
-        """Return batch (its number), person_id and the codes of some persons (all by default)."""
-        columns = {
-            "person_id": batch.samples["person_id"],
-            "state": pl.Series(self.state),
-            "ploidy": pl.Series(self.ploidy),
-            "phase": pl.Series(self.phase),
-        }
-        if rows is not None:
-            columns = {name: column.gather(rows) for name, column in columns.items()}
-        frame = pl.DataFrame(columns)
-        return frame.select(pl.lit(number, pl.UInt32).alias("batch"), pl.all())
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Persons of several batches at a variant: the batch's number, the person and the codes."""
+
+    batch: npt.NDArray[np.uint32]
+    person: npt.NDArray[np.int64]
+    state: Bytes
+    ploidy: Bytes
+    phase: Bytes
+
+    def rows(self, rows: npt.NDArray[Any]) -> _Found:
+        """Return some of the persons."""
+        columns = (self.batch, self.person, self.state, self.ploidy, self.phase)
+        return _Found(*(column[rows] for column in columns))
 
 
 def variant_calls(
@@ -92,27 +93,20 @@ def variant_calls(
     batches = genetic_batches(snapshot)
     if not batches:
         return pl.DataFrame(schema=VARIANT_CALLS)
-    codes = [STATE_NAMES.index(name) for name in wanted]
-    several = persons_in_several(tuple((b.site, genetic.folder) for b, genetic in batches))
-    parts = []
-    for number, (_, genetic) in enumerate(batches):
-        states = _states(genetic, variant)
-        if several:
-            parts.append(states.frame(number, genetic))
-        elif (rows := np.flatnonzero(np.isin(states.state, codes))).size:
-            parts.append(states.frame(number, genetic, rows))
-    if not parts:
-        return pl.DataFrame(schema=VARIANT_CALLS)
-    found = pl.concat(parts)
-    if several:
-        found = _best_known(found, [batch.site for batch, _ in batches])
-        found = found.filter(pl.col("state").is_in(codes))
+    found = _together([(genetic.person_ids, _states(genetic, variant)) for _, genetic in batches])
+    sites = [batch.site for batch, _ in batches]
+    if persons_in_several(tuple((b.site, genetic.folder) for b, genetic in batches)):
+        found = found.rows(_best_known(found, sites))
+    asked = [STATE_NAMES.index(name) for name in wanted]
+    found = found.rows(np.isin(found.state, asked))
     return _answer(found, [batch for batch, _ in batches])
 
 
 def _states(batch: GeneticBatch, variant: Variant) -> _States:
     """Return the state of every person of a batch at a variant."""
     site = batch.site_at(variant.chrom, variant.pos, variant.ref, variant.alt)
+    if (site is None or not site.own) and _removed(batch, variant):
+        return _not_assayed(batch.samples.height)
     if site is None:
         return _inferred(batch, variant)
     calls = batch.calls_at(site)
@@ -123,6 +117,16 @@ def _states(batch: GeneticBatch, variant: Variant) -> _States:
         state = np.where(state == MISSING, MISSING, 0).astype(np.uint8)
         phase = (phase > 0).astype(np.uint8)
     return _States(state, ploidy_of(calls)[0], phase)
+
+
+def _removed(batch: GeneticBatch, variant: Variant) -> bool:
+    """Return whether quality control took the allele out of the batch before publication."""
+    return (variant.chrom, variant.pos, variant.ref, variant.alt) in batch.removed_keys
+
+
+def _not_assayed(persons: int) -> _States:
+    none = np.zeros(persons, dtype=np.uint8)
+    return _States(np.full(persons, NOT_ASSAYED, dtype=np.uint8), none, none)
 
 
 def _inferred(batch: GeneticBatch, variant: Variant) -> _States:
@@ -140,28 +144,45 @@ def _inferred(batch: GeneticBatch, variant: Variant) -> _States:
     return _States(state, ploidy, np.zeros(persons, dtype=np.uint8))
 
 
-def _best_known(found: pl.DataFrame, sites: Sequence[str]) -> pl.DataFrame:
-    """Return one row a person: the best known state, of equals that of the earliest batch."""
-    return (
-        found.with_columns(
-            named(found["batch"].to_numpy(), sites, "site"),
-            pl.Series("rank", _RANK[found["state"].to_numpy()]),
-        )
-        .sort("rank", "batch", descending=[True, False])
-        .unique(["site", "person_id"], keep="first", maintain_order=True)
-        .drop("site", "rank")
+def _together(parts: Sequence[tuple[npt.NDArray[np.int64], _States]]) -> _Found:
+    """Return the persons of all batches, numbered in the order given."""
+    sizes = [len(persons) for persons, _ in parts]
+    columns = (
+        np.concatenate([getattr(states, name) for _, states in parts])
+        for name in ("state", "ploidy", "phase")
     )
+    numbers = np.repeat(np.arange(len(parts), dtype=np.uint32), sizes)
+    return _Found(numbers, np.concatenate([persons for persons, _ in parts]), *columns)
 
 
-def _answer(found: pl.DataFrame, batches: Sequence[SealedBatch]) -> pl.DataFrame:
-    number = found["batch"].to_numpy()
-    batch = named(number, [batch.batch for batch in batches], "batch")
-    state, ploidy, phase = (found[name].to_numpy() for name in ("state", "ploidy", "phase"))
+def _best_known(found: _Found, sites: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """Return each person's row of the best known state, of equals that of the earliest batch."""
+    rows = pl.DataFrame(
+        [
+            looked_up(pl.Series("site", sites), found.batch),
+            pl.Series("person", found.person),
+            pl.Series("batch", found.batch),
+            pl.Series("rank", _RANK[found.state]),
+        ]
+    ).with_row_index("row")
+    best = rows.sort("rank", "batch", descending=[True, False]).unique(
+        ["site", "person"], keep="first"
+    )
+    return best["row"].to_numpy()
+
+
+def _answer(found: _Found, batches: Sequence[SealedBatch]) -> pl.DataFrame:
+    """Return the answer's rows, by site and person."""
+    sites = np.array([batch.site for batch in batches])
+    found = found.rows(np.lexsort((found.person, sites[found.batch])))
+    ids = pl.Series("batch", [*(batch.batch for batch in batches), None], pl.String)
+    # Where nothing is assayed there is no batch to name: the place after the last one.
+    of = np.where(found.state == NOT_ASSAYED, len(batches), found.batch)
     return pl.DataFrame(
         [
-            named(number, [batch.site for batch in batches], "site"),
-            found["person_id"],
-            *call_columns(state, ploidy, phase),
-            batch.set(found["state"] == NOT_ASSAYED, None),
+            looked_up(pl.Series("site", sites.tolist()), found.batch),
+            pl.Series("person_id", found.person),
+            *call_columns(found.state, found.ploidy, found.phase),
+            looked_up(ids, of),
         ]
-    ).sort("site", "person_id")
+    )

@@ -94,7 +94,11 @@ def fold(family: str, batches: Sequence[GeneticBatch]) -> pl.DataFrame:
 
 
 def unlisted_counts(batch: GeneticBatch, alleles: pl.DataFrame) -> pl.DataFrame:
-    """Return what a batch adds to alleles (chrom, pos, ref, alt) that it does not list."""
+    """Return what a batch adds to alleles (chrom, pos, ref, alt) that it does not list.
+
+    It adds nothing to those that its quality control removed: nobody is told to have no copy.
+    """
+    alleles = alleles.join(batch.removed, on=list(ALLELE_KEY), how="anti")
     at = alleles.join(batch.listed_at(alleles), on=["chrom", "pos"], how="left")
     listed = at.filter(pl.col("an").is_not_null())
     others = at.filter(pl.col("an").is_null()).select(*ALLELE_KEY)

@@ -31,6 +31,7 @@ import polars as pl
 
 from precisionchain.replica.kept import Kept
 from precisionchain.schemas.calls import Calls, PackedCalls, unpack_calls
+from precisionchain.schemas.exclusions import VARIANT
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, Assay
 from precisionchain.schemas.genome import TILE_BITS, expected_ploidy, in_par, tile_of
 from precisionchain.schemas.genotypes import unpack_variant_block
@@ -124,6 +125,11 @@ class GeneticBatch:
         return pl.read_parquet(self.folder / "samples.parquet")
 
     @cached_property
+    def person_ids(self) -> Ints:
+        """The persons' ids, in column order."""
+        return self.samples["person_id"].to_numpy()
+
+    @cached_property
     def males(self) -> Bools:
         """Who is male, in column order."""
         male: Bools = (self.samples["sex"] == MALE).to_numpy()
@@ -138,6 +144,21 @@ class GeneticBatch:
     def mapping(self) -> pl.DataFrame:
         """Chrom, tile, family."""
         return pl.read_parquet(self.folder / "map_variant.parquet")
+
+    @cached_property
+    def removed(self) -> pl.DataFrame:
+        """The alleles that quality control removed before publication: chrom, pos, ref, alt.
+
+        The batch tells nothing of them, although it may list their position for another allele.
+        """
+        rows = pl.read_parquet(self.folder / "excluded.parquet")
+        gone = (pl.col("mode") == "remove") & (pl.col("kind") == VARIANT)
+        return rows.filter(gone).select(*ALLELE_KEY)
+
+    @cached_property
+    def removed_keys(self) -> frozenset[tuple[object, ...]]:
+        """The same, to look one up."""
+        return frozenset(self.removed.rows())
 
     @cached_property
     def variant_blocks(self) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from precisionchain.errors import IntegrityError
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_frames import block_sites, counts_frame, table_frame
 from precisionchain.replica.recount import recount
+from precisionchain.schemas.exclusions import EXCLUDED, EXCLUDED_KIND, read_excluded
 from precisionchain.schemas.genetic_payloads import (
     ALLELE_KEY,
     ASSAY,
@@ -97,6 +98,7 @@ class _Unpacking:
     person_sets: set[str] = field(default_factory=set)
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
     assay: Assay | None = None
+    quality_control: dict[str, Any] = field(default_factory=dict)
     runs: int = 0
 
     def family(self, family: str, items: list[Item]) -> None:
@@ -119,6 +121,12 @@ class _Unpacking:
                 self.tables[kind].append(extent)
         elif kind in ("map-variant", "map-sample"):
             self.tables[kind] = [genetic_rows(item.payload) for item in items]
+        elif kind == EXCLUDED_KIND:
+            for item in items:
+                excluded, self.quality_control = read_excluded(item.payload)
+                self.tables.setdefault(kind, []).append(excluded)
+        else:
+            raise self._wrong(f"family {family} holds items of a kind this version does not read")
 
     def _variant_blocks(self, family: str, blocks: list[tuple[str, VariantBlock]]) -> None:
         """Write a family's sites: those of each run once, whichever persons its blocks hold."""
@@ -172,6 +180,10 @@ class _Unpacking:
         (self.folder / "assay.json").write_text(json.dumps(asdict(self.assay)), encoding="utf-8")
         self._write("extent", self._table("assay", ASSAY))
         self._write("map_variant", self._table("map-variant", MAP_VARIANT))
+        mode = str(self.quality_control.get("mode", "none"))
+        self.tables.setdefault(EXCLUDED_KIND, [])
+        excluded = self._table(EXCLUDED_KIND, EXCLUDED)
+        self._write("excluded", excluded.with_columns(pl.lit(mode).alias("mode")))
         self._write("samples", self._samples(persons))
         blocks = pl.DataFrame(self.variant_blocks, schema=VARIANT_BLOCKS, orient="row")
         self._write("variant_blocks", blocks)

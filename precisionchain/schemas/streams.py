@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from precisionchain.errors import UsageError
 
@@ -75,10 +76,15 @@ class StreamName:
         Raises:
             UsageError: the text is no stream name.
         """
-        found = _STREAM.fullmatch(text)
-        if not found:
-            raise UsageError(f"{text!r} is not a stream name")
-        return cls(found["family"], int(found["bucket"]), found["code"] or "")
+        return _parsed(text)
+
+
+@lru_cache(maxsize=16_384)
+def _parsed(text: str) -> StreamName:
+    found = _STREAM.fullmatch(text)
+    if not found:
+        raise UsageError(f"{text!r} is not a stream name")
+    return StreamName(found["family"], int(found["bucket"]), found["code"] or "")
 
 
 def family_of(stream: str) -> str:

@@ -1,0 +1,150 @@
+"""``verify``: a whole network passes; whatever is damaged fails, and is found where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from precisionchain.ledger.base import LedgerItem
+from precisionchain.verify import Check
+from tests.lib.site_builder import BuiltNetwork, BuiltSite
+from tests.spec.conftest import Build
+
+TABLES = """
+    condition_occurrence
+    id | person | concept | start
+    1  | 7      | 10      | 2015-01-01
+    2  | 8      | 20      | 2015-01-02
+    """
+
+
+def filled(build: Build) -> BuiltNetwork:
+    network = build()
+    network.site("A").ingest(TABLES)
+    network.site("A").domain(10)
+    return network
+
+
+@pytest.fixture(scope="module")
+def network(build: Build) -> BuiltNetwork:
+    """A network that tests leave as it was."""
+    return filled(build)
+
+
+@pytest.fixture
+def own_network(build: Build) -> BuiltNetwork:
+    """A network for one test, to be damaged."""
+    return filled(build)
+
+
+@contextmanager
+def flipped(network: BuiltNetwork, position: int) -> Iterator[None]:
+    """A byte is another one for a while."""
+    network.place.flip(position)
+    try:
+        yield
+    finally:
+        network.place.flip(position)
+
+
+def failed(site: BuiltSite) -> dict[str, Check]:
+    return {check.name: check for check in site.site.verify() if not check.ok}
+
+
+def item_of(network: BuiltNetwork, wanted: Callable[[LedgerItem], bool]) -> LedgerItem:
+    ledger = network.ledger()
+    (found,) = [item for item in ledger.items() if wanted(item)]
+    ledger.close()
+    return found
+
+
+def of_stream(stream: str, kind: str = "") -> Callable[[LedgerItem], bool]:
+    return lambda found: found.item.stream == stream and kind in ("", found.item.payload.kind)
+
+
+def test_a_whole_network_passes_every_check(build: Build) -> None:
+    network = build()
+    network.site("A").ingest(TABLES)
+    network.site("A").ingest(TABLES, source="practice")
+    network.site("B").ingest(TABLES)
+    for name in ("A", "B"):
+        network.site(name).domain(10)
+        checks = network.site(name).site.verify()
+        assert all(check.ok and not check.findings for check in checks), [c.line() for c in checks]
+        examined = {check.name: check.examined for check in checks}
+        for check in (
+            "bytes",
+            "history",
+            "signatures",
+            "access-log",
+            "batches",
+            "strays",
+            "replica",
+        ):
+            assert examined[check] > 0, check
+
+
+@pytest.mark.parametrize(
+    ("stream", "kind", "check"),
+    [
+        ("CONDITION_0_1", "clinical", "batches"),
+        ("MAP_PERSON_1", "map-person", "batches"),
+        ("BATCH_1", "manifest", "signatures"),
+        ("NETWORK_1", "user", "signatures"),
+    ],
+)
+def test_a_flipped_byte_is_found_where_it_is(
+    network: BuiltNetwork, stream: str, kind: str, check: str
+) -> None:
+    found = item_of(network, of_stream(stream, kind))
+    with flipped(network, found.position):
+        assert check in failed(network.site())
+        lines = "\n".join(each.line() for each in network.site().site.verify())
+    assert f"stream {stream}, position {found.position}" in lines
+
+
+def test_a_flipped_leaf_page_is_found_by_its_batch(network: BuiltNetwork) -> None:
+    page = item_of(network, of_stream("BATCH_1", "leaves"))
+    with flipped(network, page.position):
+        checks = failed(network.site())
+    assert page.item.batch_id.hex()[:16] in checks["batches"].line()
+
+
+def test_a_dropped_item_is_found_where_it_was(own_network: BuiltNetwork) -> None:
+    found = item_of(own_network, of_stream("CONDITION_0_1"))
+    own_network.place.drop(found.position)
+    checks = failed(own_network.site())
+    assert {"bytes", "batches"} <= set(checks), checks
+    assert f"position {found.position}" in checks["bytes"].line()
+    assert found.item.batch_id.hex()[:16] in checks["batches"].line()
+
+
+def test_a_flipped_access_entry_is_found_where_it_is(network: BuiltNetwork) -> None:
+    ledger = network.ledger()
+    first = next(ledger.items("ACCESS_1"))
+    ledger.close()
+    with flipped(network, first.position):
+        checks = failed(network.site())
+    assert "signatures" in checks
+    assert f"stream ACCESS_1, position {first.position}" in checks["signatures"].line()
+
+
+def test_a_batch_without_its_seal_is_no_batch(own_network: BuiltNetwork) -> None:
+    """Its items are strays: told, ignored by readers, and the replica holds what no one sealed."""
+    seal = item_of(own_network, of_stream("BATCH_1", "manifest"))
+    own_network.place.drop(seal.position)
+    checks = failed(own_network.site())
+    assert "bytes" in checks
+    assert "replica" in checks
+    assert seal.item.batch_id.hex()[:16] in checks["replica"].line()
+
+
+def test_a_missing_file_of_the_replica_is_named(own_network: BuiltNetwork) -> None:
+    site = own_network.site()
+    (file,) = site.folder.replica.glob("batches/*/CONDITION_0/condition_occurrence.parquet")
+    file.unlink()
+    checks = failed(site)
+    assert list(checks) == ["replica"]
+    assert "CONDITION_0/condition_occurrence" in checks["replica"].line()
