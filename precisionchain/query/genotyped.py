@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,8 @@ NOT_ASSAYED: Final = 4
 STATE_NAMES: Final = ("0", "1", "2", "missing", "not_assayed")
 """The states of a person and an allele, in the order of their codes: the dosage, then these."""
 
-_PHASES: Final = (None, "0|0", "0|1", "1|0", "1|1")
+_PLOIDIES: Final = pl.Series("ploidy", [None, 1, 2], pl.UInt8)
+_PHASES: Final = pl.Series("phase", [None, "0|0", "0|1", "1|0", "1|1"], pl.String)
 _PHASE_OF_DOSAGE: Final = np.array([1, 2, 4], np.uint8)
 _FOLDED_BYTES: Final = 128 * 2**20
 
@@ -68,15 +68,16 @@ def phase_of(calls: Calls) -> Bytes:
 def call_columns(state: Bytes, ploidy: Bytes, phase: Bytes) -> list[pl.Series]:
     """Return the columns genotype, ploidy (null where nothing is called) and phase of an answer."""
     return [
-        named(state, STATE_NAMES, "genotype"),
-        pl.Series("ploidy", ploidy, pl.UInt8).replace(0, None),
-        named(phase, _PHASES, "phase"),
+        looked_up(pl.Series("genotype", STATE_NAMES), state),
+        looked_up(_PLOIDIES, ploidy),
+        looked_up(_PHASES, phase),
     ]
 
 
-def named(codes: npt.NDArray[np.integer[Any]], names: Sequence[str | None], name: str) -> pl.Series:
-    """Return a text column from indices into names."""
-    return pl.Series(name, names, pl.String).gather(pl.Series(codes.astype(np.uint32)))
+def looked_up(values: pl.Series, places: npt.NDArray[np.integer[Any]]) -> pl.Series:
+    """Return the values at some places."""
+    # A frame takes rows at once; a series would build and run a query for it.
+    return values.to_frame()[places.astype(np.uint32)].to_series()
 
 
 @lru_cache(maxsize=64)
