@@ -80,7 +80,10 @@ def test_an_answer_leaves_its_request_and_its_result(site: BuiltSite, since: Sin
 def test_the_question_stands_in_the_log_as_it_was_asked(site: BuiltSite) -> None:
     site.domain(10, table="condition", since="2015-01-02")
     asked = site.entries().tail(2)["question"].to_list()
-    question = '{"concept":10,"descendants":true,"since":"2015-01-02","table":"condition_occurrence","until":null}'
+    question = (
+        '{"concept":10,"descendants":true,"since":"2015-01-02",'
+        '"table":"condition_occurrence","until":null}'
+    )
     assert asked[0] == question
 
 
