@@ -23,6 +23,7 @@ from precisionchain.query.genotyped import (
     phase_of,
     ploidy_of,
 )
+from precisionchain.replica.assayed import expected_ploidies, infers
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.genetic_batch import GeneticBatch
 from precisionchain.schemas.variant import Variant
@@ -138,8 +139,8 @@ def _inferred(batch: GeneticBatch, variant: Variant) -> _States:
         schema={"chrom": pl.String, "pos": pl.Int32, "ref": pl.String, "alt": pl.String},
         orient="row",
     )
-    if batch.assay.kind != "sites" and bool(batch.infers(allele)[0]):
-        ploidy = batch.expected_ploidies(variant.chrom, variant.pos)
+    if batch.assay.kind != "sites" and bool(infers(batch, allele)[0]):
+        ploidy = expected_ploidies(batch, variant.chrom, variant.pos)
     state = np.where(ploidy > 0, 0, NOT_ASSAYED).astype(np.uint8)
     return _States(state, ploidy, np.zeros(persons, dtype=np.uint8))
 

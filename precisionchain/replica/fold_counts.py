@@ -21,6 +21,7 @@ from typing import Final
 
 import polars as pl
 
+from precisionchain.replica.assayed import expected_an, infers
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_batch import GeneticBatch, genetic_batch
 from precisionchain.schemas.counts import COUNT_COLUMNS
@@ -102,9 +103,9 @@ def unlisted_counts(batch: GeneticBatch, alleles: pl.DataFrame) -> pl.DataFrame:
     at = alleles.join(batch.listed_at(alleles), on=["chrom", "pos"], how="left")
     listed = at.filter(pl.col("an").is_not_null())
     others = at.filter(pl.col("an").is_null()).select(*ALLELE_KEY)
-    inferred = others.filter(pl.Series(batch.infers(others), dtype=pl.Boolean))
+    inferred = others.filter(pl.Series(infers(batch, others), dtype=pl.Boolean))
     inferred = inferred.with_columns(
-        pl.Series("an", batch.expected_an(inferred), pl.Int32),
+        pl.Series("an", expected_an(batch, inferred), pl.Int32),
         pl.lit(0, pl.Int32).alias("n_missing"),
     )
     none = [

@@ -33,7 +33,7 @@ from precisionchain.replica.kept import Kept
 from precisionchain.schemas.calls import Calls, PackedCalls, unpack_calls
 from precisionchain.schemas.exclusions import VARIANT
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, Assay
-from precisionchain.schemas.genome import TILE_BITS, expected_ploidy, in_par, tile_of
+from precisionchain.schemas.genome import TILE_BITS, tile_of
 from precisionchain.schemas.genotypes import unpack_variant_block
 from precisionchain.schemas.person_blocks import unpack_person_block
 from precisionchain.schemas.turned_calls import TurnedCalls
@@ -66,8 +66,6 @@ _LISTED: Final = {
     "an": pl.Int32,
     "n_missing": pl.Int32,
 }
-_OUTSIDE_PAR: Final = 20_000_000
-"""A position of X and of Y that no build has in a pseudo-autosomal region."""
 
 
 def _bytes_of(calls: PackedCalls | TurnedCalls) -> int:
@@ -261,52 +259,6 @@ class GeneticBatch:
             .unique(["chrom", "pos"], keep="first", maintain_order=True)
         )
 
-    # ---------------------------------------------------------------------- what is inferred
-
-    def infers(self, alleles: pl.DataFrame) -> Bools:
-        """Return, for each allele (chrom, pos, ref, alt), whether its position, if no record lists
-        it, means 0/0: it lies in the extent and its class was called there.
-        """
-        inside = np.zeros(alleles.height, dtype=np.bool_)
-        if self.assay.kind == "sites":
-            return inside
-        of_class = alleles.select(allele_class().is_in(list(self.assay.classes))).to_series()
-        for (chrom,), rows in alleles.with_row_index("n").group_by("chrom"):
-            here = self.extent.filter(pl.col("chrom") == chrom)
-            pos = rows["pos"].to_numpy()
-            at = np.searchsorted(here["start"].to_numpy(), pos, side="right") - 1
-            end = here["end"].to_numpy()
-            inside[rows["n"].to_numpy()] = (at >= 0) & (pos <= end[at] if len(end) else False)
-        inferred: Bools = inside & of_class.to_numpy()
-        return inferred
-
-    def expected_an(self, alleles: pl.DataFrame) -> Ints:
-        """Return the alleles that all persons together have at each position, by their sex.
-
-        Two each; at X, outside the pseudo-autosomal regions, one of a male; at Y one of a male and
-        none of others; at MT one. Where the sex is not known it counts as not male.
-        """
-        males, persons = int(self.males.sum()), len(self.males)
-        expected = np.full(alleles.height, 2 * persons, dtype=np.int64)
-        for (chrom,), rows in alleles.with_row_index("n").group_by("chrom"):
-            if chrom not in ("X", "Y", "MT"):
-                continue
-            of_sex = [
-                expected_ploidy(self.assay.build, str(chrom), _OUTSIDE_PAR, male=male)
-                for male in (False, True)
-            ]
-            alone = (persons - males) * of_sex[0] + males * of_sex[1]
-            par = in_par(self.assay.build, str(chrom), rows["pos"].to_numpy())
-            expected[rows["n"].to_numpy()] = np.where(par, 2 * persons, alone)
-        return expected
-
-    def expected_ploidies(self, chrom: str, pos: int) -> Bytes:
-        """Return how many copies of a position each person has (0, 1 or 2), in column order."""
-        of_sex = [
-            expected_ploidy(self.assay.build, chrom, pos, male=male) for male in (False, True)
-        ]
-        return np.where(self.males, np.uint8(of_sex[1]), np.uint8(of_sex[0]))
-
     # ----------------------------------------------------------------------------- the calls
 
     def calls_at(self, site: Site) -> Calls:
@@ -342,21 +294,6 @@ class GeneticBatch:
 def genetic_batch(folder: Path) -> GeneticBatch:
     """Return a batch of the replica; its small tables stay in memory once read."""
     return GeneticBatch(folder)
-
-
-def allele_class() -> pl.Expr:
-    """Return the class of each allele: ``snv`` (one base for one), ``indel`` (other bases, also
-    substitutions of several) or ``sv`` (what is not written in bases).
-    """
-    bases = pl.col("alt").str.contains("^[ACGTN]+$")
-    single = (pl.col("ref").str.len_bytes() == 1) & (pl.col("alt").str.len_bytes() == 1)
-    return (
-        pl.when(bases & single)
-        .then(pl.lit("snv"))
-        .when(bases)
-        .then(pl.lit("indel"))
-        .otherwise(pl.lit("sv"))
-    )
 
 
 def joined_persons(parts: Sequence[Calls]) -> Calls:
