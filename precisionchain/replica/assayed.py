@@ -23,7 +23,7 @@ _OUTSIDE_PAR: Final = 20_000_000
 
 
 def infers(batch: GeneticBatch, alleles: pl.DataFrame) -> Bools:
-    """Return, for each allele whether the assay says that nobody has a copy:
+    """Return, for each allele (a row), whether the assay says that nobody has a copy of it:
     its position lies in the extent, and its class was called there.
     """
     inside = np.zeros(alleles.height, dtype=np.bool_)
