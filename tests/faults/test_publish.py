@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from precisionchain.errors import IntegrityError, LedgerUnavailableError
+from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.outbox import Outbox
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import heads, sealed_items, seals
@@ -100,7 +102,7 @@ def test_a_job_killed_while_it_encoded_leaves_nothing_to_send(tmp_path: Path) ->
     job = Job(tmp_path / "outbox.sqlite", ledger, SMALL_STREAMS)
 
     def killed() -> None:
-        def some_then_die():  # noqa: ANN202
+        def some_then_die() -> Iterator[Draft]:
             yield from drafts(3)
             raise KeyboardInterrupt
 

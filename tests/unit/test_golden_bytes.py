@@ -75,7 +75,7 @@ def test_the_bucket_is_not_covered_by_the_leaf_and_everything_else_is() -> None:
 
     def leaf(**changes: object) -> bytes:
         members = {name: getattr(item, name) for name in Item.__dataclass_fields__}
-        return Item(**{**members, **changes}).leaf(NETWORK)  # type: ignore[arg-type]
+        return Item(**{**members, **changes}).leaf(NETWORK)
 
     assert leaf(stream="DRUG_0_2k3") == item.leaf(NETWORK)
     others = [

@@ -59,7 +59,7 @@ def test_runs_cut_a_sorted_stream_without_losing_or_mixing_rows(
     )
     for value, piece in pieces:
         assert 1 <= piece.num_rows <= max_rows
-        assert {values[row] for row in piece["row"].to_pylist()} == {value}
+        assert {values[row] for row in piece["row"].to_numpy()} == {value}
     largest = {value: values.count(value) for value in set(values)}
     for value, count in largest.items():
         assert sum(1 for run, _ in pieces if run == value) == -(-count // max_rows)
