@@ -20,8 +20,11 @@ _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 # A path in backticks: `ingest/route.py`, `precisionchain/errors.py`, `tests/unit/`, `docs/adr/`.
 _PATH = re.compile(r"`((?:[\w.]+/)+(?:[\w.]+\.(?:py|md|toml|sh))?|[\w.]+\.(?:md|toml))`")
-# Parts of a site folder.
-_NOT_OURS = {"precisionchain.toml", "keys/", "outbox/", "replica/", "staging/"}
+# Parts of a site folder, and what `make demo` and `make bench` leave behind.
+_NOT_OURS = {
+    *("precisionchain.toml", "keys/", "outbox/", "replica/", "staging/"),
+    *("demo_network/", "benchmarks/results/"),
+}
 
 
 def _exists(path: str, page: Path) -> bool:
