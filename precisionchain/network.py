@@ -7,7 +7,7 @@ and released after its result is on the ledger. No rule of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -15,21 +15,19 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from precisionchain.access import postings
 from precisionchain.access.digest import frame_digest, value_digest
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
+from precisionchain.audit import Audit
 from precisionchain.errors import (
     AmbiguousPersonError,
-    PrecisionChainError,
     UnknownPersonError,
-    UsageError,
 )
 from precisionchain.opened import OpenSite
-from precisionchain.query import persons
+from precisionchain.query import persons, typed
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.variant import Region, Variant
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from precisionchain.access.gate import Gate
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
 
@@ -101,10 +99,10 @@ class Network:
         """
         from precisionchain.query.clinical import domain_rows
 
-        first, last = _as_date(since), _as_date(until)
+        first, last = typed.as_date(since), typed.as_date(until)
         asked = {
             "concept": concept,
-            "table": _as_logged(table, _table),
+            "table": typed.as_logged(table, typed.table_name),
             "since": None if first is None else first.isoformat(),
             "until": None if last is None else last.isoformat(),
             "descendants": descendants,
@@ -133,8 +131,8 @@ class Network:
             AmbiguousPersonError: a bare id that several other sites hold.
         """
         asked = {
-            "person": _as_logged(person, persons.written),
-            "table": _as_logged(table, _table),
+            "person": typed.as_logged(person, persons.written),
+            "table": typed.as_logged(table, typed.table_name),
         }
 
         def answer(snapshot: Snapshot) -> Evaluated[dict[str, pl.DataFrame]]:
@@ -155,15 +153,15 @@ class Network:
             RegionError: the variant cannot be parsed.
         """
         asked = {
-            "variant": _as_logged(variant, Variant.parse),
-            "genotype": _genotypes(genotype),
+            "variant": typed.as_logged(variant, Variant.parse),
+            "genotype": typed.genotypes(genotype),
         }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             from precisionchain.query.variants import variant_calls
 
             meant = Variant.parse(variant) if isinstance(variant, str) else variant
-            frame = variant_calls(snapshot, meant, frozenset(_genotypes(genotype)))
+            frame = variant_calls(snapshot, meant, frozenset(typed.genotypes(genotype)))
             return evaluated_frame(frame, variants=[meant])
 
         return self._ask("variant", "genetic", asked, answer)
@@ -182,8 +180,8 @@ class Network:
             UnknownPersonError: no batch has published the person.
         """
         asked = {
-            "person": _as_logged(person, persons.written),
-            "region": _as_logged(region, Region.parse),
+            "person": typed.as_logged(person, persons.written),
+            "region": typed.as_logged(region, Region.parse),
             "maf": None if maf is None else list(maf),
         }
 
@@ -191,7 +189,7 @@ class Network:
             from precisionchain.query.person_variants import person_variants
 
             within = Region.parse(region) if isinstance(region, str) else region
-            _checked_range(maf)
+            typed.checked_range(maf)
             site, person_id = self._person(snapshot, person)
             persons.require_known(snapshot, site, person_id)
             frame = person_variants(snapshot, site, person_id, within, maf)
@@ -206,12 +204,12 @@ class Network:
             UsageError: the range is not within 0 to 0.5.
             RegionError: the region cannot be parsed.
         """
-        asked = {"low": low, "high": high, "region": _as_logged(region, Region.parse)}
+        asked = {"low": low, "high": high, "region": typed.as_logged(region, Region.parse)}
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             from precisionchain.query.frequencies import allele_frequencies
 
-            _checked_range((low, high))
+            typed.checked_range((low, high))
             within = Region.parse(region) if isinstance(region, str) else region
             frame = allele_frequencies(snapshot, low, high, within)
             return evaluated_frame(frame, contributed=persons.with_genotypes(snapshot))
@@ -273,89 +271,6 @@ class Network:
         return holding[0], person_id
 
 
-class Audit:
-    """The access log as one user reads it; reading it is an entry of its own."""
-
-    def __init__(self, opened: OpenSite, gate: Gate) -> None:
-        self._opened, self._gate = opened, gate
-
-    def entries(self, *, user: str | None = None, since: datetime | None = None) -> pl.DataFrame:
-        """Return entries, oldest first; columns in ``docs/reference/access-log.md``."""
-        asked = {
-            "user": _as_logged(user, self._user),
-            "since": None if since is None else since.isoformat(),
-        }
-        return self._read(
-            "audit-entries", asked, lambda search: search.entries(user=user, since=since)
-        )
-
-    def seen_by(self, user: str) -> pl.DataFrame:
-        """Return what a user has seen, question by question."""
-        asked = {"user": _as_logged(user, self._user)}
-        return self._read("seen-by", asked, lambda search: search.seen_by(user))
-
-    def who_saw(self, subject: str) -> pl.DataFrame:
-        """Return which questions returned, or rest on, a person (``A:42``) or a variant."""
-        asked = {"subject": _as_logged(subject, _subject)}
-        return self._read("who-saw", asked, lambda search: search.who_saw(subject))
-
-    def _user(self, text: str) -> str:
-        if self._opened.membership.user_key(text) is None:
-            raise UsageError("no user of that name")
-        return text
-
-    def _read(
-        self, operation: str, asked: Mapping[str, Any], read: Callable[[Any], pl.DataFrame]
-    ) -> pl.DataFrame:
-        from precisionchain.access.search import AuditSearch
-
-        def answer() -> Evaluated[pl.DataFrame]:
-            search = AuditSearch(self._opened.ledger, self._opened.membership)
-            return evaluated_frame(read(search))
-
-        return self._gate.ask(operation, "access-log", asked, answer)
-
-
-NOT_LOGGED = "?"
-"""What stands in the log for something typed that is not what it should be."""
-
-
-def _as_logged(typed: object, parse: Callable[[str], object]) -> str | None:
-    """Return what was typed as it is logged: in its canonical form, or not at all.
-
-    Every member reads the log, and what somebody types by mistake may be a value of a person.
-    """
-    if typed is None:
-        return None
-    try:
-        return str(parse(str(typed)))
-    except PrecisionChainError:
-        return NOT_LOGGED
-
-
-def _table(text: str) -> str:
-    """Return the CDM table a text names, by table or by domain.
-
-    Raises:
-        UsageError: there is none.
-    """
-    from precisionchain.query.clinical import event_table, person_table
-
-    try:
-        return event_table(text).name
-    except UsageError:
-        return person_table(text).name
-
-
-def _subject(text: str) -> str:
-    """Return a person or variant in its canonical form.
-
-    Raises:
-        UsageError: the text is neither.
-    """
-    return persons.written(text) if text.count(":") < 2 else str(Variant.parse(text))
-
-
 def _evaluated_record(
     record: dict[str, pl.DataFrame], site: str, person_id: int
 ) -> Evaluated[dict[str, pl.DataFrame]]:
@@ -367,29 +282,3 @@ def _evaluated_record(
         value_digest(parts),
         postings.persons({site: [person_id]}),
     )
-
-
-def _as_date(day: date | str | None) -> date | None:
-    if not isinstance(day, str):
-        return day
-    try:
-        return date.fromisoformat(day)
-    except ValueError:
-        raise UsageError("not a date", hint="YYYY-MM-DD") from None
-
-
-def _genotypes(genotype: Iterable[str | int] | str | int | None) -> list[str]:
-    if genotype is None:
-        return ["1", "2"]
-    asked = [genotype] if isinstance(genotype, str | int) else list(genotype)
-    states = sorted({str(state) for state in asked})
-    if not states or not set(states) <= persons.STATES:
-        raise UsageError(
-            "not a genotype", hint=f"one or more of {', '.join(sorted(persons.STATES))}"
-        )
-    return states
-
-
-def _checked_range(maf: tuple[float, float] | None) -> None:
-    if maf is not None and not 0 <= maf[0] <= maf[1] <= 0.5:
-        raise UsageError("not a range of minor allele frequencies", hint="0 <= LO <= HI <= 0.5")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
 from precisionchain.errors import SiteError
-from precisionchain.ingest.report import Ingested, Progress, Silent
+from precisionchain.ingest.report import Ingested, Progress, Silent, ingested, table_fates
 from precisionchain.ingest.staging import Run, Staging
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from precisionchain.ingest.qc_settings import Mode
-    from precisionchain.ingest.send import Published
     from precisionchain.ingest.vcf_calls import HalfCall
     from precisionchain.ingest.vcf_run import FilterPolicy
     from precisionchain.opened import OpenSite
@@ -100,7 +99,7 @@ class Site:
 
     def stage_vcf(
         self,
-        files: Sequence[str | Path],
+        files: str | Path | Sequence[str | Path],
         *,
         samples: str | Path,
         build: str,
@@ -128,7 +127,7 @@ class Site:
         with writing_job(self.folder):
             run = stage_vcf(
                 self.staging,
-                [Path(file) for file in files],
+                _paths(files),
                 samples=Path(samples),
                 build=build,
                 assay=assay,
@@ -161,7 +160,7 @@ class Site:
                 self.staging, run, known_persons=self._known_persons(run), progress=said.step
             )
             self.staging.refresh_views()
-        return self._tables(self.staging.read(run.name))
+        return table_fates(self.staging.read(run.name))
 
     def columns_leaving(self, *, source: str | None = None) -> pl.DataFrame:
         """Return, for what would be published, each column and whether it leaves the site."""
@@ -225,7 +224,7 @@ class Site:
                         progress=said.advance,
                         step=said.step,
                     )
-                    done.append(self._ingested(run, published))
+                    done.append(ingested(run, published))
             finally:
                 outbox.close()
             snapshot = opened.sync_if_behind(said.step)
@@ -256,7 +255,7 @@ class Site:
 
     def ingest_vcf(
         self,
-        files: Sequence[str | Path],
+        files: str | Path | Sequence[str | Path],
         *,
         samples: str | Path,
         build: str,
@@ -374,28 +373,6 @@ class Site:
         found = [pq.read_table(file, columns=["person_id"]) for file in files if file.exists()]
         return pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in found)])
 
-    def _tables(self, run: Run) -> pl.DataFrame:
-        import polars as pl
 
-        return pl.read_parquet(run.path / "tables.parquet")
-
-    def _ingested(self, run: Run, published: Published) -> Ingested:
-        if run.kind == "omop":
-            tables = self._tables(run)
-            counts = {
-                fate: int(tables[f"n_{fate}"].sum()) for fate in ("records", "accepted", "rejected")
-            }
-        else:
-            counts = {
-                name: value
-                for name, value in run.description.get("statistics", {}).items()
-                if isinstance(value, int)
-            }
-        return Ingested(
-            published.source,
-            published.batch,
-            published.items,
-            published.new_items,
-            published.stored_bytes,
-            counts,
-        )
+def _paths(files: str | Path | Sequence[str | Path]) -> list[Path]:
+    return [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]

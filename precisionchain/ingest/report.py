@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from precisionchain.ingest.send import Published
+    from precisionchain.ingest.staging import Run
 
 
 class Progress(Protocol):
@@ -58,3 +64,29 @@ class Ingested:
             f"source {self.source}: {fates}; sealed batch {self.batch[:16]} with {self.items}"
             f" items, {self.ledger_bytes} bytes on the ledger"
         )
+
+
+def table_fates(run: Run) -> pl.DataFrame:
+    """Return table_name, file, n_records, n_accepted, n_rejected of a validated OMOP run."""
+    import polars as pl
+
+    return pl.read_parquet(run.path / "tables.parquet")
+
+
+def ingested(run: Run, published: Published) -> Ingested:
+    """Return what became of a run's rows or records, and of its batch."""
+    if run.kind == "omop":
+        tables = table_fates(run)
+        fates = ("records", "accepted", "rejected")
+        counts = {fate: int(tables[f"n_{fate}"].sum()) for fate in fates}
+    else:
+        said = run.description.get("statistics", {})
+        counts = {name: value for name, value in said.items() if isinstance(value, int)}
+    return Ingested(
+        published.source,
+        published.batch,
+        published.items,
+        published.new_items,
+        published.stored_bytes,
+        counts,
+    )

@@ -12,8 +12,9 @@ import pytest
 import typer.main
 
 import precisionchain
+from precisionchain.audit import Audit
 from precisionchain.cli.app import app
-from precisionchain.network import Audit, Network
+from precisionchain.network import Network
 from precisionchain.network import connect as real_connect
 from precisionchain.site import Site
 

@@ -1,0 +1,90 @@
+"""What a user typed, as values and as the access log may hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date
+
+from precisionchain.errors import PrecisionChainError, UsageError
+from precisionchain.query import persons
+from precisionchain.schemas.variant import Variant
+
+NOT_LOGGED = "?"
+"""What stands in the log for something typed that is not what it should be."""
+
+
+def as_logged(typed: object, parse: Callable[[str], object]) -> str | None:
+    """Return what was typed as it is logged: in its canonical form, or not at all.
+
+    Every member reads the log, and what somebody types by mistake may be a value of a person.
+    """
+    if typed is None:
+        return None
+    try:
+        return str(parse(str(typed)))
+    except PrecisionChainError:
+        return NOT_LOGGED
+
+
+def table_name(text: str) -> str:
+    """Return the CDM table a text names, by table or by domain.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from precisionchain.query.clinical import event_table, person_table
+
+    try:
+        return event_table(text).name
+    except UsageError:
+        return person_table(text).name
+
+
+def subject(text: str) -> str:
+    """Return a person or variant in its canonical form.
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    return persons.written(text) if text.count(":") < 2 else str(Variant.parse(text))
+
+
+def as_date(day: date | str | None) -> date | None:
+    """Return a date given as one or as ``YYYY-MM-DD``.
+
+    Raises:
+        UsageError: the text is no date.
+    """
+    if not isinstance(day, str):
+        return day
+    try:
+        return date.fromisoformat(day)
+    except ValueError:
+        raise UsageError("not a date", hint="YYYY-MM-DD") from None
+
+
+def genotypes(genotype: Iterable[str | int] | str | int | None) -> list[str]:
+    """Return the genotypes asked for, sorted; 1 and 2 where none are named.
+
+    Raises:
+        UsageError: one of them is no genotype.
+    """
+    if genotype is None:
+        return ["1", "2"]
+    asked = [genotype] if isinstance(genotype, str | int) else list(genotype)
+    states = sorted({str(state) for state in asked})
+    if not states or not set(states) <= persons.STATES:
+        raise UsageError(
+            "not a genotype", hint=f"one or more of {', '.join(sorted(persons.STATES))}"
+        )
+    return states
+
+
+def checked_range(maf: tuple[float, float] | None) -> None:
+    """Check a closed range of minor allele frequencies.
+
+    Raises:
+        UsageError: it is not within 0 to 0.5.
+    """
+    if maf is not None and not 0 <= maf[0] <= maf[1] <= 0.5:
+        raise UsageError("not a range of minor allele frequencies", hint="0 <= LO <= HI <= 0.5")
