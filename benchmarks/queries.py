@@ -39,6 +39,8 @@ print(len(duckdb.execute(sql, [path, value]).fetchall()))
 class Question:
     """One kind of question, put in three ways, and what another program would be asked.
 
+    Genetic questions but ``variant`` are about 100 kb.
+
     Args:
         name: of the command.
         gated: through ``Network``: with its entries.
@@ -95,7 +97,7 @@ def _figures(
         ),
         Figure(f"query {name}, warm p99", seconds(warm.p99), against, warm.p99 / other.p50),
         Figure(
-            f"query {name}, overhead of its entries",
+            f"query {name}, entries' overhead",
             seconds(overhead),
             f"without entries {seconds(bare.p50)}",
             overhead / bare.p50,
@@ -204,7 +206,7 @@ def _questions(
             [(chooser.choice(variants),) for _ in range(WARM)],
         ),
         Question(
-            "person-variants of 100 kb",
+            "person-variants",
             lambda name, variant: network.person_variants(*of_person(name, variant)),
             lambda name, variant: genetic.person_variants(
                 snapshot, "A", linked[name], Region.parse(region(variant)), None
@@ -217,7 +219,7 @@ def _questions(
             [(chooser.choice(names), chooser.choice(variants)) for _ in range(WARM)],
         ),
         Question(
-            "maf of 100 kb",
+            "maf",
             lambda variant: network.maf(0.01, 0.05, region=region(variant)),
             lambda variant: genetic.allele_frequencies(
                 snapshot, 0.01, 0.05, Region.parse(region(variant))

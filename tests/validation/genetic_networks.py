@@ -254,6 +254,7 @@ def ingest_batches(
             samples=mapped,
             build="GRCh37",
             assay=str(batch.assay or "sites"),
+            qc="none",
             half_call=batch.half_call,
         )
 
