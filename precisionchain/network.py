@@ -23,6 +23,7 @@ from precisionchain.errors import (
 from precisionchain.opened import OpenSite
 from precisionchain.query import persons, typed
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.person import parse_person, written
 from precisionchain.schemas.variant import Region, Variant
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Network:
             AmbiguousPersonError: a bare id that several other sites hold.
         """
         asked = {
-            "person": typed.as_logged(person, persons.written),
+            "person": typed.as_logged(person, written),
             "table": typed.as_logged(table, typed.table_name),
         }
 
@@ -180,7 +181,7 @@ class Network:
             UnknownPersonError: no batch has published the person.
         """
         asked = {
-            "person": typed.as_logged(person, persons.written),
+            "person": typed.as_logged(person, written),
             "region": typed.as_logged(region, Region.parse),
             "maf": None if maf is None else list(maf),
         }
@@ -256,7 +257,7 @@ class Network:
             AmbiguousPersonError: several other sites hold the id.
             UnknownPersonError: nobody does.
         """
-        site, person_id = persons.parse_person(str(person))
+        site, person_id = parse_person(str(person))
         if site is not None:
             return site, person_id
         holding = persons.sites_of(snapshot, person_id)

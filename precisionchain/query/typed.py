@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 from precisionchain.errors import PrecisionChainError, UsageError
-from precisionchain.query import persons
+from precisionchain.query.criteria import STATES
+from precisionchain.schemas.person import written
 from precisionchain.schemas.variant import Variant
 
 NOT_LOGGED = "?"
@@ -46,7 +47,7 @@ def subject(text: str) -> str:
     Raises:
         UsageError: the text is neither.
     """
-    return persons.written(text) if text.count(":") < 2 else str(Variant.parse(text))
+    return written(text) if text.count(":") < 2 else str(Variant.parse(text))
 
 
 def as_date(day: date | str | None) -> date | None:
@@ -73,10 +74,8 @@ def genotypes(genotype: Iterable[str | int] | str | int | None) -> list[str]:
         return ["1", "2"]
     asked = [genotype] if isinstance(genotype, str | int) else list(genotype)
     states = sorted({str(state) for state in asked})
-    if not states or not set(states) <= persons.STATES:
-        raise UsageError(
-            "not a genotype", hint=f"one or more of {', '.join(sorted(persons.STATES))}"
-        )
+    if not states or not set(states) <= set(STATES):
+        raise UsageError("not a genotype", hint=f"one or more of {', '.join(STATES)}")
     return states
 
 
