@@ -75,14 +75,15 @@ ingest.register(app)
 
 
 @app.command()
+@render.answers
 def sql(
     context: typer.Context,
     statement: Annotated[str, typer.Argument(help="One SELECT over this site's own staging.")],
-    as_json: Json = False,
+    out: render.Out = render.Out(),
 ) -> None:
     """Ask this site's own staging in SQL: read-only, and logged."""
     answer = scope(context).site().sql(statement)
-    render.frame(answer, as_json=as_json)
+    out.frame(answer)
 
 
 @app.command()

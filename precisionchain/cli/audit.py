@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.render import Out
 from precisionchain.cli.scope import scope
 
 if TYPE_CHECKING:
@@ -22,10 +23,9 @@ _ENTRY_COLUMNS = (*_ASKED[:3], "kind", *_ASKED[3:], "status", "rows", "n_persons
 _SEEN_COLUMNS = (*_ASKED, "status", "rows")
 _SAW_COLUMNS = (*_ASKED, "status", "how")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
-
 
 @app.command()
+@render.answers
 def entries(
     context: typer.Context,
     user: Annotated[str | None, typer.Option(help="One user's, as admin@A.")] = None,
@@ -33,43 +33,42 @@ def entries(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="From this time on, UTC."),
     ] = None,
-    as_json: Json = False,
+    out: Out = Out(),
 ) -> None:
     """The entries of the access log, oldest first."""
     with scope(context).network() as network:
         moment = None if since is None else since.replace(tzinfo=UTC)
         answer = network.audit.entries(user=user, since=moment)
-    _show(answer, _ENTRY_COLUMNS, as_json=as_json)
+    out.frame(answer, columns=_ENTRY_COLUMNS, as_json=_asked)
 
 
 @app.command("seen-by")
+@render.answers
 def seen_by(
     context: typer.Context,
     user: Annotated[str, typer.Argument(help="The user, as admin@A.")],
-    as_json: Json = False,
+    out: Out = Out(),
 ) -> None:
     """What a user has seen."""
     with scope(context).network() as network:
         answer = network.audit.seen_by(user)
-    _show(answer, _SEEN_COLUMNS, as_json=as_json)
+    out.frame(answer, columns=_SEEN_COLUMNS, as_json=_asked)
 
 
 @app.command("who-saw")
+@render.answers
 def who_saw(
     context: typer.Context,
     subject: Annotated[str, typer.Argument(help="A person (A:42) or variant (9:100:A:G).")],
-    as_json: Json = False,
+    out: Out = Out(),
 ) -> None:
     """Which questions returned a person or a variant."""
     with scope(context).network() as network:
         answer = network.audit.who_saw(subject)
-    _show(answer, _SAW_COLUMNS, as_json=as_json)
+    out.frame(answer, columns=_SAW_COLUMNS, as_json=_asked)
 
 
-def _show(answer: pl.DataFrame, columns: Sequence[str], *, as_json: bool) -> None:
-    """Print entries; in JSON a question is the object it was asked as."""
-    if as_json:
-        rows = answer.iter_rows(named=True)
-        render.json_lines({**row, "question": json.loads(row["question"])} for row in rows)
-    else:
-        render.frame(answer, as_json=False, columns=columns)
+def _asked(answer: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield entries as JSON has them: a question is the object it was asked as."""
+    for row in answer.iter_rows(named=True):
+        yield {**row, "question": json.loads(row["question"])}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.render import Out
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UsageError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Since = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Earliest start date, inclusive.")
 ]
@@ -29,6 +29,7 @@ Frequency = Annotated[str | None, typer.Option("--maf", help="Minor allele frequ
 
 
 @app.command()
+@render.answers
 def domain(
     context: typer.Context,
     concept: Annotated[int, typer.Argument(help="An OMOP concept id.")],
@@ -38,7 +39,7 @@ def domain(
     no_descendants: Annotated[
         bool, typer.Option("--no-descendants", help="The concept itself only.")
     ] = False,
-    as_json: Json = False,
+    out: Out = Out(),
 ) -> None:
     """Rows of a concept and its descendants."""
     with scope(context).network() as network:
@@ -49,73 +50,72 @@ def domain(
             until=_day(until),
             descendants=not no_descendants,
         )
-    render.frame(answer, as_json=as_json)
+    out.frame(answer)
 
 
 @app.command()
-def person(
-    context: typer.Context, person: Person, table: Table = None, as_json: Json = False
-) -> None:
+@render.answers
+def person(context: typer.Context, person: Person, table: Table = None, out: Out = Out()) -> None:
     """A person's whole clinical record, table by table."""
+    out.needs_folder()
     with scope(context).network() as network:
         record = network.person(person, table=table)
-    for name, rows in record.items():
-        render.frame(rows, as_json=as_json, title=name)
+    out.frames(record)
 
 
 @app.command()
+@render.answers
 def variant(
     context: typer.Context,
     variant: Annotated[str, typer.Argument(help="CHROM:POS:REF:ALT, as 9:22098574:A:G.")],
     genotype: Annotated[
         list[str] | None, typer.Option(help="0, 1, 2, missing or not_assayed; default 1 and 2.")
     ] = None,
-    as_json: Json = False,
+    out: Out = Out(),
 ) -> None:
     """Persons by genotype of a variant."""
     with scope(context).network() as network:
         answer = network.variant(variant, genotype=genotype)
-    _genotypes(answer, as_json=as_json)
+    out.frame(answer, as_json=_genotypes)
 
 
 @app.command("person-variants")
+@render.answers
 def person_variants(
     context: typer.Context,
     person: Person,
     region: Annotated[str | None, typer.Argument(help="CHROM[:START-END], 1-based.")] = None,
     maf: Frequency = None,
-    as_json: Json = False,
+    out: Out = Out(),
 ) -> None:
     """A person's non-reference genotypes."""
     with scope(context).network() as network:
         answer = network.person_variants(person, region, maf=None if maf is None else _range(maf))
-    _genotypes(answer, as_json=as_json)
+    out.frame(answer, as_json=_genotypes)
 
 
 @app.command()
+@render.answers
 def maf(
     context: typer.Context,
     frequencies: Annotated[str, typer.Argument(metavar="LO-HI", help="Closed range, 0 to 0.5.")],
     region: Annotated[str | None, typer.Option(help="CHROM[:START-END], 1-based.")] = None,
-    as_json: Json = False,
+    out: Out = Out(),
 ) -> None:
     """Alleles by minor allele frequency over the whole network."""
     low, high = _range(frequencies)
     with scope(context).network() as network:
         answer = network.maf(low, high, region=region)
-    render.frame(answer, as_json=as_json)
+    out.frame(answer)
 
 
-def _genotypes(answer: pl.DataFrame, *, as_json: bool) -> None:
-    """Print genotypes; in JSON 0, 1 and 2 are numbers."""
-    if not as_json:
-        render.table(answer)
-        return
+def _genotypes(answer: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return genotypes as JSON has them: 0, 1 and 2 are numbers."""
     rows: list[dict[str, Any]] = answer.to_dicts()
     for row in rows:
         if row["genotype"] in ("0", "1", "2"):
             row["genotype"] = int(row["genotype"])
-    render.json_lines(rows)
+    return rows
 
 
 def _day(moment: datetime | None) -> date | None:
