@@ -7,12 +7,14 @@
     │   ├── RegionError                          a genomic region or variant that cannot be parsed
     │   ├── UnknownConceptError                  a concept in no vocabulary slice and in no row
     │   ├── UnknownPersonError                   a person no batch has published
-    │   └── AmbiguousPersonError                 a bare person id that several sites hold
+    │   ├── AmbiguousPersonError                 a bare person id that several sites hold
+    │   └── JoinTokenError                       a join token that cannot be admitted
     ├── SiteError                       exit 3   the site folder
     │   ├── SiteExistsError                      init into a folder that already is a site
     │   ├── NotASiteError                        a command in a folder without precisionchain.toml
     │   ├── SiteLockedError                      another job holds the site's lock
     │   ├── KeyPermissionError                   a private key others could read
+    │   ├── NotAdmittedError                     the site is no member of its network yet
     │   └── ParameterMismatchError               settings differ from those on the ledger
     ├── InputError                      exit 4   a file handed to us
     │   ├── UnreadableFileError                  absent, truncated, wrong compression, not text
@@ -86,6 +88,10 @@ class AmbiguousPersonError(UsageError):
     """A bare person id that more than one site holds."""
 
 
+class JoinTokenError(UsageError):
+    """A join token that is damaged, of another network, or of a site that is known already."""
+
+
 class SiteError(PrecisionChainError):
     """The site folder is not as it must be."""
 
@@ -106,6 +112,10 @@ class SiteLockedError(SiteError):
 
 class KeyPermissionError(SiteError):
     """A private key that others than its owner could read."""
+
+
+class NotAdmittedError(SiteError):
+    """The site has not been admitted to its network yet."""
 
 
 class ParameterMismatchError(SiteError):
