@@ -22,8 +22,6 @@ It is therefore the same whatever library version made the frame and however its
 
 Little-endian; bits from the least significant. A null's value is 0, its text and list are empty.
 The order of rows and columns counts.
-
-Arrow buffers are read as numpy arrays and not with ``to_numpy``, which would import pandas.
 """
 
 from __future__ import annotations
@@ -38,6 +36,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from precisionchain.schemas.arrow_values import cut, known_rows, values_of
 from precisionchain.schemas.canonical import canonical_json
 
 _LABEL = b"precisionchain answer 1\x00"
@@ -76,7 +75,7 @@ def _arrow(column: pl.Series) -> Any:
 def _column(array: Any) -> Iterator[bytes]:
     if pa.types.is_dictionary(array.type):
         array = array.cast(pa.large_string())
-    kind, valid = _kind_of(array.type), _valid(array)
+    kind, valid = _kind_of(array.type), known_rows(array)
     yield bytes((kind,))
     yield from _sized(np.packbits(valid, bitorder="little").tobytes())
     if kind == _LIST:
@@ -90,7 +89,7 @@ def _column(array: Any) -> Iterator[bytes]:
     elif kind in (_TEXT, _OTHER):
         yield from _text(_as_text(array) if kind == _OTHER else array, valid)
     elif kind == _FLOAT:
-        floats = np.where(valid, _fixed(array).astype("<f8"), 0.0)
+        floats = np.where(valid, values_of(array).astype("<f8"), 0.0)
         floats[np.isnan(floats)] = np.nan
         yield from _sized(floats.tobytes())
     else:
@@ -119,53 +118,23 @@ def _kind_of(dtype: pa.DataType) -> int:
 # ------------------------------------------------------------------------------------ Arrow buffers
 
 
-def _valid(array: Any) -> NDArray[np.bool_]:
-    if pa.types.is_null(array.type):
-        return np.zeros(len(array), np.bool_)
-    bits = array.buffers()[0] if array.null_count else None
-    return np.ones(len(array), np.bool_) if bits is None else _bits(array, bits)
-
-
-def _bits(array: Any, buffer: Any) -> NDArray[np.bool_]:
-    end = array.offset + len(array)
-    octets: NDArray[np.uint8] = np.frombuffer(buffer, np.uint8)
-    bits = np.unpackbits(octets, count=end, bitorder="little")
-    return bits[array.offset :].astype(np.bool_)
-
-
 def _integers(array: Any) -> NDArray[np.int64]:
-    if pa.types.is_boolean(array.type):
-        return _bits(array, array.buffers()[1]).astype(np.int64)
-    values = _fixed(array).astype(np.int64)
+    values = values_of(array).astype(np.int64)
     if not pa.types.is_timestamp(array.type):
         return values
     unit = array.type.unit
     return values // 1_000 if unit == "ns" else values * _TICKS[unit]
 
 
-def _fixed(array: Any) -> NDArray[Any]:
-    letter = "f" if pa.types.is_floating(array.type) else "i"
-    if pa.types.is_unsigned_integer(array.type):
-        letter = "u"
-    return _cut(array, array.buffers()[1], f"<{letter}{array.type.bit_width // 8}", len(array))
-
-
 def _list_offsets(array: Any) -> NDArray[Any]:
     if pa.types.is_fixed_size_list(array.type):
         size: int = array.type.list_size
         return np.arange(len(array) + 1, dtype=np.int64) * size
-    return _cut(array, array.buffers()[1], "<i8", len(array) + 1)
-
-
-def _cut(array: Any, buffer: Any, dtype: str, length: int) -> NDArray[Any]:
-    if buffer is None or len(array) == 0:
-        return np.zeros(length, dtype)
-    values: NDArray[Any] = np.frombuffer(buffer, dtype)
-    return values[array.offset : array.offset + length]
+    return cut(array, array.buffers()[1], "<i8", len(array) + 1)
 
 
 def _text(array: Any, valid: NDArray[np.bool_]) -> Iterator[bytes]:
-    offsets = _cut(array, array.buffers()[1], "<i8", len(array) + 1)
+    offsets = cut(array, array.buffers()[1], "<i8", len(array) + 1)
     lengths = np.diff(offsets)
     yield from _sized(_int64(lengths, valid))
     buffer = array.buffers()[2]

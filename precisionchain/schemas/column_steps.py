@@ -22,16 +22,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
+from precisionchain.schemas.arrow_values import Bools, Column, column_of, known_rows, values_of
+
 Step = dict[str, Any]
 Ints = npt.NDArray[np.int64]
-Column: TypeAlias = "pa.Array[Any]"
 
 # The stubs describe compute functions by one overload a type; our columns are of any type.
 pc: Any = pyarrow.compute
@@ -129,7 +130,7 @@ def _shrink_constant(array: Column) -> tuple[Step, Column | None]:
     if array.null_count:
         return {}, array
     if pa.types.is_floating(array.type):
-        bits = array.to_numpy(zero_copy_only=False).view(f"i{array.type.bit_width // 8}")
+        bits = values_of(array).view(f"i{array.type.bit_width // 8}")
         if (bits == bits[0]).all():
             return {"k": "value", "v": int(bits[0])}, None
         return {}, array
@@ -156,7 +157,7 @@ def _shrink_strings(array: Column) -> tuple[Step, Column | None]:
     cost = small.nbytes + _text_bytes(encoded.dictionary, offset)
     if 2 * cost > _text_bytes(array, offset):
         return {}, array
-    indices = pa.array(small, mask=_mask(array))
+    indices = column_of(small, _mask(array))
     return {"k": "dict"}, pa.DictionaryArray.from_arrays(indices, encoded.dictionary)
 
 
@@ -172,9 +173,9 @@ def _shrink_numbered(array: Column) -> tuple[Step, Column | None] | None:
         return None
     numbered = pc.fill_null(plain, False)
     digits = pc.if_else(numbered, pc.utf8_slice_codeunits(array, len(prefix)), "0")
-    ints = digits.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    ints = values_of(digits.cast(pa.int64()))
     if other:
-        good = numbered.to_numpy(zero_copy_only=False)
+        good = values_of(numbered)
         ints = np.where(good, ints, ints[good].min())
     step, stored = _shrink_integers(ints, array, 64)
     if stored is None:
@@ -209,7 +210,7 @@ def _shrink_integers(ints: Ints, array: Column, width: int) -> tuple[Step, Colum
     small = narrow((filled - low) // scale, (high - low) // scale)
     if small is None or small.dtype.itemsize * 8 >= width:
         return {}, None
-    return {"k": "offset", "b": low, "s": scale}, pa.array(small, mask=mask)
+    return {"k": "offset", "b": low, "s": scale}, column_of(small, mask)
 
 
 def _shrink_ascending(ints: Ints) -> tuple[Step, Column | None]:
@@ -223,7 +224,7 @@ def _shrink_ascending(ints: Ints) -> tuple[Step, Column | None]:
     small = narrow(np.concatenate(([0], steps - low)), high - low)
     if small is None:
         return {}, None
-    return {"k": "delta", "v": int(ints[0]), "b": low}, pa.array(small)
+    return {"k": "delta", "v": int(ints[0]), "b": low}, column_of(small)
 
 
 def _integers(array: Column) -> tuple[Ints, int | None] | None:
@@ -269,12 +270,16 @@ def _minus(ints: Ints, base: Ints, factor: int, array: Column) -> Ints | None:
 
 def _filled(array: Column, value: Any) -> npt.NDArray[Any]:
     """Return a column's values, with ``value`` in null rows."""
-    whole = array.fill_null(value) if array.null_count else array
-    return whole.to_numpy(zero_copy_only=False)
+    values = values_of(array)
+    return (
+        np.where(known_rows(array), values, values.dtype.type(value))
+        if array.null_count
+        else values
+    )
 
 
-def _mask(array: Column) -> npt.NDArray[np.bool_] | None:
-    return array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+def _mask(array: Column) -> Bools | None:
+    return ~known_rows(array) if array.null_count else None
 
 
 def _text_bytes(array: Column, offset: int) -> int:
@@ -304,7 +309,7 @@ def _restore_value(left: _Remains) -> Column:
     if pa.types.is_floating(left.kind):
         width = left.kind.bit_width // 8
         floats = np.full(left.rows, value, f"i{width}").view(f"f{width}")
-        return cast("Column", pa.array(floats))
+        return column_of(floats)
     if left.kind == pa.binary():
         value = bytes.fromhex(value)
     return cast("Column", pa.repeat(cast("Any", pa.scalar(value, left.kind)), left.rows))
@@ -329,20 +334,18 @@ def _restore_dict(left: _Remains) -> Column:
 
 def _restore_number(left: _Remains) -> Column:
     ints, mask = _offset_integers(left.step, left.step["x"], left.stored)
-    digits = pa.array(ints, mask=mask).cast(left.kind)
+    digits = column_of(ints, mask).cast(left.kind)
     prefix, nothing = (pa.scalar(text, left.kind) for text in (left.step["p"], ""))
     named = pc.binary_join_element_wise(prefix, digits, nothing)
     if left.step["y"]:
         rows, texts = zip(*left.step["y"], strict=True)
         other = np.zeros(len(ints), np.bool_)
         other[list(rows)] = True
-        named = pc.replace_with_mask(named, pa.array(other), pa.array(texts, left.kind))
+        named = pc.replace_with_mask(named, column_of(other), pa.array(texts, left.kind))
     return cast("Column", named)
 
 
-def _offset_integers(
-    step: Step, kind: str, stored: Column | None
-) -> tuple[Ints, npt.NDArray[np.bool_] | None]:
+def _offset_integers(step: Step, kind: str, stored: Column | None) -> tuple[Ints, Bools | None]:
     if stored is None or not pa.types.is_integer(stored.type):
         raise ValueError("an integer column is absent")
     narrowed = _filled(stored, 0).astype(np.int64)
@@ -352,7 +355,7 @@ def _offset_integers(
     return np.int64(step["b"]) + np.int64(step["s"]) * narrowed, _mask(stored)
 
 
-def _typed(ints: Ints, mask: npt.NDArray[np.bool_] | None, left: _Remains) -> Column:
+def _typed(ints: Ints, mask: Bools | None, left: _Remains) -> Column:
     """Return integers as a column of their type, after adding what was subtracted."""
     kind = left.kind
     if left.base is not None:
@@ -362,8 +365,8 @@ def _typed(ints: Ints, mask: npt.NDArray[np.bool_] | None, left: _Remains) -> Co
         if exponent not in range(_MAX_DECIMALS + 1):
             raise ValueError("decimals")
         floats = (ints / 10**exponent).astype(f"f{kind.bit_width // 8}")
-        return cast("Column", pa.array(floats, mask=mask))
-    array = pa.array(ints, mask=mask)
+        return column_of(floats, mask)
+    array = column_of(ints, mask)
     return array.cast(pa.int32()).cast(kind) if kind == pa.date32() else array.cast(kind)
 
 

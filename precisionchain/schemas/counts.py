@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from precisionchain.schemas.arrow_values import column_of
 from precisionchain.schemas.calls import PAIR_DOSAGES, STATE_DOSAGES, Calls, PackedCalls
 
 Ints = npt.NDArray[np.int32]
@@ -94,7 +95,7 @@ def maf(ac: npt.ArrayLike, an: npt.ArrayLike) -> pa.DoubleArray:
 
 def _ratio(copies: npt.NDArray[Any], called: npt.NDArray[Any]) -> pa.DoubleArray:
     unknown = called == 0
-    ratios: Any = pa.array(copies / np.where(unknown, 1, called), pa.float64(), mask=unknown)
+    ratios: Any = column_of(copies / np.where(unknown, 1, called), unknown)
     return ratios  # type: ignore[no-any-return]
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
+from precisionchain.schemas.arrow_values import column_of, values_of
 from precisionchain.schemas.calls import Calls, PackedCalls, Rows
 from precisionchain.schemas.columns import shrink, to_body
 from precisionchain.schemas.genotypes import (
@@ -141,7 +142,7 @@ def pack_person_block(
     turned: TurnedCalls, persons: Places, said: dict[str, Any], level: int = LEVEL
 ) -> bytes:
     """Return the body of a person block from its calls, persons and metadata."""
-    columns: dict[str, Any] = {"person": pa.array(persons), "calls": to_binary(turned.codes)}
+    columns: dict[str, Any] = {"person": column_of(persons), "calls": to_binary(turned.codes)}
     for name in ("missing", "phased", "haploid"):
         bits = getattr(turned, name)
         if bits is not None:
@@ -175,7 +176,7 @@ def unpack_person_block(body: bytes) -> PersonBlock:
         return PersonBlock(
             chrom=text_of(said, "chrom"),
             person_set=text_of(said, "person_set"),
-            persons=persons.to_numpy(),
+            persons=values_of(persons.combine_chunks()),
             blocks=blocks,
             turned=turned,
         )
