@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from precisionchain.errors import LimitError, StreamExistsError
+from precisionchain.errors import StreamExistsError
 from precisionchain.ledger.base import Ledger, StreamState
+from precisionchain.ledger.batches import buckets_of
+from precisionchain.ledger.buckets import Router
 from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.streams import ACCESS, StreamName
 
-LAST_BUCKET = 999
+_FIRST = str(StreamName(ACCESS))
 _HEADER_BYTES = 256
 """About what frame and signature add to a body."""
 _UNBOUNDED = 2**63
@@ -36,8 +38,8 @@ class AccessStreams:
         self._ledger, self._code = ledger, code
         self._max_items = parameters.max_stream_items if parameters else _UNBOUNDED
         self._max_bytes = parameters.max_stream_bytes if parameters else _UNBOUNDED
-        self._name = ""
-        self._items_left = self._bytes_left = 0
+        self._router: Router | None = None
+        self._trusted = 0
 
     def place(self, body_bytes: int) -> str:
         """Return the stream for an entry whose body has so many bytes, created if need be.
@@ -47,33 +49,28 @@ class AccessStreams:
             LimitError: this site has used up its buckets.
         """
         size = body_bytes + _HEADER_BYTES
-        if self._items_left < 1 or self._bytes_left < size:
-            self._find_room(size)
-        self._items_left -= 1
-        self._bytes_left -= size
-        return self._name
-
-    def _find_room(self, size: int) -> None:
-        name, state = self._newest()
-        full = state.items and (
-            state.items >= self._max_items or state.stored_bytes + size > self._max_bytes
-        )
-        if full:
-            if name.bucket == LAST_BUCKET:
-                raise LimitError("the access log has no bucket left", where=f"stream {name}")
-            name, state = StreamName(ACCESS, name.bucket + 1, self._code), StreamState(0, 0)
+        name, new = self._routed(size)
+        if new:
+            trusted, self._trusted = self._trusted, 0  # until the bucket is there
             with suppress(StreamExistsError):  # another program of this site was first
-                self._ledger.create_stream(str(name))
-        self._name = str(name)
-        self._items_left = min(_TRUSTED_ENTRIES, self._max_items - state.items)
-        self._bytes_left = max(size, self._max_bytes - state.stored_bytes)
+                self._ledger.create_stream(name)
+            self._trusted = trusted
+        return name
 
-    def _newest(self) -> tuple[StreamName, StreamState]:
-        """This site's newest bucket, or the shared first."""
-        found = {StreamName(ACCESS): StreamState(0, 0)}
-        for text, state in self._ledger.streams().items():
-            name = StreamName.parse(text)
-            if name.family == ACCESS and name.code in ("", self._code):
-                found[name] = state
-        name = max(found, key=lambda stream: stream.bucket)
-        return name, found[name]
+    def _routed(self, size: int) -> tuple[str, bool]:
+        """Place an entry; the ledger is asked how full buckets are before the next is opened."""
+        if self._router is not None and self._trusted:
+            name, new = self._router.place(ACCESS, size)
+            if not new:
+                self._trusted -= 1
+                return name, False
+        states = self._ledger.streams()
+        there = {name: states[name] for name in buckets_of(self._ledger, ACCESS)}
+        self._trusted = _TRUSTED_ENTRIES - 1
+        self._router = Router(
+            there or {_FIRST: StreamState(0, 0)},  # which init makes, and nobody else
+            code=self._code,
+            max_items=self._max_items,
+            max_bytes=self._max_bytes,
+        )
+        return self._router.place(ACCESS, size)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from hashlib import sha256
 
 from precisionchain.ingest.publish import Publisher
-from precisionchain.ingest.route import Router
 from precisionchain.ledger.base import in_chunks, stored_size
 from precisionchain.ledger.batches import family_items
+from precisionchain.ledger.buckets import Router
 from precisionchain.ledger.signing import single_item
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.checkpoints import checkpoint_payloads

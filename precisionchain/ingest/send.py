@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from precisionchain.errors import StreamExistsError
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
-from precisionchain.ingest.route import Router
 from precisionchain.ledger.base import Ledger, in_chunks, stored_size
+from precisionchain.ledger.buckets import Router
 from precisionchain.schemas.items import SEAL_ORDINAL, Item
 from precisionchain.schemas.parameters import NetworkParameters
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -37,16 +38,21 @@ def streams_of(ledger: Ledger) -> Mapping[str, list[str]]:
     return families
 
 
+def buckets_of(ledger: Ledger, family: str) -> list[str]:
+    """Return a family's streams, in the order of creation."""
+    return [
+        name
+        for name in ledger.streams()
+        if name.startswith(family) and StreamName.parse(name).family == family
+    ]
+
+
 def family_items(
     ledger: Ledger, family: str, key: str | None = None, *, after: int = -1
 ) -> Iterator[LedgerItem]:
     """Yield the items of all buckets of a family in order of position."""
-    found = [
-        ledger_item
-        for stream in streams_of(ledger).get(family, [])
-        for ledger_item in ledger.items(stream, key, after=after)
-    ]
-    yield from sorted(found, key=lambda ledger_item: ledger_item.position)
+    buckets = [ledger.items(name, key, after=after) for name in buckets_of(ledger, family)]
+    yield from heapq.merge(*buckets, key=lambda found: found.position)
 
 
 def seals(ledger: Ledger, entitled: Entitled, *, after: int = -1) -> Iterator[Seal]:

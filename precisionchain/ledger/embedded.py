@@ -44,6 +44,7 @@ from precisionchain.ledger.blocks import (
 )
 from precisionchain.ledger.embedded_file import WAIT_SECONDS, ledger_errors
 from precisionchain.ledger.embedded_rows import KeyNames, Row, append_block, append_rows, rows_there
+from precisionchain.ledger.embedded_states import StreamStates
 from precisionchain.ledger.signing import Signer
 from precisionchain.schemas.items import Item, parse_item
 
@@ -125,19 +126,33 @@ class EmbeddedLedger:
 
     def streams(self) -> Mapping[str, StreamState]:
         """See ``Ledger.streams``."""
+        with self._reading() as connection:
+            self._learn_streams(connection)
+            return StreamStates(tuple(self._stream_numbers), self._states)
+
+    def _states(self, name: str | None) -> dict[str, StreamState]:
+        """Return how full streams are: the one, or all."""
+        chosen = "" if name is None else "WHERE streams.stream = :stream"
+        bound = {} if name is None else {"stream": self._stream_numbers[name]}
         newest = "SELECT max(position) FROM items WHERE stream = streams.stream"
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT name, coalesce(stream_items, 0), coalesce(stream_bytes, 0) FROM streams"
-                f" LEFT JOIN items ON position = ({newest}) ORDER BY streams.stream"
+                f" LEFT JOIN items ON position = ({newest}) {chosen} ORDER BY streams.stream",
+                bound,
             ).fetchall()
         return {name: StreamState(items, stored) for name, items, stored in rows}
 
+    def _learn_streams(self, connection: sqlite3.Connection) -> None:
+        """Remember streams made since; none is ever removed, and their numbers have no gaps."""
+        new = "SELECT name, stream FROM streams WHERE stream > ? ORDER BY stream"
+        self._stream_numbers.update(connection.execute(new, (len(self._stream_numbers),)))
+
     def _numbers(self, names: set[str]) -> dict[str, int]:
-        """Return the streams' numbers; streams are never removed, so they may be remembered."""
+        """Return the streams' numbers."""
         if not names <= self._stream_numbers.keys():
             with self._reading() as connection:
-                self._stream_numbers = dict(connection.execute("SELECT name, stream FROM streams"))
+                self._learn_streams(connection)
         for name in names:
             if name not in self._stream_numbers:
                 raise UnknownStreamError(f"no stream {name}", where=str(self.path))

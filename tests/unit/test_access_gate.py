@@ -11,9 +11,10 @@ import pytest
 from precisionchain.access.entries import Request, ResultPart, decode
 from precisionchain.access.evaluated import Evaluated, evaluated_value
 from precisionchain.access.gate import Gate
-from precisionchain.access.place import LAST_BUCKET, AccessStreams
+from precisionchain.access.place import AccessStreams
 from precisionchain.errors import CodecError, LedgerUnavailableError, LimitError, UsageError
 from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.buckets import LAST_BUCKET
 from precisionchain.ledger.signing import Signer, is_signed
 from tests.lib.audited_network import parameters
 from tests.lib.faulty_ledger import Fault, FaultyLedger

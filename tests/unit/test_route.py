@@ -7,9 +7,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precisionchain.ingest.route import Router
 from precisionchain.ingest.row_runs import row_runs
 from precisionchain.ledger.base import StreamState
+from precisionchain.ledger.buckets import Router
 from precisionchain.schemas.placement import person_buckets
 
 

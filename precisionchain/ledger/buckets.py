@@ -13,6 +13,8 @@ from precisionchain.errors import LimitError
 from precisionchain.ledger.base import StreamState
 from precisionchain.schemas.streams import StreamName
 
+LAST_BUCKET = 999
+
 
 @dataclass(slots=True)
 class _Bucket:
@@ -44,7 +46,7 @@ class Router:
         """Return the stream for an item of a size in bytes, and whether it is to be created.
 
         Raises:
-            LimitError: the family has used up its 999 buckets.
+            LimitError: the family has used up its buckets.
         """
         bucket = self._newest.get(family)
         new = bucket is None
@@ -53,8 +55,8 @@ class Router:
         elif bucket.items and (
             bucket.items + 1 > self._max_items or bucket.stored_bytes + size > self._max_bytes
         ):
-            if bucket.name.bucket == 999:
-                raise LimitError("the family has no bucket left", where=f"family {family}")
+            if bucket.name.bucket == LAST_BUCKET:
+                raise LimitError("the family has no bucket left", where=f"stream {bucket.name}")
             bucket = _Bucket(StreamName(family, bucket.name.bucket + 1, self._code), 0, 0)
             new = True
         self._newest[family] = bucket
