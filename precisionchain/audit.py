@@ -62,7 +62,7 @@ class Audit:
         return self._read("who-saw", asked, lambda search: search.who_saw(named[0]))
 
     def _user(self, text: str) -> str:
-        if self._opened.membership.user_key(text) is None:
+        if not self._opened.membership.has_user(text):
             raise UsageError("no user of that name")
         return text
 

@@ -65,12 +65,11 @@ class SiteFolder:
 class SiteConfig:
     """What ``precisionchain.toml`` says.
 
-    ``ledger`` is a URL (``embedded:ledger.sqlite``, relative to the folder); ``code`` the two
-    characters in the names of streams this site opens; ``user`` the default user.
+    ``ledger`` is a URL (``embedded:ledger.sqlite``, relative to the folder); ``user`` the default
+    user. Whether the site is a member, and under which code, only the ledger says.
     """
 
     site: str
-    code: str
     ledger: str
     user: str
 
@@ -96,7 +95,7 @@ def read_config(folder: SiteFolder) -> SiteConfig:
         raise SiteError(
             "the settings cannot be read",
             where=CONFIG_NAME,
-            hint="format, site, code, ledger, user",
+            hint="format, site, ledger, user",
         ) from error
 
 
@@ -111,10 +110,7 @@ def write_config(folder: SiteFolder, config: SiteConfig) -> None:
     lines = [
         "# A PrecisionChain site. Keys are in keys/; keep that folder private and backed up.",
         f"format = {FORMAT}",
-        *(
-            f"{name} = {_quoted(getattr(config, name))}"
-            for name in ("site", "code", "ledger", "user")
-        ),
+        *(f"{name} = {_quoted(getattr(config, name))}" for name in ("site", "ledger", "user")),
     ]
     temporary = folder.config.with_suffix(".partial")
     temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,14 +1,25 @@
-"""Founding: a new site folder, its keys, and the network on its ledger."""
+"""A new site folder with its keys: one that founds a network, or one that will join another's."""
 
 from __future__ import annotations
 
-import re
 import shutil
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from precisionchain.config import SiteConfig, SiteFolder, write_config
-from precisionchain.errors import SiteError, SiteExistsError, UsageError
-from precisionchain.ledger.opening import create_network
+from precisionchain.errors import (
+    JoinTokenError,
+    LedgerFormatError,
+    ParameterMismatchError,
+    SiteError,
+    SiteExistsError,
+    UsageError,
+)
+from precisionchain.ledger.admission import FIRST_CODE
+from precisionchain.ledger.membership import LiveMembership
+from precisionchain.ledger.opening import create_network, ledger_exists, open_ledger
+from precisionchain.ledger.records import NO_NETWORK, SITE_NAME, first_user_name
 from precisionchain.ledger.signing import generate_key
 from precisionchain.schemas.ancestors import default_ancestors, read_ancestors
 from precisionchain.schemas.founding import founding_streams
@@ -16,58 +27,66 @@ from precisionchain.schemas.genome import fold_build
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.parameters import NetworkParameters, new_nonce
 
-FIRST_CODE = "a0"
-"""The founder's two characters in names of streams it opens."""
-_SITE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}")
+DEFAULT_BUILD = "GRCh38"
 _UNATTRIBUTED = frozenset({"cost", "fact_relationship", "cohort", "cohort_attribute"})
 """Tables whose rows are about persons but name none by person_id: nobody could find them by person,
 audit them or withdraw them, so they are staged and never published."""
 
 
-def found(path: Path, *, site: str, build: str, ancestors: str | Path | None, ledger: str) -> None:
-    """Make a site folder: whole, or not at all.
+def make_site(
+    path: Path, *, site: str, build: str | None, ancestors: str | Path | None, ledger: str
+) -> bool:
+    """Make a site folder, whole or not at all; return whether it founded its network.
+
+    Where there is no ledger yet, the site founds a network on a new one. Where there is one, it
+    gets its keys and waits to be admitted.
 
     Args:
         path: the folder; it must not exist, or be empty.
         site: the site's name.
-        build: the network's reference build.
-        ancestors: CSV of chosen ancestors; None for the built-in list.
+        build: the network's reference build; None for the default, or for what the ledger says.
+        ancestors: CSV of chosen ancestors; None for the built-in list, or for what the ledger says.
         ledger: URL, relative to the folder.
 
     Raises:
         SiteExistsError: the folder is a site already.
         SiteError: the folder holds something else.
-        UsageError: a site name that cannot be.
+        UsageError: a site name that cannot be, or that is taken in the network.
+        ParameterMismatchError: build or ancestors are not those of the ledger.
     """
     folder = SiteFolder(path)
     if folder.config.exists():
         raise SiteExistsError(f"{path} is a site already")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise SiteError(f"{path} exists and is not an empty folder", hint="name a new one")
-    if not _SITE.fullmatch(site):
+    if not SITE_NAME.fullmatch(site):
         raise UsageError(
             f"{site!r} cannot name a site",
             hint="a letter, then at most 15 letters, digits or dashes",
         )
-    parameters = founding_parameters(build, ancestors)
     partial = SiteFolder(path.absolute().with_name(f".{path.absolute().name}.partial"))
     shutil.rmtree(partial.root, ignore_errors=True)
     try:
         partial.root.mkdir(parents=True)
-        _fill(partial, site, ledger, parameters)
+        joins = ledger_exists(ledger, partial.root)
+        if joins:
+            _require_joinable(ledger, partial.root, site, build, ancestors)
+            generate_key(partial.site_key)
+            generate_key(partial.user_key(first_user_name(site)))
+        else:
+            parameters = founding_parameters(build or DEFAULT_BUILD, ancestors)
+            _found(partial, site, ledger, parameters)
+        write_config(partial, SiteConfig(site, ledger, first_user_name(site)))
         partial.root.replace(path)
     finally:
         shutil.rmtree(partial.root, ignore_errors=True)
+    return not joins
 
 
 def founding_parameters(build: str, ancestors: str | Path | None) -> NetworkParameters:
     """Return the parameters of a new network, all but build and ancestors at their defaults."""
-    prefixes = [table.domain_prefix for table in TABLES.values() if table.domain_prefix]
-    chosen = (
-        default_ancestors(prefixes)
-        if ancestors is None
-        else read_ancestors(Path(ancestors), prefixes)
-    )
+    prefixes = _prefixes()
+    chosen = default_ancestors(prefixes) if ancestors is None else _ancestors(ancestors)
     published = {
         table.name: table.published_columns
         for table in TABLES.values()
@@ -80,8 +99,16 @@ def founding_parameters(build: str, ancestors: str | Path | None) -> NetworkPara
     )
 
 
-def _fill(folder: SiteFolder, site: str, ledger: str, parameters: NetworkParameters) -> None:
-    user = f"admin@{site}"
+def _prefixes() -> list[str]:
+    return [table.domain_prefix for table in TABLES.values() if table.domain_prefix]
+
+
+def _ancestors(path: str | Path) -> Mapping[str, tuple[int, ...]]:
+    return read_ancestors(Path(path), _prefixes())
+
+
+def _found(folder: SiteFolder, site: str, ledger: str, parameters: NetworkParameters) -> None:
+    user = first_user_name(site)
     create_network(
         ledger,
         parameters.body(),
@@ -93,4 +120,32 @@ def _fill(folder: SiteFolder, site: str, ledger: str, parameters: NetworkParamet
         streams=founding_streams(parameters),
         base=folder.root,
     )
-    write_config(folder, SiteConfig(site, FIRST_CODE, ledger, user))
+
+
+def _require_joinable(
+    ledger: str, base: Path, site: str, build: str | None, ancestors: str | Path | None
+) -> None:
+    """Check that a site of this name could join the network on a ledger.
+
+    Raises:
+        LedgerFormatError: the ledger holds no network.
+        ParameterMismatchError: build or ancestors are not those of the ledger.
+        JoinTokenError: the name is taken.
+    """
+    with closing(open_ledger(ledger, base=base)) as opened:
+        membership = LiveMembership(opened)
+        if membership.network == NO_NETWORK:
+            raise LedgerFormatError("the ledger holds no network to join", where=ledger)
+        parameters = NetworkParameters.from_body(membership.parameters_body)
+        if build is not None:
+            parameters.require(build=fold_build(build))
+        if ancestors is not None and dict(parameters.ancestors) != dict(_ancestors(ancestors)):
+            raise ParameterMismatchError(
+                "the chosen ancestors are not those on the ledger",
+                hint="leave --ancestors out: a joining site takes the network's",
+            )
+        if membership.is_taken(site):
+            raise JoinTokenError(
+                f"the name {site} is, or was, another site's in this network",
+                hint="choose another --site",
+            )

@@ -46,7 +46,7 @@ def connect(path: str | Path, *, user: str | None = None) -> Network:
         NotASiteError: the folder is no site.
         LedgerError: its ledger cannot be opened.
     """
-    return Network(OpenSite(Path(path)), user)
+    return Network(OpenSite(Path(path), user))
 
 
 class Network:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +13,17 @@ from precisionchain.access.gate import Gate
 from precisionchain.access.place import AccessStreams
 from precisionchain.config import SiteConfig, SiteFolder, read_config
 from precisionchain.errors import UsageError
+from precisionchain.ledger.admission import Registrar
 from precisionchain.ledger.batches import family_items
-from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.join_token import JoinToken
+from precisionchain.ledger.membership import LiveMembership
 from precisionchain.ledger.opening import open_ledger
-from precisionchain.ledger.signing import Signer, load_key
+from precisionchain.ledger.records import USER_NAME, Member, User, first_user_name
+from precisionchain.ledger.signing import Signer, generate_key, load_key
+from precisionchain.ledger.standing import require_role, site_now, user_now
 from precisionchain.replica.catalogue import Snapshot, read_snapshot
 from precisionchain.schemas.parameters import NetworkParameters
-from precisionchain.schemas.streams import BATCH, NETWORK
+from precisionchain.schemas.streams import BATCH
 
 if TYPE_CHECKING:
     from precisionchain.ingest.publish import Publisher
@@ -30,6 +36,7 @@ class OpenSite:
 
     Args:
         root: the site folder.
+        user: who acts; default: the site's own user.
 
     Raises:
         NotASiteError: the folder is no site.
@@ -37,12 +44,13 @@ class OpenSite:
         LedgerError: the ledger cannot be opened.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, user: str | None = None) -> None:
         self.folder = SiteFolder(root)
         self.config: SiteConfig = read_config(self.folder)
         self.signer: Signer = load_key(self.folder.site_key)
+        self.user = user or self.config.user
         self.ledger = open_ledger(self.config.ledger, signer=self.signer, base=root)
-        self.membership = Membership.fold(family_items(self.ledger, NETWORK))
+        self.membership = LiveMembership(self.ledger)
 
     @property
     def network(self) -> bytes:
@@ -65,36 +73,115 @@ class OpenSite:
             raise UsageError(f"key {publisher.hex()[:16]} belongs to no member of this network")
         return member.site
 
+    def member(self) -> Member:
+        """Return this site as the ledger knows it now.
+
+        Raises:
+            NotAdmittedError: it was never admitted.
+            AccessRefusedError: it was removed, or has expired.
+        """
+        return site_now(self.membership, self.signer.public_key, datetime.now(UTC))
+
+    def require(self, operation: str) -> None:
+        """Refuse what the acting user has no role for.
+
+        Raises:
+            NotAdmittedError, AccessRefusedError: the site, the user or the role is missing.
+            UnreadableFileError: the user's key is not in ``keys/``.
+        """
+        self.member()
+        key = self.user_signer(self.user).public_key
+        require_role(user_now(self.membership, self.user, key, datetime.now(UTC)), operation)
+
+    def registrar(self, operation: str) -> Registrar:
+        """Return this site as it writes who is a member or user, if the acting user may do so."""
+        self.require(operation)
+        return Registrar(self.ledger, self.membership, self.signer)
+
+    def join_token(self) -> JoinToken:
+        """Return the token an administrator admits this site by, whether it is admitted or not."""
+        site = self.config.site
+        user_key = self.user_signer(first_user_name(site)).public_key
+        return JoinToken.make(self.network, site, self.signer, user_key)
+
+    def full_name(self, user: str) -> str:
+        """Return a user's whole name; without ``@SITE`` it is one of this site."""
+        return user if "@" in user else f"{user}@{self.config.site}"
+
+    def add_user(
+        self,
+        name: str,
+        roles: Sequence[str],
+        *,
+        public_key: str | None = None,
+        expires: date | None = None,
+    ) -> User:
+        """Make a user of this site; see ``Site.add_user``.
+
+        A key left by an attempt that broke off is taken, not replaced.
+        """
+        registrar, name = self.registrar("user-add"), self.full_name(name)
+        registrar.refuse_user(name, roles, expires)
+        if public_key is None:
+            path = self.folder.user_key(name)
+            key = (load_key(path) if path.exists() else generate_key(path)).public_key
+        elif re.fullmatch("[0-9a-f]{64}", public_key):
+            key = bytes.fromhex(public_key)
+        else:
+            raise UsageError("that is no public key", hint="64 hex digits, Ed25519")
+        return registrar.add_user(name, key, roles, expires=expires)
+
     def publisher(self) -> Publisher:
-        """Return this site as it publishes."""
+        """Return this site as it publishes, if the acting user may do so."""
         from precisionchain.ingest.publish import Publisher
 
+        self.require("publish")
         return Publisher(
             self.ledger,
             self.network,
             self.parameters,
             self.signer,
-            self.config.code,
+            self.member().code,
             self.membership.is_entitled,
         )
 
     def gate(self, user: str | None = None) -> Gate:
         """Return the gate for a user of this site, whose key lies in ``keys/``."""
-        name = user or self.config.user
-        signer = load_key(self.folder.user_key(name))
-        streams = AccessStreams(self.ledger, code=self.config.code, parameters=self.parameters)
+        name, code = user or self.user, self.member().code
+        streams = AccessStreams(self.ledger, code=code, parameters=self.parameters)
         return Gate(
-            self.ledger, self.network, name, signer, streams=streams, membership=self.membership
+            self.ledger,
+            self.network,
+            name,
+            self.user_signer(name),
+            membership=self.membership,
+            streams=streams,
         )
+
+    def user_signer(self, name: str) -> Signer:
+        """Return a user's key.
+
+        Raises:
+            UsageError: that is no user's name.
+            UnreadableFileError: the key is not in ``keys/``, or damaged.
+        """
+        if not USER_NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is no user's name", hint="someone@SITE, as admin@A")
+        return load_key(self.folder.user_key(name))
 
     def snapshot(self) -> Snapshot:
         """Return the replica's newest generation."""
         return read_snapshot(self.folder.replica, self.network)
 
     def sync(self, progress: Callable[[str], None] | None = None) -> SyncReport:
-        """Bring the replica up to the ledger."""
+        """Bring the replica up to the ledger.
+
+        Raises:
+            NotAdmittedError, AccessRefusedError: this site is no member now.
+        """
         from precisionchain.replica.sync import sync
 
+        self.member()
         return sync(
             self.ledger,
             self.folder.replica,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from precisionchain.ingest.qc_settings import Mode
     from precisionchain.ingest.vcf_calls import HalfCall
     from precisionchain.ingest.vcf_run import FilterPolicy
+    from precisionchain.ledger.records import Member, User
     from precisionchain.opened import OpenSite
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
@@ -29,12 +31,14 @@ class Site:
 
     Args:
         path: the folder, made by ``Site.init`` or ``precisionchain init``.
+        user: who acts; default: the site's own user.
 
     Raises:
         NotASiteError: the folder is no site.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, user: str | None = None) -> None:
+        self.user = user
         self.folder = SiteFolder(Path(path))
         self.config: SiteConfig = read_config(self.folder)
         self.staging = Staging(self.folder.staging)
@@ -45,26 +49,30 @@ class Site:
         path: str | Path,
         *,
         site: str,
-        build: str = "GRCh38",
+        build: str | None = None,
         ancestors: str | Path | None = None,
         ledger: str = "embedded:ledger.sqlite",
     ) -> Site:
-        """Make a site folder with its keys, and the network on its ledger.
+        """Make a site folder with its keys; found a network, or prepare to join that of a ledger.
+
+        Where there is no ledger yet, the site founds a network on a new one. Where there is one,
+        hand ``join_token()`` to an administrator.
 
         Args:
             path: the folder; made when absent.
             site: the site's name, as in ``A:42``.
-            build: reference build of the network, ``GRCh37`` or ``GRCh38``.
+            build: reference build of a new network, ``GRCh37`` or ``GRCh38`` (default).
             ancestors: CSV of chosen ancestors (``domain,concept_id``); default: the built-in list.
             ledger: URL, relative to the folder.
 
         Raises:
             SiteExistsError: the folder is a site already.
             UsageError: a site name or build that cannot be.
+            ParameterMismatchError: build or ancestors are not those of the network to join.
         """
-        from precisionchain.founding import found
+        from precisionchain.founding import make_site
 
-        found(Path(path), site=site, build=build, ancestors=ancestors, ledger=ledger)
+        make_site(Path(path), site=site, build=build, ancestors=ancestors, ledger=ledger)
         return cls(path)
 
     # ---------------------------------------------------------------------------------- staging
@@ -170,6 +178,7 @@ class Site:
 
         rows = []
         with self._opened() as opened:
+            opened.require("publish")
             for run in self._publishable(source):
                 if run.kind != "omop":
                     continue
@@ -248,6 +257,8 @@ class Site:
             InputError: a file or header that cannot be taken.
             SealRefusedError: a rule keeps the batch from sealing.
         """
+        with self._opened() as opened:  # before the long work of staging
+            opened.require("publish")
         name = self.stage_omop(directory, vocabulary=vocabulary, source=source, progress=progress)
         staged = self.staging.read(name).source
         self.validate(source=staged, progress=progress)
@@ -278,6 +289,7 @@ class Site:
         from precisionchain.schemas.genome import fold_build
 
         with self._opened() as opened:  # before the long work of staging
+            opened.require("publish")
             opened.parameters.require(build=fold_build(build))
         name = self.stage_vcf(
             files,
@@ -312,6 +324,21 @@ class Site:
                 lambda: answer(self.staging, statement, self.config.site),
             )
 
+    def report(self, run: str | None = None, output: str | Path | None = None) -> Path:
+        """Write a staged run's page, by default the newest's into ``reports/``; return its path.
+
+        Raises:
+            SiteError: there is no such run, or the page cannot be written.
+        """
+        from precisionchain.ingest.page import run_named, write_report
+
+        chosen = run_named(self.staging, run)
+        target = None if output is None else Path(output)
+        with self._opened() as opened:
+            return write_report(
+                self.staging, chosen, opened.publisher(), site=self.config.site, output=target
+            )
+
     def sync(self, progress: Callable[[str], None] | None = None) -> SyncReport:
         """Bring the replica up to the ledger."""
         with self._opened() as opened:
@@ -322,13 +349,100 @@ class Site:
         with self._opened() as opened:
             return opened.verify(progress)
 
+    # ------------------------------------------------------------------------ members and users
+
+    def is_admitted(self) -> bool:
+        """Return whether the site is, or ever was, a member of its network."""
+        with self._opened() as opened:
+            return opened.membership.member(opened.signer.public_key) is not None
+
+    def join_token(self) -> str:
+        """Return the line an administrator admits this site by; it holds no secret."""
+        with self._opened() as opened:
+            return str(opened.join_token())
+
+    def admit(self, token: str, *, admin: bool = False, expires: date | None = None) -> Member:
+        """Admit the site that made a join token, with its first user.
+
+        Args:
+            token: the line that the joining site's ``join_token`` gave.
+            admin: whether it may admit and remove others.
+            expires: the last day (UTC) it is a member.
+
+        Raises:
+            JoinTokenError: damaged, of another network, or of a site, name or key in use.
+            AccessRefusedError: this site is no administrator, or the acting user has no such role.
+        """
+        from precisionchain.ledger.join_token import JoinToken
+
+        with self._opened() as opened:
+            registrar = opened.registrar("admit")
+            return registrar.admit(JoinToken.parse(token), admin=admin, expires=expires)
+
+    def revoke(self, site: str) -> Member:
+        """Remove a site and its users from here on; what it published before stays.
+
+        Raises:
+            UsageError: no member has this name.
+            AccessRefusedError: not an administrator, or the last one is meant.
+        """
+        with self._opened() as opened:
+            return opened.registrar("revoke").revoke(site)
+
+    def add_user(
+        self,
+        name: str,
+        roles: Sequence[str],
+        *,
+        public_key: str | None = None,
+        expires: date | None = None,
+    ) -> User:
+        """Make a user of this site, with a new key in ``keys/`` or the public key given.
+
+        Args:
+            name: ``someone`` or ``someone@SITE``.
+            roles: some of ``institution``, ``researcher``, ``auditor``, ``admin``.
+            public_key: 64 hex digits; the user keeps the private one elsewhere.
+            expires: the last day (UTC) the user may ask.
+
+        Raises:
+            UsageError: a name, role or key that cannot be, or that is taken.
+            AccessRefusedError: the acting user has not the role ``admin``.
+        """
+        with self._opened() as opened:
+            return opened.add_user(name, roles, public_key=public_key, expires=expires)
+
+    def revoke_user(self, name: str) -> User:
+        """Remove a user of this site from here on; the access log keeps what was asked before.
+
+        Raises:
+            UsageError: no user of this site has this name.
+            AccessRefusedError: not in the role ``admin``, or the last such user is meant.
+        """
+        with self._opened() as opened:
+            return opened.registrar("user-revoke").revoke_user(opened.full_name(name))
+
+    def members(self) -> pl.DataFrame:
+        """Return every site ever admitted; columns in ``docs/reference/frames.md``."""
+        from precisionchain.access.roster import members_frame
+
+        with self._opened() as opened:
+            return members_frame(opened.membership)
+
+    def users(self) -> pl.DataFrame:
+        """Return every user ever made; columns in ``docs/reference/frames.md``."""
+        from precisionchain.access.roster import users_frame
+
+        with self._opened() as opened:
+            return users_frame(opened.membership)
+
     # ---------------------------------------------------------------------------------- internal
 
     @contextmanager
     def _opened(self) -> Iterator[OpenSite]:
         from precisionchain.opened import OpenSite
 
-        opened = OpenSite(self.folder.root)
+        opened = OpenSite(self.folder.root, self.user)
         try:
             yield opened
         finally:

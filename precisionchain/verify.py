@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from precisionchain.access.log import AccessLog
 from precisionchain.errors import IntegrityError, PrecisionChainError
-from precisionchain.ledger.base import Finding, Ledger, LedgerItem
+from precisionchain.ledger.base import Finding, Ledger, LedgerItem, Writer
 from precisionchain.ledger.batches import (
     Entitled,
     Seal,
@@ -30,6 +30,7 @@ from precisionchain.ledger.batches import (
     streams_of,
 )
 from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.records import NETWORK_STREAM, Member, has_expired
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.history import require_same_history
 from precisionchain.schemas.items import Item, ItemClass
@@ -107,6 +108,7 @@ def verify(
     entitled, network = membership.is_entitled, membership.network
     steps: list[Callable[[], Check]] = [
         lambda: _bytes(ledger),
+        lambda: _writers(ledger, membership),
         lambda: _history(ledger, snapshot),
         lambda: _signatures(ledger, membership),
         lambda: _access(ledger, membership),
@@ -133,10 +135,38 @@ def _bytes(ledger: Ledger) -> Check:
     return check
 
 
+def _writers(ledger: Ledger, membership: Membership) -> Check:
+    """Check that each block was written by a site that was a member then, or by the founder.
+
+    The founder's blocks before the record that makes it a member are the network's beginning.
+    """
+    check = Check("writers")
+    founding = membership.member(membership.founder)
+    began = -1 if founding is None else founding.since
+    for writer in ledger.writers():
+        check.examined += 1
+        founds = writer.public_key == membership.founder and writer.position < began
+        if not founds and not _could_write(membership.member(writer.public_key), writer):
+            found = Finding(check.name, "written by a key that was no member's", block=writer.block)
+            check.findings.append(found)
+    return check
+
+
+def _could_write(member: Member | None, writer: Writer) -> bool:
+    """Whether a member's record stood before the block, and its removal not."""
+    if member is None or has_expired(member, writer.time):
+        return False
+    removed = member.until is not None and member.until <= writer.position
+    return member.since <= writer.position and not removed
+
+
 def _signatures(ledger: Ledger, membership: Membership) -> Check:
     """Check that every single item is signed by someone who could say it where it stands."""
     check = Check("signatures", len(membership.members()) + len(membership.users()) + 1)
     check.findings.extend(membership.findings)
+    for found in family_items(ledger, NETWORK):
+        if found.item.stream != NETWORK_STREAM:
+            check.find("a record in another stream than readers look at", found)
     for family in (BATCH, ACCESS):
         for found in family_items(ledger, family):
             if found.item.item_class is ItemClass.SINGLE:

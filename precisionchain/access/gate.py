@@ -4,6 +4,7 @@
 
     REQUEST entry, durable  ->  evaluate  ->  RESULT | REFUSED | FAILED entry, durable  ->  answer
 
+A question that the user has no role for is REFUSED without being evaluated (``schemas.roles``).
 Nothing is read before the request is on the ledger, and nothing is released before the result is.
 Whatever breaks off in between leaves a request without outcome, which readers of the log take as
 "may have seen".
@@ -45,7 +46,9 @@ from precisionchain.errors import (
 )
 from precisionchain.ledger.base import Ledger, in_chunks
 from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.records import User
 from precisionchain.ledger.signing import Signer, single_item
+from precisionchain.ledger.standing import require_role, user_now
 from precisionchain.schemas.items import Item, Payload
 
 T = TypeVar("T")
@@ -64,9 +67,9 @@ class Gate:
         network: the 32-byte network id.
         user: the user's registered name.
         signer: the user's own key, never the site's.
+        membership: the user must be registered in it with this key, because readers of the log
+            ignore entries of anybody else; it says the user's roles.
         streams: where the next entry goes; None means bucket 1, however full.
-        membership: where given, the user must be registered in it with this key, because readers
-            of the log ignore entries of anybody else.
         purpose: what the user asks for, unless a question says otherwise.
         clock: the current time, with zone.
         pauses: seconds before each repetition of an unanswered write.
@@ -82,20 +85,16 @@ class Gate:
         user: str,
         signer: Signer,
         *,
+        membership: Membership,
         streams: AccessStreams | None = None,
-        membership: Membership | None = None,
         purpose: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pauses: Sequence[float] = PAUSES,
     ) -> None:
-        if membership is not None and membership.user_key(user) != signer.public_key:
-            raise AccessRefusedError(
-                f"{user} is not registered in this network with this key",
-                hint="questions are asked with a key that the user's site has registered",
-            )
         self._ledger, self._network, self._user, self._signer = ledger, network, user, signer
-        self._streams = streams or AccessStreams(ledger)
+        self._membership, self._streams = membership, streams or AccessStreams(ledger)
         self._purpose, self._clock, self._pauses = purpose, clock, pauses
+        self._registered()
 
     def ask(
         self,
@@ -120,11 +119,13 @@ class Gate:
 
         Raises:
             LedgerUnavailableError: an entry could not be written; there is no answer.
+            AccessRefusedError: the user is one no longer, or has no role for the operation.
             UsageError: an unknown kind of data; and whatever ``evaluate`` raises, after it is
                 logged as refused (`AccessRefusedError`, `UsageError`) or failed.
         """
         if not set(data.split("+")) <= DATA_KINDS:
             raise UsageError(f"{data!r} is no kind of data", hint=", ".join(sorted(DATA_KINDS)))
+        user = self._registered()
         request = Request(
             new_question_id(),
             self._user,
@@ -138,6 +139,7 @@ class Gate:
         )
         self._log_request(request)
         try:
+            require_role(user, operation)
             evaluated = evaluate()
             result = encode_outcome(self._result_of(request, evaluated))
         except (AccessRefusedError, UsageError) as error:
@@ -149,6 +151,9 @@ class Gate:
             raise
         self._log_outcome(request.question_id, result)
         return evaluated.value
+
+    def _registered(self) -> User:
+        return user_now(self._membership, self._user, self._signer.public_key, self._clock())
 
     def _result_of(self, request: Request, evaluated: Evaluated[T]) -> Result:
         digest = evaluated.digest

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,13 +33,17 @@ from precisionchain.access.entries import (
 )
 from precisionchain.errors import CodecError, IntegrityError
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
-from precisionchain.ledger.batches import family_items, streams_of
+from precisionchain.ledger.batches import streams_of
 from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.records import NETWORK_STREAM, User
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.items import ItemClass
-from precisionchain.schemas.streams import ACCESS, NETWORK
+from precisionchain.schemas.roles import may
+from precisionchain.schemas.streams import ACCESS
 
 ANSWERED, REFUSED, FAILED, MAY_HAVE_SEEN = "answered", "refused", "failed", "may have seen"
+NOT_PERMITTED = "not permitted"
+"""Answered past the gate: the user had no role for the operation where the result stands."""
 
 ENTRY_COLUMNS: dict[str, Any] = {
     "entry": pl.Int64,
@@ -69,6 +73,7 @@ class Question:
 
     ``site`` is the user's; ``entry`` and ``time`` say where the request stands, ``outcome_entry``
     and ``outcome_time`` the last item of the outcome, None where there is no complete one.
+    ``permitted`` is whether the user had the role for it.
     """
 
     entry: int
@@ -78,13 +83,14 @@ class Question:
     outcome: Outcome | None = None
     outcome_entry: int | None = None
     outcome_time: datetime | None = None
+    permitted: bool = True
 
     @property
     def status(self) -> str:
         """Answered, refused or failed; without an outcome the user may have seen the answer."""
         match self.outcome:
             case Result():
-                return ANSWERED
+                return ANSWERED if self.permitted else NOT_PERMITTED
             case Refused():
                 return REFUSED
             case Failed():
@@ -169,12 +175,14 @@ class AccessLog:
                 findings.append(Finding("access", error.message, stream, found.position))
                 continue
             if question is not None:
+                if not question.permitted:
+                    findings.append(_past_the_gate(question, found))
                 yield question
         for unresolved in waiting.values():
             yield unresolved.question
 
     def _newest_membership(self) -> Membership:
-        newest = Membership.fold(family_items(self._ledger, NETWORK))
+        newest = Membership.fold(self._ledger.items(NETWORK_STREAM))
         if newest.network != self._membership.network:
             raise IntegrityError(
                 "the ledger is of another network than it was", hint="run `precisionchain verify`"
@@ -191,34 +199,32 @@ class AccessLog:
         stored = decode(item)
         name = (item.publisher, stored.question_id)
         if isinstance(stored, Request):
-            site = self._judged(found, stored, stored.user, request_batch(stored.question_id))
-            waiting[name] = _Open(Question(found.position, found.time, site, stored))
+            asking = self._judged(found, stored, stored.user, request_batch(stored.question_id))
+            waiting[name] = _Open(Question(found.position, found.time, asking.site, stored))
             return None
         if name not in waiting:
             raise CodecError("an outcome of a question that was not asked, or has its outcome")
         asked = waiting[name]
         part = stored.part if isinstance(stored, ResultPart) else 0
         batch = outcome_batch(stored.question_id, part)
-        self._judged(found, stored, asked.question.request.user, batch)
+        user = self._judged(found, stored, asked.question.request.user, batch)
         outcome = _completed(asked, stored)
         if outcome is None:
             return None
         del waiting[name]
-        before = asked.question
-        return Question(
-            before.entry,
-            before.time,
-            before.site,
-            before.request,
-            outcome,
-            found.position,
-            found.time,
+        return replace(
+            asked.question,
+            outcome=outcome,
+            outcome_entry=found.position,
+            outcome_time=found.time,
+            permitted=not isinstance(outcome, Result)
+            or may(asked.question.request.operation, user.roles),
         )
 
-    def _judged(self, found: LedgerItem, stored: Stored, user: str, batch: bytes) -> str:
-        """Return the site of the user an entry names, whose signature it must be."""
+    def _judged(self, found: LedgerItem, stored: Stored, user: str, batch: bytes) -> User:
+        """Return the user an entry names, whose signature it must be."""
         item = found.item
-        registered = self._membership.user(item.publisher, found.position)
+        registered = self._membership.user_at(found)
         if registered is None or registered.name != user:
             raise CodecError("an entry by a key that is not registered for the user it names")
         if item.item_class is not ItemClass.SINGLE or not self._membership.is_entitled(found):
@@ -227,7 +233,7 @@ class AccessLog:
             raise CodecError("an entry whose batch id does not follow from its question")
         if set(item.keys) != {user_key(user), question_key(stored.question_id)}:
             raise CodecError("an entry under keys of another user or question")
-        return registered.site
+        return registered
 
     def _in_order(self) -> Iterator[LedgerItem]:
         """Yield the items of all buckets by position, up to the head as it is now.
@@ -241,6 +247,12 @@ class AccessLog:
             if found.position > last:
                 return
             yield found
+
+
+def _past_the_gate(question: Question, found: LedgerItem) -> Finding:
+    request = question.request
+    message = f"{request.user} had no role for {request.operation[:32]!r}, and it was answered"
+    return Finding("access", message, found.item.stream, found.position)
 
 
 def _utc(time: datetime) -> datetime:

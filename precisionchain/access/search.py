@@ -16,12 +16,13 @@ import polars as pl
 
 from precisionchain.access import postings
 from precisionchain.access.entries import Request, Result
-from precisionchain.access.log import ANSWERED, MAY_HAVE_SEEN, AccessLog, Question
+from precisionchain.access.log import ANSWERED, MAY_HAVE_SEEN, NOT_PERMITTED, AccessLog, Question
 from precisionchain.errors import UsageError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.membership import Membership
 from precisionchain.schemas.variant import Variant
 
+_SEEN = (ANSWERED, NOT_PERMITTED, MAY_HAVE_SEEN)
 RETURNED, CONTRIBUTED = "returned", "contributed"
 _PERSON = re.compile(r"(?P<site>[^:\s]+):(?P<person_id>-?[0-9]{1,19})", re.ASCII)
 
@@ -100,7 +101,7 @@ class AuditSearch:
         rows = [
             (*_asked(question), *_shown(question))
             for question in self._log.questions()
-            if question.request.user == user and question.status in (ANSWERED, MAY_HAVE_SEEN)
+            if question.request.user == user and question.status in _SEEN
         ]
         return pl.DataFrame(rows, schema=SEEN_BY_COLUMNS, orient="row").sort("entry")
 

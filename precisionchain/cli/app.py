@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from precisionchain import __version__
-from precisionchain.cli import audit, ingest, query, render
+from precisionchain.cli import audit, ingest, members, query, render
 from precisionchain.cli.progress import StderrProgress
 from precisionchain.cli.scope import Scope, scope
 from precisionchain.errors import IntegrityError, PrecisionChainError
@@ -42,13 +42,17 @@ def root(
     directory: Annotated[
         Path, typer.Option("-C", "--directory", help="The site folder.", show_default="here")
     ] = Path(),
+    user: Annotated[
+        str | None,
+        typer.Option("--user", help="Who acts, as alice@A.", show_default="the site's own user"),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     _version_flag: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """OMOP tables and VCF genotypes on append-only, audited streams."""
-    context.obj = Scope(directory, StderrProgress(quiet=quiet))
+    context.obj = Scope(directory, StderrProgress(quiet=quiet), user)
 
 
 @app.command()
@@ -56,21 +60,37 @@ def init(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="The folder to make a site of.")],
     site: Annotated[str, typer.Option(help="The site's name, as in `A:42`.")],
-    build: Annotated[str, typer.Option(help="Reference build: GRCh37 or GRCh38.")] = "GRCh38",
+    build: Annotated[
+        str | None,
+        typer.Option(
+            help="Reference build of a new network: GRCh37 or GRCh38.", show_default="GRCh38"
+        ),
+    ] = None,
     ancestors: Annotated[
         Path | None, typer.Option(help="CSV of chosen ancestors: domain,concept_id.")
     ] = None,
     ledger: Annotated[
         str, typer.Option(help="The ledger, relative to the folder.")
     ] = "embedded:ledger.sqlite",
+    as_json: Json = False,
 ) -> None:
-    """Make a site: its folder, its keys, and the network on its ledger."""
+    """Make a site: its folder and keys; found a network, or get ready to join a ledger's.
+
+    Where there is no ledger yet, a network is founded on a new one. Where there is one, the join
+    token is printed: an administrator admits the site by it.
+    """
     from precisionchain.site import Site
 
     made = Site.init(folder, site=site, build=build, ancestors=ancestors, ledger=ledger)
-    scope(context).progress.step(f"site {made.config.site} in {folder}, ledger {ledger}")
+    says = scope(context).progress.step
+    if made.is_admitted():
+        says(f"site {made.config.site} in {folder}, and a new network on ledger {ledger}")
+    else:
+        says(f"site {made.config.site} in {folder}, to join the network on ledger {ledger}")
+        members.show_token(made.join_token(), as_json=as_json)
 
 
+members.register(app)
 ingest.register(app)
 
 

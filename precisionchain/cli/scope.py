@@ -1,4 +1,4 @@
-"""What every command shares: the site folder meant, and where progress goes."""
+"""What every command shares: the site folder meant, who acts, and where progress goes."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The folder given with -C, and progress on stderr."""
+    """The folder given with -C, progress on stderr, and who acts."""
 
     directory: Path
     progress: StderrProgress
+    user: str | None = None
 
     def site(self) -> Site:
         """Open the site folder for work."""
         from precisionchain.site import Site
 
-        return Site(self.directory)
+        return Site(self.directory, user=self.user)
 
     def network(self) -> Network:
         """Open the network for questions."""
         from precisionchain.network import connect
 
-        return connect(self.directory)
+        return connect(self.directory, user=self.user)
 
 
 def scope(context: typer.Context) -> Scope:

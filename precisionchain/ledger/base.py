@@ -118,6 +118,16 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """Who wrote a block: ``public_key``, at ``time``, after the item at ``position``."""
+
+    block: int
+    position: int
+    time: datetime
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing wrong with a ledger, located as closely as the bytes allow.
 
@@ -210,6 +220,10 @@ class Ledger(Protocol):
 
     def extends(self, head: Head) -> bool:
         """Return whether this ledger's history still contains a head that was once returned."""
+        ...
+
+    def writers(self) -> Iterator[Writer]:
+        """Yield who wrote each final block, in order; a ledger without signed blocks none."""
         ...
 
     def findings(self) -> Iterator[Finding]:

@@ -34,6 +34,7 @@ from precisionchain.ledger.base import (
     Prepared,
     Receipt,
     StreamState,
+    Writer,
     checked_items,
     checked_name,
 )
@@ -316,6 +317,21 @@ class EmbeddedLedger:
                 "SELECT last, block, digest FROM blocks WHERE block = ?", (head.block,)
             ).fetchone()
         return bool(row) and Head(*row) == head
+
+    def writers(self) -> Iterator[Writer]:
+        """See ``Ledger.writers``."""
+        after, position, rows = -1, -1, 4096
+        query = (
+            "SELECT block, last, time, writer FROM blocks WHERE block > ? ORDER BY block LIMIT ?"
+        )
+        while True:
+            with self._reading() as connection:
+                found = connection.execute(query, (after, rows)).fetchall()
+            for block, last, taken, public_key in found:
+                yield Writer(block, position, from_microseconds(taken), public_key)
+                after, position = block, last
+            if len(found) < rows:
+                return
 
     def findings(self) -> Iterator[Finding]:
         """See ``Ledger.findings``; reads through a connection of its own."""

@@ -10,13 +10,19 @@ from pathlib import Path
 from precisionchain.errors import LedgerError, LedgerUnavailableError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.embedded import EmbeddedLedger
-from precisionchain.ledger.membership import NO_NETWORK, Member, Membership, User, network_id
+from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.new_file import place_new
-from precisionchain.ledger.signing import Signer, json_payload, single_item
-from precisionchain.schemas.items import Item
-from precisionchain.schemas.streams import NETWORK, StreamName
-
-NETWORK_STREAM = str(StreamName(NETWORK))
+from precisionchain.ledger.records import (
+    NETWORK_STREAM,
+    Member,
+    User,
+    member_item,
+    network_id,
+    parameters_item,
+    user_item,
+)
+from precisionchain.ledger.signing import Signer
+from precisionchain.schemas.roles import ROLES
 
 
 def open_ledger(url: str, signer: Signer | None = None, base: Path | None = None) -> Ledger:
@@ -71,14 +77,14 @@ def create_network(
         partial.unlink(missing_ok=True)
         with closing(EmbeddedLedger.create(partial, signer)) as ledger:
             ledger.create_streams(streams)
-            parameters = _network_item("parameters", (), parameters_body, signer, NO_NETWORK)
+            parameters = parameters_item(parameters_body, signer)
             network = network_id(parameters)
             founder = Member(site, code, signer.public_key, admin=True)
-            first = User(user, site, user_key, roles=("admin",))
+            first = User(user, site, user_key, ROLES)
             for item in (
                 parameters,
-                _network_item("member", (f"member:{site}",), founder.body(), signer, network),
-                _network_item("user", (f"user:{user}",), first.body(), signer, network),
+                member_item(founder, signer, network),
+                user_item(first, signer, network),
             ):
                 ledger.publish(ledger.prepare([item]))
             for finding in Membership.fold(ledger.items(NETWORK_STREAM)).findings:
@@ -95,11 +101,13 @@ def create_network(
     return network
 
 
-def _network_item(
-    kind: str, keys: tuple[str, ...], body: bytes, signer: Signer, network: bytes
-) -> Item:
-    payload = json_payload(kind, body)
-    return single_item(NETWORK_STREAM, keys, payload, signer=signer, network=network)
+def ledger_exists(url: str, base: Path | None = None) -> bool:
+    """Return whether there is a ledger at a URL, or something else that keeps one from being made.
+
+    Raises:
+        LedgerError: a URL of another kind.
+    """
+    return embedded_path(url, base).exists()
 
 
 def embedded_path(url: str, base: Path | None = None) -> Path:

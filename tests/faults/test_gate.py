@@ -35,6 +35,7 @@ from precisionchain.errors import (
 from precisionchain.ledger.base import Ledger, Prepared, Receipt
 from precisionchain.ledger.embedded import EmbeddedLedger
 from precisionchain.ledger.signing import Signer
+from tests.lib.audited_network import KnownUser
 from tests.lib.faulty_ledger import Fault, FaultyLedger
 from tests.lib.memory_ledger import MemoryLedger
 
@@ -71,7 +72,8 @@ def kinds(ledger: Ledger) -> list[str]:
 
 
 def gate_on(ledger: Ledger) -> Gate:
-    return Gate(ledger, NETWORK, "ada", USER, pauses=NO_PAUSE)
+    known = KnownUser("ada", USER.public_key)
+    return Gate(ledger, NETWORK, "ada", USER, membership=known, pauses=NO_PAUSE)
 
 
 def ask(gate: Gate, evaluate: Callable[[], Evaluated[str]]) -> str:
@@ -289,9 +291,12 @@ ASKING = """
     from precisionchain.access.gate import Gate
     from precisionchain.ledger.embedded import EmbeddedLedger
     from precisionchain.ledger.signing import Signer
+    from tests.lib.audited_network import KnownUser
 
     ledger = EmbeddedLedger(Path(sys.argv[1]), Signer(bytes([2]) * 32))
-    gate = Gate(ledger, bytes(range(32)), "ada", Signer(bytes([1]) * 32))
+    user = Signer(bytes([1]) * 32)
+    known = KnownUser("ada", user.public_key)
+    gate = Gate(ledger, bytes(range(32)), "ada", user, membership=known)
 
     def evaluate():
         {death}

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from hashlib import sha256
 
 from precisionchain.access.gate import Gate
 from precisionchain.access.place import AccessStreams
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import family_items
-from precisionchain.ledger.membership import (
-    NO_NETWORK,
+from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.records import (
     Member,
-    Membership,
     User,
+    member_item,
     network_id,
-    revocation_body,
+    parameters_item,
+    revocation_item,
+    user_item,
 )
-from precisionchain.ledger.signing import Signer, json_payload, single_item
+from precisionchain.ledger.signing import Signer
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.parameters import NetworkParameters
+from precisionchain.schemas.roles import ROLES
 from precisionchain.schemas.streams import NETWORK
 from tests.lib.memory_ledger import MemoryLedger
+
+
+class KnownUser(Membership):
+    """Knows one user, with every role unless said otherwise, and whatever the ledger says."""
+
+    def __init__(self, name: str, public_key: bytes, roles: tuple[str, ...] = ROLES) -> None:
+        super().__init__()
+        self._known = User(name, name.partition("@")[2], public_key, roles)
+
+    def current_user(self, name: str, _now: datetime) -> User | None:
+        return self._known if name == self._known.name else None
 
 
 def parameters(*, items: int = 100_000, stored_bytes: int = 2**32) -> NetworkParameters:
@@ -41,39 +56,47 @@ class AuditedNetwork:
         self.ledger = ledger or MemoryLedger()
         self.parameters = parameters(items=stream_items)
         self.ledger.create_streams(["NETWORK_1", "BATCH_1", "ACCESS_1"])
-        first = self._record("parameters", self.parameters.body(), "A", NO_NETWORK)
+        first = parameters_item(self.parameters.body(), key("A"))
         self.network = network_id(first)
+        self.publish(first)
         for site in ("A", "B"):
-            body = Member(site, 2 * site.lower(), key(site).public_key, admin=site == "A").body()
-            self._record("member", body, "A", self.network)
+            member = Member(site, 2 * site.lower(), key(site).public_key, admin=site == "A")
+            self.publish(member_item(member, key("A"), self.network))
 
-    def add_user(self, name: str) -> None:
+    def add_user(
+        self, name: str, roles: tuple[str, ...] = ROLES, expires: date | None = None
+    ) -> None:
         """Register ``someone@SITE`` by the user's site."""
         site = name.partition("@")[2]
-        self._record("user", User(name, site, key(name).public_key, ()).body(), site, self.network)
+        user = User(name, site, key(name).public_key, roles, expires)
+        self.publish(user_item(user, key(site), self.network))
 
     def remove_user(self, name: str) -> None:
         """Revoke a user's key by the user's site."""
-        body = revocation_body(key(name).public_key)
-        self._record("revocation", body, name.partition("@")[2], self.network)
+        by = key(name.partition("@")[2])
+        self.publish(revocation_item(key(name).public_key, by, self.network))
+
+    def remove_site(self, name: str) -> None:
+        """Revoke a site's key by the founder."""
+        self.publish(revocation_item(key(name).public_key, key("A"), self.network))
 
     def membership(self) -> Membership:
         """The membership as the ledger now says."""
         return Membership.fold(family_items(self.ledger, NETWORK))
 
     def gate(self, user: str, ledger: Ledger | None = None) -> Gate:
-        """A gate for a user, registered or not, perhaps on a ledger that fails."""
+        """A gate that takes a user for one with every role, perhaps on a ledger that fails."""
         ledger = ledger or self.ledger
         code = 2 * user.partition("@")[2].lower()
         streams = AccessStreams(ledger, code=code, parameters=self.parameters)
-        return Gate(ledger, self.network, user, key(user), streams=streams, pauses=())
-
-    def _record(self, kind: str, body: bytes, site: str, network: bytes) -> Item:
-        item = single_item(
-            "NETWORK_1", (f"{kind}:x",), json_payload(kind, body), signer=key(site), network=network
+        known = KnownUser(user, key(user).public_key)
+        return Gate(
+            ledger, self.network, user, key(user), membership=known, streams=streams, pauses=()
         )
+
+    def publish(self, item: Item) -> None:
+        """Put an item on the ledger."""
         self.ledger.publish(self.ledger.prepare([item]))
-        return item
 
 
 def key(name: str) -> Signer:

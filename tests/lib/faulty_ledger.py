@@ -16,6 +16,7 @@ from precisionchain.ledger.base import (
     Prepared,
     Receipt,
     StreamState,
+    Writer,
 )
 from precisionchain.schemas.items import Item
 
@@ -89,6 +90,9 @@ class FaultyLedger:
 
     def extends(self, head: Head) -> bool:
         return self.inner.extends(head)
+
+    def writers(self) -> Iterator[Writer]:
+        return self.inner.writers()
 
     def findings(self) -> Iterator[Finding]:
         return self.inner.findings()

@@ -23,6 +23,7 @@ from precisionchain.ledger.base import (
     Prepared,
     Receipt,
     StreamState,
+    Writer,
     checked_items,
     checked_name,
 )
@@ -135,6 +136,9 @@ class MemoryLedger:
     def extends(self, head: Head) -> bool:
         self._require_open()
         return head in self._heads
+
+    def writers(self) -> Iterator[Writer]:
+        return iter(())
 
     def findings(self) -> Iterator[Finding]:
         self._require_open()

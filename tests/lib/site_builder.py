@@ -21,13 +21,21 @@ from precisionchain.config import SiteConfig, SiteFolder, write_config
 from precisionchain.founding import founding_parameters
 from precisionchain.ingest.report import Ingested
 from precisionchain.ledger.base import Ledger
-from precisionchain.ledger.membership import NO_NETWORK, Member, User, network_id
-from precisionchain.ledger.signing import Signer, generate_key, json_payload, single_item
+from precisionchain.ledger.records import (
+    NO_NETWORK,
+    Member,
+    User,
+    member_item,
+    network_id,
+    parameters_item,
+    user_item,
+)
+from precisionchain.ledger.signing import Signer, generate_key
 from precisionchain.network import Network
 from precisionchain.opened import OpenSite
 from precisionchain.schemas.founding import founding_streams
-from precisionchain.schemas.items import Item
 from precisionchain.schemas.parameters import NetworkParameters
+from precisionchain.schemas.roles import ROLES
 from precisionchain.site import Site
 from tests.lib.ledger_places import LedgerPlace
 from tests.lib.omop_builder import write_csv, write_omop
@@ -64,7 +72,8 @@ class BuiltNetwork:
         ledger = place.open(self._founder.signer)
         names = founding_streams(self.parameters)
         ledger.create_streams([name for name in names if genetic or not _is_genetic(name)])
-        first = self._publish(ledger, "parameters", self.parameters.body(), self._founder.signer)
+        first = parameters_item(self.parameters.body(), self._founder.signer)
+        ledger.publish(ledger.prepare([first]))
         self._network = network_id(first)
         self._admit(ledger, self._founder)
         ledger.close()
@@ -91,31 +100,26 @@ class BuiltNetwork:
     def _new_site(self, name: str, code: str) -> BuiltSite:
         folder = SiteFolder(self.folder / f"site_{name.lower()}")
         folder.root.mkdir()
-        config = SiteConfig(name, code, "embedded:elsewhere", f"admin@{name}")
+        config = SiteConfig(name, "embedded:elsewhere", f"admin@{name}")
         write_config(folder, config)
         self._sites[name] = BuiltSite(
             folder,
             config,
-            generate_key(folder.site_key),
-            generate_key(folder.user_key(config.user)),
+            (generate_key(folder.site_key), generate_key(folder.user_key(config.user))),
             self.place,
+            code,
         )
         return self._sites[name]
 
     def _admit(self, ledger: Ledger, site: BuiltSite) -> None:
-        name, config = site.config.site, site.config
+        name, user_key = site.config.site, site.user_signer.public_key
         founds = site is self._founder
-        member = Member(name, config.code, site.signer.public_key, admin=founds)
-        user = User(config.user, name, site.user_signer.public_key, roles=("admin",))
-        self._publish(ledger, "member", member.body(), self._founder.signer)
-        self._publish(ledger, "user", user.body(), site.signer)
-
-    def _publish(self, ledger: Ledger, kind: str, body: bytes, signer: Signer) -> Item:
-        keys = () if kind == "parameters" else (f"{kind}:{signer.public_key.hex()[:8]}",)
-        payload = json_payload(kind, body)
-        item = single_item("NETWORK_1", keys, payload, signer=signer, network=self._network)
-        ledger.publish(ledger.prepare([item]))
-        return item
+        member = Member(name, site.code, site.signer.public_key, admin=founds)
+        items = [
+            member_item(member, self._founder.signer, self._network),
+            user_item(User(site.config.user, name, user_key, ROLES), site.signer, self._network),
+        ]
+        ledger.publish(ledger.prepare(items))
 
 
 class BuiltSite:
@@ -125,12 +129,12 @@ class BuiltSite:
         self,
         folder: SiteFolder,
         config: SiteConfig,
-        signer: Signer,
-        user_signer: Signer,
+        keys: tuple[Signer, Signer],
         place: LedgerPlace,
+        code: str,
     ) -> None:
-        self.folder, self.config = folder, config
-        self.signer, self.user_signer = signer, user_signer
+        self.folder, self.config, self.code = folder, config, code
+        self.signer, self.user_signer = keys
         self._place = place
         self._inputs = 0
 
@@ -139,10 +143,14 @@ class BuiltSite:
         """The door for work."""
         return _SiteOn(self.folder.root, self._place)
 
+    def as_user(self, name: str) -> Site:
+        """The door for work, for another user of the site."""
+        return _SiteOn(self.folder.root, self._place, name)
+
     @contextmanager
-    def network(self) -> Iterator[Network]:
+    def network(self, user: str | None = None) -> Iterator[Network]:
         """Open the door for questions."""
-        with Network(open_on(self._place, self.folder.root)) as network:
+        with Network(open_on(self._place, self.folder.root, user)) as network:
             yield network
 
     # --------------------------------------------------------------------------------- work
@@ -200,13 +208,13 @@ class BuiltSite:
 class _SiteOn(Site):
     """A `Site` whose ledger is at a place."""
 
-    def __init__(self, path: Path, place: LedgerPlace) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, place: LedgerPlace, user: str | None = None) -> None:
+        super().__init__(path, user=user)
         self._place = place
 
     @contextmanager
     def _opened(self) -> Iterator[OpenSite]:
-        opened = open_on(self._place, self.folder.root)
+        opened = open_on(self._place, self.folder.root, self.user)
         try:
             yield opened
         finally:
@@ -217,11 +225,11 @@ def _is_genetic(stream: str) -> bool:
     return stream.startswith(("VAR", "CNT_", "MAF_", "MAP_VARIANT", "MAP_SAMPLE", "ASSAY"))
 
 
-def open_on(place: LedgerPlace, root: Path) -> OpenSite:
+def open_on(place: LedgerPlace, root: Path, user: str | None = None) -> OpenSite:
     """Open a site folder with the ledger of a place instead of the one its settings name."""
 
     def opener(_url: str, *, signer: Signer, base: Path) -> Ledger:
         return place.open(signer)
 
     with mock.patch("precisionchain.opened.open_ledger", opener):
-        return OpenSite(root)
+        return OpenSite(root, user)

@@ -211,11 +211,14 @@ def test_a_question_does_not_load_pandas() -> None:
         from precisionchain.access.evaluated import evaluated_frame
         from precisionchain.access.gate import Gate
         from precisionchain.ledger.signing import Signer
+        from tests.lib.audited_network import KnownUser
         from tests.lib.memory_ledger import MemoryLedger
 
         ledger = MemoryLedger()
         ledger.create_stream("ACCESS_1")
-        gate = Gate(ledger, bytes(32), "ada@A", Signer(bytes(32)))
+        signer = Signer(bytes(32))
+        known = KnownUser("ada@A", signer.public_key)
+        gate = Gate(ledger, bytes(32), "ada@A", signer, membership=known)
         frame = pl.DataFrame(
             {
                 **{"site": ["A", "B"], "person_id": [1, None], "f": [0.5, None], "b": [["x"], []]},

@@ -16,7 +16,7 @@ from precisionchain.errors import CodecError, LedgerUnavailableError, LimitError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.buckets import LAST_BUCKET
 from precisionchain.ledger.signing import Signer, is_signed
-from tests.lib.audited_network import parameters
+from tests.lib.audited_network import KnownUser, parameters
 from tests.lib.faulty_ledger import Fault, FaultyLedger
 from tests.lib.memory_ledger import MemoryLedger
 
@@ -54,6 +54,7 @@ def gate_on(
         NETWORK,
         "ada",
         USER,
+        membership=KnownUser("ada", USER.public_key),
         streams=streams,
         purpose=purpose,
         clock=lambda: NOON,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
 
 import pytest
@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precisionchain.ledger.base import LedgerItem
-from precisionchain.ledger.membership import (
+from precisionchain.ledger.membership import LiveMembership, Membership
+from precisionchain.ledger.records import (
     NO_NETWORK,
     Member,
-    Membership,
     User,
     network_id,
     revocation_body,
@@ -23,6 +23,7 @@ from precisionchain.ledger.membership import (
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.items import Codec, Item, ItemClass, Payload
+from tests.lib.memory_ledger import MemoryLedger
 
 
 def signer(name: str) -> Signer:
@@ -47,12 +48,22 @@ def record(kind: str, body: bytes, by: Signer, network: bytes = NETWORK) -> Item
     return single_item("NETWORK_1", (), payload, signer=by, network=network)
 
 
-def member(site: str, code: str, key: Signer, by: Signer = A, *, admin: bool = False) -> Item:
-    return record("member", Member(site, code, key.public_key, admin).body(), by)
+def member(
+    site: str,
+    code: str,
+    key: Signer,
+    by: Signer = A,
+    *,
+    admin: bool = False,
+    expires: date | None = None,
+) -> Item:
+    return record("member", Member(site, code, key.public_key, admin, expires).body(), by)
 
 
-def user(name: str, site: str, key: Signer, by: Signer, *roles: str) -> Item:
-    return record("user", User(name, site, key.public_key, roles).body(), by)
+def user(
+    name: str, site: str, key: Signer, by: Signer, *roles: str, expires: date | None = None
+) -> Item:
+    return record("user", User(name, site, key.public_key, roles, expires).body(), by)
 
 
 def revocation(key: Signer, by: Signer) -> Item:
@@ -69,18 +80,41 @@ FOUNDING = (
 """Positions 0 to 4."""
 
 
-def placed(items: Iterable[Item]) -> list[LedgerItem]:
-    time = datetime(2026, 1, 1, tzinfo=UTC)
-    return [LedgerItem(position, time, item) for position, item in enumerate(items)]
+DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def placed(items: Iterable[Item], days: int = 0) -> list[LedgerItem]:
+    """Items in order, all taken on one day, or each so many days after the one before."""
+    return [
+        LedgerItem(position, DAY_0 + position * timedelta(days), item)
+        for position, item in enumerate(items)
+    ]
 
 
 def folded(*items: Item) -> Membership:
     return Membership.fold(placed(items))
 
 
-def said(stream: str, by: Signer, at: int, *, network: bytes = NETWORK) -> LedgerItem:
+def said(
+    stream: str, by: Signer, at: int, *, network: bytes = NETWORK, time: datetime = DAY_0
+) -> LedgerItem:
     item = single_item(stream, (), Payload("access", Codec.JSON, b"{}"), signer=by, network=network)
-    return LedgerItem(at, datetime(2026, 1, 1, tzinfo=UTC), item)
+    return LedgerItem(at, time, item)
+
+
+def site_key(network: Membership, name: str, now: datetime = NOW) -> bytes | None:
+    found = network.current_site(name, now)
+    return None if found is None else found.public_key
+
+
+def user_key(network: Membership, name: str, now: datetime = NOW) -> bytes | None:
+    found = network.current_user(name, now)
+    return None if found is None else found.public_key
+
+
+def made(network: Membership, name: str) -> User:
+    return next(one for one in network.users() if one.name == name)
 
 
 def test_a_founded_network_knows_its_members_and_users() -> None:
@@ -92,33 +126,24 @@ def test_a_founded_network_knows_its_members_and_users() -> None:
     assert network.parameters_body == b'{"format":1}'
     assert [m.site for m in network.members()] == ["A", "B"]
     assert network.member(B.public_key) == Member("B", "b0", B.public_key, admin=False, since=2)
-    assert network.user(BOB.public_key) == User(
-        "bob@B", "B", BOB.public_key, ("researcher",), since=4
-    )
+    assert made(network, "bob@B") == User("bob@B", "B", BOB.public_key, ("researcher",), since=4)
     assert [u.name for u in network.users()] == ["alice@A", "bob@B"]
-    assert network.site_key("B") == B.public_key
-    assert network.user_key("alice@A") == ALICE.public_key
-    assert network.site_key("C") is network.user_key("eve@A") is None
+    assert site_key(network, "B") == B.public_key
+    assert user_key(network, "alice@A") == ALICE.public_key
+    assert site_key(network, "C") is user_key(network, "eve@A") is None
     assert network.member(ALICE.public_key) is None
-    assert network.user(A.public_key) is None
-
-
-def test_sites_may_publish_and_users_may_ask() -> None:
-    network = folded(*FOUNDING)
-
-    assert [network.may_publish(key.public_key) for key in (A, B, C, ALICE)] == [
-        True, True, False, False,
-    ]  # fmt: skip
-    assert [network.may_ask(key.public_key) for key in (A, C, ALICE, BOB)] == [
-        False, False, True, True,
-    ]  # fmt: skip
+    assert network.has_key(ALICE.public_key)
+    assert network.has_user("alice@A")
+    assert network.is_taken("b")
+    assert not network.has_key(C.public_key)
+    assert not network.has_user("eve@A")
+    assert not network.is_taken("C")
 
 
 def test_nothing_is_said_in_an_empty_network() -> None:
     network = folded()
 
     assert (network.network, network.founder, network.findings) == (NO_NETWORK, b"", [])
-    assert not network.may_publish(A.public_key)
     assert not network.is_entitled(said("BATCH_1", A, 5))
 
 
@@ -148,6 +173,8 @@ REFUSED: dict[str, tuple[Item, str]] = {
         "signature",
     ),
     "a site's name again": (member("B", "c0", C), "taken"),
+    "a site's name in another case": (member("b", "c0", C), "taken"),
+    "a site's code for a name": (member("b0", "c0", C), "taken"),
     "a site's code again": (member("C", "b0", C), "taken"),
     "a site's key again": (member("C", "c0", B), "taken"),
     "a user's key for a site": (member("C", "c0", BOB), "taken"),
@@ -166,6 +193,19 @@ REFUSED: dict[str, tuple[Item, str]] = {
         "entitled",
     ),
     "a revocation of nobody": (revocation(C, by=A), "entitled"),
+    "a revocation of the last administrator": (revocation(A, by=A), "last"),
+    "a site that cannot be written in A:42": (member("C.1", "c0", C), "record"),
+    "a site without a letter first": (member("1C", "c0", C), "record"),
+    "an expiry that is no date": (
+        record("member", BODY.replace(b'"expires":null', b'"expires":"2026-02-30"'), A), "record",
+    ),
+    "an expiry that is no text": (
+        record("member", BODY.replace(b'"expires":null', b'"expires":20260101'), A), "record",
+    ),
+    "an expiry with a time": (
+        record("user", USER.replace(b'"expires":null', b'"expires":"2026-01-01T00:00"'), A),
+        "record",
+    ),
     "an unknown kind": (record("election", b"{}", A), "record"),
     "no JSON": (record("member", b"{", A), "record"),
     "JSON that is not canonical": (record("member", b" " + BODY, A), "record"),
@@ -177,7 +217,8 @@ REFUSED: dict[str, tuple[Item, str]] = {
     "a code in capitals": (member("C", "C0", C), "record"),
     "a key in capitals": (
         record("member", canonical_json({
-            "admin": False, "code": "c0", "public_key": C.public_key.hex().upper(), "site": "C",
+            "admin": False, "code": "c0", "expires": None, "site": "C",
+            "public_key": C.public_key.hex().upper(),
         }), A),
         "record",
     ),
@@ -228,6 +269,11 @@ BEGINNINGS: dict[str, tuple[list[Item], list[str], list[str]]] = {
         ["founder"],
         [],
     ),
+    "a founder who expires": (
+        [PARAMETERS, member("A", "a0", A, admin=True, expires=date(2030, 1, 1))],
+        ["founder"],
+        [],
+    ),
     "a founder who is no administrator": ([PARAMETERS, member("A", "a0", A)], ["founder"], []),
     "a user before the founder": (
         [PARAMETERS, user("alice@A", "A", ALICE, A), member("A", "a0", A, admin=True)],
@@ -257,14 +303,14 @@ def test_a_removed_user_keeps_what_was_said_before() -> None:
     network = folded(*FOUNDING, revocation(BOB, by=B))  # at position 5
 
     assert network.findings == []
-    assert network.user(BOB.public_key) == User(
+    assert made(network, "bob@B") == User(
         "bob@B", "B", BOB.public_key, ("researcher",), since=4, until=5
     )
-    assert not network.may_ask(BOB.public_key)
-    assert network.user_key("bob@B") is None
+    assert user_key(network, "bob@B") is None
+    assert network.has_user("bob@B")
     entitled = [at for at in range(9) if network.is_entitled(said("ACCESS_1", BOB, at))]
     assert entitled == []  # 4 is the record itself, 5 the removal: nothing lies between
-    known = [at for at in range(9) if network.user(ALICE.public_key, at)]
+    known = [at for at in range(9) if network.user_at(said("ACCESS_1", ALICE, at))]
     assert known == [4, 5, 6, 7, 8]
 
 
@@ -273,20 +319,17 @@ def test_a_removed_site_takes_its_users_with_it() -> None:
     network = folded(*FOUNDING, *later)
 
     assert [(f.check, f.position) for f in network.findings] == [("entitled", 6), ("entitled", 7)]
-    assert network.site_key("B") is None
-    assert not network.may_publish(B.public_key)
-    assert not network.may_ask(BOB.public_key)
+    assert site_key(network, "B") is None
+    assert user_key(network, "bob@B") is None
     assert [at for at in range(9) if network.is_entitled(said("BATCH_1", B, at))] == [3, 4]
-    assert network.may_ask(ALICE.public_key)
+    assert user_key(network, "alice@A") == ALICE.public_key
 
 
 def test_a_key_is_removed_once() -> None:
     network = folded(*FOUNDING, revocation(BOB, by=B), revocation(BOB, by=B), revocation(B, by=A))
-    user = network.user(BOB.public_key)
 
     assert [(f.check, f.position) for f in network.findings] == [("taken", 6)]
-    assert user is not None
-    assert user.until == 5
+    assert made(network, "bob@B").until == 5
     again = folded(*FOUNDING, revocation(B, by=A), revocation(B, by=A))
     assert [(f.check, f.position) for f in again.findings] == [("taken", 6)]
 
@@ -342,6 +385,100 @@ def test_batch_items_are_a_members_and_answered_for_by_the_manifest() -> None:
         found = said(stream, by, 9)
         item = replace(found.item, item_class=ItemClass.BATCH, signature=b"")
         assert network.is_entitled(replace(found, item=item)) is expected
+
+
+# ------------------------------------------------------------------------------------------ expiry
+
+LAST_DAY = date(2026, 1, 6)
+LAST_MOMENT = datetime(2026, 1, 6, 23, 59, 59, 999999, tzinfo=UTC)
+NEXT_DAY = datetime(2026, 1, 7, tzinfo=UTC)
+
+
+def test_an_expired_site_says_nothing_and_its_users_neither() -> None:
+    network = folded(
+        *FOUNDING[:2],
+        member("B", "b0", B, expires=LAST_DAY),
+        *FOUNDING[3:],
+    )
+    assert network.findings == []
+    for by, stream in ((B, "BATCH_1"), (BOB, "ACCESS_1")):
+        assert network.is_entitled(said(stream, by, 9, time=LAST_MOMENT))
+        assert not network.is_entitled(said(stream, by, 9, time=NEXT_DAY))
+    assert network.is_entitled(said("ACCESS_1", ALICE, 9, time=NEXT_DAY))
+    assert site_key(network, "B", LAST_MOMENT) == B.public_key
+    assert site_key(network, "B", NEXT_DAY) is user_key(network, "bob@B", NEXT_DAY) is None
+
+
+def test_the_day_a_key_expires_is_a_day_of_the_ledger_in_utc() -> None:
+    network = folded(*FOUNDING[:4], user("bob@B", "B", BOB, B, expires=LAST_DAY))
+    elsewhere = timezone(timedelta(hours=-5))
+
+    assert network.is_entitled(said("ACCESS_1", BOB, 9, time=LAST_MOMENT.astimezone(elsewhere)))
+    assert not network.is_entitled(said("ACCESS_1", BOB, 9, time=NEXT_DAY.astimezone(elsewhere)))
+
+
+def test_an_expired_administrator_admits_nobody_and_an_expired_site_makes_no_user() -> None:
+    items = [
+        *FOUNDING[:2],
+        member("B", "b0", B, admin=True, expires=date(2026, 1, 4)),  # on January 3
+        member("C", "c0", C, by=B),  # on January 4
+        member("D", "d0", signer("D"), by=B),  # on January 5
+        user("bob@B", "B", BOB, B),
+        revocation(C, by=B),
+    ]
+    network = Membership.fold(placed(items, days=1))
+
+    assert [(f.check, f.position) for f in network.findings] == [
+        ("entitled", 4),
+        ("entitled", 5),
+        ("entitled", 6),
+    ]
+    assert [one.site for one in network.members()] == ["A", "B", "C"]
+
+
+# name -> what comes after FOUNDING, and the rules broken
+LAST_ADMINISTRATORS: dict[str, tuple[list[Item], list[str]]] = {
+    "the only one": ([revocation(A, by=A)], ["last"]),
+    "beside one who expires": (
+        [member("C", "c0", C, admin=True, expires=date(2099, 1, 1)), revocation(A, by=C)],
+        ["last"],
+    ),
+    "beside another": ([member("C", "c0", C, admin=True), revocation(A, by=A)], []),
+    "the other one then": (
+        [member("C", "c0", C, admin=True), revocation(A, by=A), revocation(C, by=C)],
+        ["last"],
+    ),
+    "one who expires": (
+        [member("C", "c0", C, admin=True, expires=date(2099, 1, 1)), revocation(C, by=A)],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAST_ADMINISTRATORS)
+def test_a_network_keeps_an_administrator(name: str) -> None:
+    items, rules = LAST_ADMINISTRATORS[name]
+    assert [finding.check for finding in folded(*FOUNDING, *items).findings] == rules
+
+
+def test_an_open_membership_judges_by_records_that_came_later() -> None:
+    ledger = MemoryLedger()
+    ledger.create_streams(["NETWORK_1", "BATCH_1"])
+    for item in FOUNDING:
+        ledger.publish(ledger.prepare([item]))
+    network = LiveMembership(ledger)
+    for item in (
+        member("C", "c0", C),
+        said("BATCH_1", C, 6).item,
+        said("BATCH_1", B, 7).item,
+        revocation(B, by=A),
+        said("BATCH_1", B, 9).item,
+    ):
+        ledger.publish(ledger.prepare([item]))
+
+    found = {one.position: network.is_entitled(one) for one in ledger.items("BATCH_1")}
+    assert found == {6: True, 7: True, 9: False}
+    assert network.findings == []
 
 
 @given(st.permutations([*FOUNDING[2:], *(item for item, _ in REFUSED.values())]))

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from precisionchain.errors import LedgerError, LedgerUnavailableError
-from precisionchain.ledger.membership import Member, Membership, User
+from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.opening import create_network, embedded_path, open_ledger
+from precisionchain.ledger.records import Member, User
 from precisionchain.ledger.signing import Signer
+from precisionchain.schemas.roles import ROLES
 from tests.contract.ledger_contract import A, item, publish
 
 SITE, USER = Signer(bytes(32)), Signer(bytes([1]) * 32)
@@ -45,7 +47,7 @@ def test_a_network_begins_with_parameters_founder_and_first_user(tmp_path: Path)
         assert membership.network == network
         assert membership.parameters_body == BODY
         assert membership.members() == (Member("A", "a0", SITE.public_key, admin=True, since=1),)
-        assert membership.users() == (User("admin@A", "A", USER.public_key, ("admin",), since=2),)
+        assert membership.users() == (User("admin@A", "A", USER.public_key, ROLES, since=2),)
         assert list(ledger.findings()) == []
 
 

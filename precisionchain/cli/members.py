@@ -1,0 +1,192 @@
+"""Who is here: ``join-token``, ``admit``, ``members``, ``revoke`` and ``user add|revoke``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from precisionchain.cli import render
+from precisionchain.cli.scope import scope
+from precisionchain.errors import UnreadableFileError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from precisionchain.ledger.records import Member, User
+
+user_app = typer.Typer(no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+Expires = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="The last day, in UTC; else for good."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the root."""
+    app.command("join-token")(join_token)
+    app.command()(admit)
+    app.command()(members)
+    app.command()(revoke)
+    app.add_typer(user_app, name="user", help="Users of this site, each with a key of their own.")
+
+
+def show_token(token: str, *, as_json: bool) -> None:
+    """Print a join token on stdout, and what to compare and do with it on stderr."""
+    from precisionchain.ledger.join_token import JoinToken
+    from precisionchain.ledger.records import fingerprint
+
+    made = JoinToken.parse(token)
+    if as_json:
+        row = {
+            "site": made.site,
+            "network": made.network.hex(),
+            "fingerprint": fingerprint(made.public_key),
+            "token": token,
+        }
+        render.json_lines([row])
+    else:
+        typer.echo(token)
+    typer.echo(f"key of site {made.site}: {fingerprint(made.public_key)}", err=True)
+    typer.echo("an administrator admits it: precisionchain -C SITE admit TOKEN", err=True)
+
+
+def join_token(context: typer.Context, as_json: Json = False) -> None:
+    """Print the line by which an administrator admits this site; it holds no secret."""
+    show_token(scope(context).site().join_token(), as_json=as_json)
+
+
+def admit(
+    context: typer.Context,
+    token: Annotated[str, typer.Argument(help="The token, a file that holds it, or - for stdin.")],
+    admin: Annotated[bool, typer.Option("--admin", help="It may admit and remove others.")] = False,
+    expires: Expires = None,
+    as_json: Json = False,
+) -> None:
+    """Admit the site that made a join token, with its first user."""
+    made = scope(context).site().admit(_token_text(token), admin=admin, expires=_day(expires))
+    _show_member("admitted", made, as_json=as_json)
+
+
+def members(context: typer.Context, as_json: Json = False) -> None:
+    """List sites and users: as what, since when, until when."""
+    site = scope(context).site()
+    sites, users = site.members(), site.users()
+    if as_json:
+        render.json_lines({"kind": "site", **row} for row in _rows(sites))
+        render.json_lines({"kind": "user", **row} for row in _rows(users))
+        return
+    hidden = ("since_position", "until_position", "public_key")
+    render.table(sites.drop(hidden), "sites")
+    render.table(_joined(users.drop(hidden)), "users")
+
+
+def revoke(
+    context: typer.Context,
+    site: Annotated[str, typer.Argument(help="The site's name.")],
+    as_json: Json = False,
+) -> None:
+    """Remove a site and its users from here on; what it published before stays."""
+    _show_member("removed", scope(context).site().revoke(site), as_json=as_json)
+
+
+@user_app.command("add")
+def user_add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="someone, or someone@SITE of this site.")],
+    role: Annotated[
+        list[str],
+        typer.Option(help="institution, researcher, auditor or admin; may be repeated."),
+    ],
+    public_key: Annotated[
+        str | None,
+        typer.Option(help="The user's own public key, 64 hex digits; default: make a key here."),
+    ] = None,
+    expires: Expires = None,
+    as_json: Json = False,
+) -> None:
+    """Make a user of this site, with a key of their own."""
+    site = scope(context).site()
+    made = site.add_user(name, role, public_key=public_key, expires=_day(expires))
+    _show_user("added", made, as_json=as_json)
+    if public_key is None:
+        path = site.folder.user_key(made.name)
+        typer.echo(f"private key: {path}; whoever can read it asks as {made.name}", err=True)
+
+
+@user_app.command("revoke")
+def user_revoke(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="someone, or someone@SITE of this site.")],
+    as_json: Json = False,
+) -> None:
+    """Remove a user of this site from here on; the access log keeps what was asked."""
+    _show_user("removed", scope(context).site().revoke_user(name), as_json=as_json)
+
+
+def _token_text(given: str) -> str:
+    """Return what a token's argument means: stdin, the token itself, or a file that holds it."""
+    if given == "-":
+        return sys.stdin.read()
+    if given.startswith("pcjoin") and "." in given:
+        return given
+    try:
+        return Path(given).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFileError(
+            "neither a join token nor a file that holds one", where=given
+        ) from error
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+def _show_member(what: str, member: Member, *, as_json: bool) -> None:
+    from precisionchain.ledger.records import fingerprint
+
+    shown = {
+        what: member.site,
+        "code": member.code,
+        "admin": member.admin,
+        "expires": member.expires,
+        "fingerprint": fingerprint(member.public_key),
+    }
+    _show(shown, as_json=as_json)
+
+
+def _show_user(what: str, user: User, *, as_json: bool) -> None:
+    from precisionchain.ledger.records import fingerprint
+
+    shown = {
+        what: user.name,
+        "roles": list(user.roles) if as_json else " ".join(user.roles),
+        "expires": user.expires,
+        "fingerprint": fingerprint(user.public_key),
+    }
+    _show(shown, as_json=as_json)
+
+
+def _show(shown: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        render.json_lines([shown])
+        return
+    for name, value in shown.items():
+        if value is not None:
+            typer.echo(f"{name}: {value}")
+
+
+def _joined(users: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    return users.with_columns(pl.col("roles").list.join(" "))
+
+
+def _rows(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    return frame.iter_rows(named=True)

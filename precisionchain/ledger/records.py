@@ -1,0 +1,287 @@
+"""Records of the NETWORK stream: members, users and removals, their bodies and their items. No I/O.
+
+Bodies, canonical JSON with exactly these members; ``expires`` is a date or null::
+
+    member      {"admin", "code", "expires", "public_key", "site"}
+    user        {"expires", "public_key", "roles", "site", "user"}
+    revocation  {"public_key"}
+
+A record counts for items after it, before its removal, and taken by the ledger on the day it
+expires or earlier (UTC).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any
+
+from precisionchain.errors import CodecError
+from precisionchain.ledger.base import LedgerItem
+from precisionchain.ledger.signing import Signer, json_payload, single_item
+from precisionchain.schemas.canonical import canonical_json, parse_canonical
+from precisionchain.schemas.items import Codec, Item, ItemClass
+from precisionchain.schemas.streams import NETWORK, StreamName
+
+NETWORK_STREAM = str(StreamName(NETWORK))
+"""Where all records stand: this stream has one bucket, however full."""
+NO_NETWORK = bytes(32)
+"""What stands for the network's id in the leaf of the parameters, which make that id."""
+
+SITE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}")
+USER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}@[A-Za-z][A-Za-z0-9-]{0,15}")
+_CODE = re.compile(r"[a-z][a-z0-9]")
+_PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
+_ROLE = re.compile(r"[a-z][a-z-]{0,31}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_RECORD_LABEL = b"precisionchain record 1\x00"
+
+
+class BrokenRuleError(Exception):
+    """An item of NETWORK that does not exist, with the word of the rule it breaks."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        self.rule = rule
+        self.message = message
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A site that may publish. ``since`` and ``until`` are positions; it counts between them.
+
+    ``admitted`` and ``removed`` are the ledger's times of the two, for people.
+    """
+
+    site: str
+    code: str
+    public_key: bytes
+    admin: bool
+    expires: date | None = None
+    since: int = -1
+    until: int | None = None
+    admitted: datetime | None = field(default=None, compare=False)
+    removed: datetime | None = field(default=None, compare=False)
+
+    def body(self) -> bytes:
+        """Return the record's canonical JSON."""
+        return canonical_json(
+            {
+                "admin": self.admin,
+                "code": self.code,
+                "expires": _written(self.expires),
+                "public_key": self.public_key.hex(),
+                "site": self.site,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who asks questions, with a key of their own; ``name`` is ``someone@SITE``.
+
+    A role that this release does not know entitles to nothing.
+    """
+
+    name: str
+    site: str
+    public_key: bytes
+    roles: tuple[str, ...]
+    expires: date | None = None
+    since: int = -1
+    until: int | None = None
+    admitted: datetime | None = field(default=None, compare=False)
+    removed: datetime | None = field(default=None, compare=False)
+
+    def body(self) -> bytes:
+        """Return the record's canonical JSON."""
+        return canonical_json(
+            {
+                "expires": _written(self.expires),
+                "public_key": self.public_key.hex(),
+                "roles": list(self.roles),
+                "site": self.site,
+                "user": self.name,
+            }
+        )
+
+
+def counts(entry: Member | User, position: int, time: datetime) -> bool:
+    """Return whether a record counts for an item at a position, taken at a time."""
+    after = entry.since < position and (entry.until is None or position < entry.until)
+    return after and not has_expired(entry, time)
+
+
+def is_current(entry: Member | User, now: datetime) -> bool:
+    """Return whether a record counts for an item that would be written now."""
+    return entry.until is None and not has_expired(entry, now)
+
+
+def has_expired(entry: Member | User, time: datetime) -> bool:
+    """Return whether a time is after the day a record expires."""
+    return entry.expires is not None and time.astimezone(UTC).date() > entry.expires
+
+
+def fingerprint(public_key: bytes) -> str:
+    """Return what people compare keys by: 32 hex digits of its SHA-256, in groups of four."""
+    digits = sha256(public_key).hexdigest()[:32]
+    return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
+
+
+def first_user_name(site: str) -> str:
+    """Return the name of a site's first user, who has every role."""
+    return f"admin@{site}"
+
+
+# --------------------------------------------------------------------------------------- reading
+
+
+def read_member(placed: LedgerItem) -> Member:
+    """Return the member that a record makes.
+
+    Raises:
+        BrokenRuleError: the body is no such record.
+    """
+    record = read_record(placed.item, "site", "code", "public_key", "admin", "expires")
+    if not isinstance(record["admin"], bool):
+        raise BrokenRuleError("record", "admin is true or false")
+    return Member(
+        _text(record, "site", SITE_NAME),
+        _text(record, "code", _CODE),
+        _key(record),
+        record["admin"],
+        _expiry(record),
+        since=placed.position,
+        admitted=placed.time,
+    )
+
+
+def read_user(placed: LedgerItem) -> User:
+    """Return the user that a record makes.
+
+    Raises:
+        BrokenRuleError: the body is no such record.
+    """
+    record = read_record(placed.item, "user", "site", "public_key", "roles", "expires")
+    roles = record["roles"]
+    if not isinstance(roles, list) or not all(
+        isinstance(role, str) and _ROLE.fullmatch(role) for role in roles
+    ):
+        raise BrokenRuleError("record", "roles are a list of words")
+    user = User(
+        _text(record, "user", USER_NAME),
+        _text(record, "site", SITE_NAME),
+        _key(record),
+        tuple(roles),
+        _expiry(record),
+        since=placed.position,
+        admitted=placed.time,
+    )
+    if not user.name.endswith(f"@{user.site}"):
+        raise BrokenRuleError("record", "a user is written someone@SITE")
+    return user
+
+
+def read_revocation(item: Item) -> bytes:
+    """Return the public key that a record removes.
+
+    Raises:
+        BrokenRuleError: the body is no such record.
+    """
+    return _key(read_record(item, "public_key"))
+
+
+def read_record(item: Item, *names: str) -> dict[str, Any]:
+    """Return an item's record, which must have exactly these members; without names, any.
+
+    Raises:
+        BrokenRuleError: it has not.
+    """
+    try:
+        record = parse_canonical(item.payload.body)
+    except CodecError as error:
+        raise BrokenRuleError("record", error.message) from error
+    wrong_names = names and (not isinstance(record, dict) or set(record) != set(names))
+    if item.payload.codec is not Codec.JSON or not isinstance(record, dict) or wrong_names:
+        raise BrokenRuleError("record", "the body is not a record of its kind")
+    return record
+
+
+def _text(record: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
+    value = record[name]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise BrokenRuleError("record", f"{name} is not of the form it must have")
+    return value
+
+
+def _key(record: dict[str, Any]) -> bytes:
+    return bytes.fromhex(_text(record, "public_key", _PUBLIC_KEY))
+
+
+def _expiry(record: dict[str, Any]) -> date | None:
+    if record["expires"] is None:
+        return None
+    try:
+        return date.fromisoformat(_text(record, "expires", _DATE))
+    except ValueError as error:
+        raise BrokenRuleError("record", "expires is no date") from error
+
+
+def _written(expires: date | None) -> str | None:
+    return None if expires is None else expires.isoformat()
+
+
+# --------------------------------------------------------------------------------------- writing
+
+
+def network_id(parameters: Item) -> bytes:
+    """Return the network's 32-byte id: the SHA-256 of its first item's frame."""
+    return sha256(parameters.frame).digest()
+
+
+def parameters_item(body: bytes, signer: Signer) -> Item:
+    """Return a network's first item, signed by its founder."""
+    payload = json_payload("parameters", body)
+    return single_item(NETWORK_STREAM, (), payload, signer=signer, network=NO_NETWORK)
+
+
+def member_item(member: Member, signer: Signer, network: bytes) -> Item:
+    """Return a record that admits a site, signed by an administrator's site key."""
+    key, body = f"member:{member.site}", member.body()
+    item = _record_item("member", key, body, signer.public_key, network)
+    return _signed(item, signer, network)
+
+
+def user_item(user: User, signer: Signer, network: bytes) -> Item:
+    """Return a record that makes a user, signed by the key of the user's site."""
+    return _signed(unsigned_user_item(user, signer.public_key, network), signer, network)
+
+
+def unsigned_user_item(user: User, site_key: bytes, network: bytes) -> Item:
+    """Return the same record without its signature."""
+    return _record_item("user", f"user:{user.name}", user.body(), site_key, network)
+
+
+def revocation_item(public_key: bytes, signer: Signer, network: bytes) -> Item:
+    """Return a record that removes a member or user."""
+    key, body = f"revoked:{public_key.hex()[:32]}", revocation_body(public_key)
+    item = _record_item("revocation", key, body, signer.public_key, network)
+    return _signed(item, signer, network)
+
+
+def revocation_body(public_key: bytes) -> bytes:
+    """Return the canonical JSON of a record that removes a member or user."""
+    return canonical_json({"public_key": public_key.hex()})
+
+
+def _record_item(kind: str, key: str, body: bytes, publisher: bytes, network: bytes) -> Item:
+    """Return a record's item; its batch id follows from it, so that writing it twice is once."""
+    batch = sha256(_RECORD_LABEL + network + kind.encode() + b"\x00" + body).digest()
+    payload = json_payload(kind, body)
+    return Item(NETWORK_STREAM, (key,), ItemClass.SINGLE, publisher, batch, 0, payload)
+
+
+def _signed(item: Item, signer: Signer, network: bytes) -> Item:
+    return item.with_signature(signer.sign(item.signed_text(network)))

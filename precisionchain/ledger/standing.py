@@ -1,0 +1,70 @@
+"""What a site or user key may do now; the one place where a program refuses itself.
+
+Readers judge again, item by item (``membership``, ``access.log``): a program that skips this can
+write, and what it writes does not count.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from precisionchain.errors import AccessRefusedError, NotAdmittedError
+from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.records import Member, User, has_expired
+from precisionchain.schemas.roles import ROLE_OF, may
+
+
+def site_now(membership: Membership, public_key: bytes, now: datetime) -> Member:
+    """Return the member that a site key is now.
+
+    Raises:
+        NotAdmittedError: it never was one.
+        AccessRefusedError: it was removed, or its membership has expired.
+    """
+    membership.catch_up()
+    member = membership.member(public_key)
+    if member is None:
+        raise NotAdmittedError(
+            "this site is not admitted to its network yet",
+            hint="give the line that `precisionchain join-token` prints to an administrator",
+        )
+    if member.until is not None:
+        raise AccessRefusedError(f"site {member.site} was removed from this network")
+    if has_expired(member, now):
+        raise AccessRefusedError(
+            f"the membership of site {member.site} has expired", hint="ask an administrator"
+        )
+    return member
+
+
+def user_now(membership: Membership, name: str, public_key: bytes, now: datetime) -> User:
+    """Return the user whom a name and key are now.
+
+    Raises:
+        AccessRefusedError: there is none: never registered, removed or expired, or with another
+            key.
+    """
+    user = membership.current_user(name, now)
+    if user is None or user.public_key != public_key:
+        raise AccessRefusedError(
+            f"{name} is not registered in this network with this key, or no longer",
+            hint="`precisionchain members` lists users; `user add` makes one",
+        )
+    return user
+
+
+def require_role(user: User, operation: str) -> None:
+    """Refuse an operation for which a user has no role.
+
+    Raises:
+        AccessRefusedError: the role is missing, or nobody may do the operation.
+    """
+    if may(operation, user.roles):
+        return
+    role = ROLE_OF.get(operation)
+    if role is None:
+        raise AccessRefusedError(f"no role may do {operation!r}")
+    raise AccessRefusedError(
+        f"{operation} takes the role {role}; {user.name} has {', '.join(user.roles) or 'none'}",
+        hint="ask as another user with --user, or have one made with `precisionchain user add`",
+    )
