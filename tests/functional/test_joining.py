@@ -1,0 +1,87 @@
+"""Joining a network as it is typed: the token, admission, what is refused, removal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lib.omop_builder import write_omop
+from tests.lib.typed_commands import refused, rows, run
+
+OMOP = """
+    condition_occurrence
+    person | concept | start
+    42     | 201826  | 2015-03-02
+    """
+
+
+@pytest.fixture
+def founded(tmp_path: Path) -> Path:
+    run(tmp_path, "init", "site_a", "--site", "A", "--build", "GRCh37")
+    return tmp_path
+
+
+JOIN_B = ("init", "site_b", "--site", "B", "--ledger", "embedded:../site_a/ledger.sqlite")
+
+
+def test_before_admission_a_site_stages_and_nothing_else(founded: Path) -> None:
+    token = run(founded, *JOIN_B).strip()
+    write_omop(founded / "omop_B", OMOP)
+    run(founded, "-C", "site_b", "stage", "omop", "omop_B")
+    for command in (
+        ("query", "domain", "201826"),
+        ("audit", "entries"),
+        ("ingest", "omop", "omop_B"),
+        ("sql", "select 1"),
+        ("sync",),
+        ("user", "add", "alice", "--role", "researcher"),
+        ("admit", token),
+    ):
+        line = refused(founded, 3, "-C", "site_b", *command)
+        assert line.startswith("error: this site is not admitted to its network yet (give")
+    (known, *_) = rows(founded, "-C", "site_b", "members")
+    assert (known["kind"], known["site"], known["status"]) == ("site", "A", "current")
+    assert run(founded, "-C", "site_b", "join-token").strip() == token
+
+    (founded / "b.token").write_text(token + "\n", encoding="ascii")
+    (admitted,) = rows(founded, "-C", "site_a", "admit", "b.token")
+    (shown,) = rows(founded, "-C", "site_b", "join-token")
+    assert admitted == {
+        "admitted": "B",
+        "code": "a1",
+        "admin": False,
+        "fingerprint": shown["fingerprint"],
+    }
+    run(founded, "-C", "site_b", "ingest", "omop", "omop_B")
+    assert len(rows(founded, "-C", "site_b", "query", "person", "42")) > 1
+    assert "is no administrator" in refused(founded, 6, "-C", "site_b", "admit", token)
+    assert "is a member already" in refused(founded, 2, "-C", "site_a", "admit", token)
+
+
+def test_what_contradicts_the_ledger_is_refused_and_leaves_nothing(founded: Path) -> None:
+    (founded / "other.csv").write_text("domain,concept_id\nCONDITION,201826\n", encoding="ascii")
+    for code, more, said in (
+        (3, ("--build", "GRCh38"), "build is GRCh37 on the ledger, not GRCh38"),
+        (3, ("--ancestors", str(founded / "other.csv")), "ancestors are not those on the ledger"),
+        (2, ("--site", "a"), "the name a is, or was, another site's"),
+    ):
+        assert said in refused(founded, code, *JOIN_B, *more)
+        assert not (founded / "site_b").exists()
+    run(founded, *JOIN_B, "--build", "hg19")
+
+
+def test_a_removed_site_is_told_so_and_its_data_stay(founded: Path) -> None:
+    token = run(founded, *JOIN_B).strip()
+    admit = ("-C", "site_a", "admit", "-", "--expires", "2099-12-31")
+    run(founded, *admit, stdin=token)
+    write_omop(founded / "omop_B", OMOP)
+    run(founded, "-C", "site_b", "ingest", "omop", "omop_B")
+    run(founded, "-C", "site_a", "revoke", "B")
+    for command in (("query", "domain", "201826"), ("publish",), ("sync",)):
+        line = refused(founded, 6, "-C", "site_b", *command)
+        assert "site B was removed from this network" in line
+    assert len(rows(founded, "-C", "site_a", "query", "person", "B:42")) > 1
+    assert "the last administrator" in refused(founded, 6, "-C", "site_a", "revoke", "A")
+    site_b = rows(founded, "-C", "site_a", "members")[1]
+    assert (site_b["status"], site_b["expires"]) == ("removed", "2099-12-31")
