@@ -30,7 +30,7 @@ from precisionchain.access.postings import (
 from precisionchain.access.zstd_json import pack, unpack
 from precisionchain.errors import CodecError
 from precisionchain.schemas.items import Item, Payload
-from precisionchain.schemas.payloads import json_payload
+from precisionchain.schemas.json_payloads import value_payload
 
 KIND = "access"
 QUESTION_BYTES = 16
@@ -157,7 +157,7 @@ def encode_request(request: Request) -> Payload:
         "purpose": request.purpose,
         "position": request.position,
     }
-    return json_payload(KIND, body)
+    return value_payload(KIND, body)
 
 
 def encode_outcome(outcome: Outcome) -> list[Payload]:
@@ -170,8 +170,8 @@ def encode_outcome(outcome: Outcome) -> list[Payload]:
         return _encode_result(outcome)
     body = {"question_id": outcome.question_id, "error": outcome.error}
     if isinstance(outcome, Refused):
-        return [json_payload(KIND, {"entry": "refused", "message": outcome.message, **body})]
-    return [json_payload(KIND, {"entry": "failed", **body})]
+        return [value_payload(KIND, {"entry": "refused", "message": outcome.message, **body})]
+    return [value_payload(KIND, {"entry": "failed", **body})]
 
 
 def _encode_result(result: Result) -> list[Payload]:

@@ -13,7 +13,7 @@ import polars as pl
 
 from precisionchain.errors import UnknownPersonError, UsageError
 from precisionchain.query.concepts import concept_set, placed_families
-from precisionchain.query.frames import index_frame
+from precisionchain.query.frames import index_frame, rows_file
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.omop import TABLES, Table
 from precisionchain.schemas.streams import MAP_PERSON
@@ -53,7 +53,7 @@ def domain_rows(
         path = snapshot.path(f"{family}/{name}")
         if path is None or (wanted is None and described.is_era) or wanted not in (None, name):
             continue
-        rows = pl.scan_parquet(path).filter(_of_concepts(described, concepts))
+        rows = rows_file(path).filter(_of_concepts(described, concepts))
         start = described.start_date_column
         if start is not None and since is not None:
             rows = rows.filter(pl.col(start) >= since)
@@ -87,7 +87,7 @@ def person_record(
             if table not in (None, cdm):
                 continue
             mine = (pl.col("person_id") == person_id) & (pl.col("site") == site)
-            rows = _answer(pl.scan_parquet(path).filter(mine), cdm)
+            rows = _answer(rows_file(path).filter(mine), cdm)
             if rows.height:
                 record[cdm] = rows
     return dict(sorted(record.items()))

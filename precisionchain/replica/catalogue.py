@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,16 @@ def read_snapshot(root: Path, network: bytes) -> Snapshot:
         LedgerFormatError: the catalogue is of another format or network.
     """
     path = root / "catalogue.json"
-    if not path.exists():
+    try:
+        found = path.stat()
+    except FileNotFoundError:
         return Snapshot(root, Catalogue(network.hex(), 0, -1))
+    return Snapshot(root, _read(path, network, (found.st_ino, found.st_mtime_ns, found.st_size)))
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, network: bytes, _file: tuple[int, int, int]) -> Catalogue:
+    """Read a catalogue, each once: one is never written to, so another is another ``_file``."""
     members = json.loads(path.read_text(encoding="utf-8"))
     if members.get("format") != FORMAT or members.get("network") != network.hex():
         raise LedgerFormatError(
@@ -109,7 +117,7 @@ def read_snapshot(root: Path, network: bytes) -> Snapshot:
         members["head"] = Head(head["position"], head["block"], bytes.fromhex(head["digest"]))
     members["superseded"] = tuple(members["superseded"])
     members["incomplete"] = tuple(members["incomplete"])
-    return Snapshot(root, Catalogue(**members))
+    return Catalogue(**members)
 
 
 def write_catalogue(root: Path, catalogue: Catalogue) -> None:

@@ -1,4 +1,4 @@
-"""Payloads of tables and of JSON: the bodies of every kind but genotype blocks."""
+"""Payloads of tables: the bodies of every kind but genotype blocks and JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.canonical import canonical_json, parse_canonical
 from precisionchain.schemas.columns import from_body, restore, shrink, to_body
 from precisionchain.schemas.items import Codec, Payload
 
@@ -46,22 +45,6 @@ def payload_table(payload: Payload) -> tuple[str, pa.Table]:
     rows = restore(from_body(payload.body))
     name = (rows.schema.metadata or {}).get(TABLE, b"").decode()
     return name, rows.replace_schema_metadata(None)
-
-
-def json_payload(kind: str, value: Any) -> Payload:
-    """Return a value as a payload of canonical JSON."""
-    return Payload(kind, Codec.JSON, canonical_json(value))
-
-
-def payload_json(payload: Payload) -> Any:
-    """Return the value of a canonical JSON payload.
-
-    Raises:
-        CodecError: the body is not canonical JSON.
-    """
-    if payload.codec is not Codec.JSON:
-        raise CodecError(f"a {payload.kind} payload that is not JSON")
-    return parse_canonical(payload.body)
 
 
 def distinct_integers(column: pa.ChunkedArray[Any]) -> list[int]:

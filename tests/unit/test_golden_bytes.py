@@ -14,9 +14,9 @@ import pytest
 from precisionchain.errors import CodecError, LimitError
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.items import Codec, Item, ItemClass, Payload, checked_keys, parse_item
+from precisionchain.schemas.json_payloads import value_payload
 from precisionchain.schemas.manifest import Manifest, batch_id_of, leaf_pages, leaves_of_pages
 from precisionchain.schemas.merkle import merkle_root
-from precisionchain.schemas.payloads import json_payload
 
 NETWORK = bytes(range(32))
 SIGNER = Signer(bytes(range(100, 132)))
@@ -39,7 +39,7 @@ def single() -> Item:
     return single_item(
         "NETWORK_1",
         ["member:A", "b:00"],
-        json_payload("member", {"site": "A"}),
+        value_payload("member", {"site": "A"}),
         signer=SIGNER,
         network=NETWORK,
         batch_id=b"\x22" * 32,

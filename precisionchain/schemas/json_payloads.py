@@ -1,0 +1,17 @@
+"""Payloads of canonical JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from precisionchain.schemas.canonical import canonical_json
+from precisionchain.schemas.items import Codec, Payload
+
+
+def value_payload(kind: str, value: Any) -> Payload:
+    """Return a value as a payload of canonical JSON.
+
+    Raises:
+        CodecError: the value has no canonical JSON.
+    """
+    return Payload(kind, Codec.JSON, canonical_json(value))
