@@ -41,7 +41,7 @@ VARIANT_CALLS: Final = {
 }
 """Columns of an answer; ``batch`` is null where the variant is not assayed."""
 
-_RANK: Final = np.array([2, 3, 3, 1, 0], np.uint8)
+RANK: Final = np.array([2, 3, 3, 1, 0], np.uint8)
 """How good each state is to know: carrier, no copy, missing, not assayed."""
 
 
@@ -101,6 +101,11 @@ def variant_calls(
     asked = [STATE_NAMES.index(name) for name in wanted]
     found = found.rows(np.isin(found.state, asked))
     return _answer(found, [batch for batch, _ in batches])
+
+
+def states_in(batch: GeneticBatch, variant: Variant) -> Bytes:
+    """Return the state of every person of a batch at a variant, in column order: `STATE_NAMES`."""
+    return _states(batch, variant.trimmed()).state
 
 
 def _states(batch: GeneticBatch, variant: Variant) -> _States:
@@ -163,7 +168,7 @@ def _best_known(found: _Found, sites: Sequence[str]) -> npt.NDArray[np.uint32]:
             looked_up(pl.Series("site", sites), found.batch),
             pl.Series("person", found.person),
             pl.Series("batch", found.batch),
-            pl.Series("rank", _RANK[found.state]),
+            pl.Series("rank", RANK[found.state]),
         ]
     ).with_row_index("row")
     best = rows.sort("rank", "batch", descending=[True, False]).unique(

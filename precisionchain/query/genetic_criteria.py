@@ -1,0 +1,112 @@
+"""Criteria of genotypes: the state of every person of the universe at a variant or in a region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from precisionchain.query.criteria import STATES, Assayed, Carries, CarriesIn, Genotype, Maf
+from precisionchain.query.criterion_scope import CriterionScope
+from precisionchain.query.frequencies import allele_frequencies
+from precisionchain.query.genotype_matrix import GenotypeMatrix, StateBlock, listed_alleles
+from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, Bytes, genetic_batches
+from precisionchain.query.kleene import Bools, Truth
+from precisionchain.query.universe import Places, Universe
+from precisionchain.query.variants import RANK, states_in
+from precisionchain.replica.genetic_batch import GeneticBatch
+from precisionchain.replica.kept import Kept
+from precisionchain.schemas.variant import Variant
+
+_matrices: Final = Kept[GenotypeMatrix](32 * 2**20, lambda matrix: 64 * matrix.persons.height)
+
+
+def states_at(scope: CriterionScope, variant: Variant) -> Bytes:
+    """Return each person's state at a variant, as an index into `criteria.STATES`.
+
+    As `variants.variant_calls` has them; persons without genotypes are not assayed.
+    """
+    universe = scope.universe
+    states = np.full(len(universe), NOT_ASSAYED, np.uint8)
+    for sealed, batch in genetic_batches(scope.snapshot):
+        found = states_in(batch, variant)
+        places = _places(universe, sealed.site, batch)
+        better = RANK[found] > RANK[states[places]]
+        states[places[better]] = found[better]
+    return states
+
+
+def of_genotype(asked: Genotype, states: Bytes) -> Truth:
+    """Return whose state is one of those asked for.
+
+    That nothing is called is known of everybody; how many copies there are only of the called.
+    """
+    codes = [STATES.index(state) for state in asked.states]
+    true = np.isin(states, codes)
+    copies_asked = any(code < MISSING for code in codes)
+    return Truth.of(true, (states >= MISSING) & copies_asked)
+
+
+def of_carries(_asked: Carries, states: Bytes) -> Truth:
+    """Return who has a copy; unknown where nothing is called."""
+    true: npt.NDArray[np.bool_] = (states == 1) | (states == 2)
+    return Truth(true, states >= MISSING)
+
+
+def of_assayed(_asked: Assayed, states: Bytes) -> Truth:
+    """Return who was looked at, called or missing."""
+    return Truth.known(states != NOT_ASSAYED)
+
+
+def of_region(scope: CriterionScope, asked: CarriesIn, among: Bools | None) -> Truth:
+    """Return who has a copy of any allele of a region and frequency, block by block.
+
+    Args:
+        scope: what is read.
+        asked: the criterion.
+        among: bool [persons]: in whom the frequency is taken; None means the network's counts.
+    """
+    genotyped = scope.universe.genotyped
+    carries = np.zeros(int(genotyped.sum()), np.bool_)
+    has_none = np.ones(len(carries), np.bool_)
+    if next(listed_alleles(scope.snapshot, asked.region), None) is None:
+        has_none[:] = False
+    for block in _blocks(scope, asked):
+        states = block.state
+        if asked.maf is not None and among is not None:
+            states = states[_of_frequency(block, among[genotyped], asked.maf)]
+        carries |= ((states == 1) | (states == 2)).any(axis=0)
+        has_none &= (states == 0).all(axis=0)
+    true, unknown = np.zeros(len(genotyped), np.bool_), np.ones(len(genotyped), np.bool_)
+    true[genotyped] = carries
+    unknown[genotyped] = ~carries & ~has_none
+    return Truth(true, unknown)
+
+
+def _blocks(scope: CriterionScope, asked: CarriesIn) -> Iterator[StateBlock]:
+    """Yield the states of those with genotypes at the alleles that may count."""
+    matrix = _matrices.get(scope.universe.key, lambda: GenotypeMatrix(scope.snapshot))
+    if asked.maf is None or asked.maf.within is not None:
+        return matrix.of_region(asked.region)
+    low, high = asked.maf.frequencies.low or 0.0, asked.maf.frequencies.high or 0.0
+    return matrix.of_alleles(allele_frequencies(scope.snapshot, low, high, asked.region))
+
+
+def _of_frequency(block: StateBlock, among: Bools, asked: Maf) -> Bools:
+    """Return the alleles whose minor allele frequency among some persons is as asked."""
+    called = block.state[:, among] < MISSING
+    copies = np.where(called, block.state[:, among], 0).sum(axis=1, dtype=np.int64)
+    alleles = block.ploidy[:, among].sum(axis=1, dtype=np.int64)
+    with np.errstate(invalid="ignore"):
+        maf = np.minimum(copies, alleles - copies) / alleles
+    fits: Bools = (maf >= asked.frequencies.low) & (maf <= asked.frequencies.high)
+    return fits
+
+
+@lru_cache(maxsize=256)
+def _places(universe: Universe, site: str, batch: GeneticBatch) -> Places:
+    """Return the places of a batch's persons, in column order."""
+    return universe.places(site, batch.person_ids)
