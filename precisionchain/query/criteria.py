@@ -2,16 +2,20 @@
 
 ``docs/reference/cohorts.md`` says what each means and is what tests are written from. A criterion
 knows how it is called (`Criterion.call`); text, Python and JSON are spellings of that one call
-(``spelling.py``), and ``expressions.py`` holds the functions that make criteria from it.
+(``spelling.py``), and ``expressions.py`` holds the functions that make criteria from it and check
+what they are given. Equal criteria have equal spellings.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, TypeAlias
+from numbers import Real
+from typing import Any, Final, TypeAlias
 
 from precisionchain.errors import UsageError
 from precisionchain.schemas.variant import Region, Variant
@@ -22,8 +26,57 @@ STATES: Final = ("0", "1", "2", "missing", "not_assayed")
 ANY_EVENT: Final = "event"
 """In place of a table: every table with a main concept but eras."""
 
+EVENT_TABLES: Final[Mapping[str, str]] = {
+    "event": ANY_EVENT,
+    "condition": "condition_occurrence",
+    "drug": "drug_exposure",
+    "procedure": "procedure_occurrence",
+    "device": "device_exposure",
+    "measurement": "measurement",
+    "observation": "observation",
+    "visit": "visit_occurrence",
+    "visit_detail": "visit_detail",
+    "death": "death",
+    "specimen": "specimen",
+    "episode": "episode",
+    "condition_era": "condition_era",
+    "drug_era": "drug_era",
+    "dose_era": "dose_era",
+}
+"""Functions of events, and the CDM table each reads."""
+
+SEXES: Final[Mapping[str, int]] = {"male": 8507, "female": 8532}
+"""The sexes that have a name, and their gender concepts."""
+
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 """How a saved cohort may be called."""
+
+OPERATORS: Final = (">", ">=", "<", "<=", "=")
+"""How a value may be compared with a number, in the order they are written."""
+
+MAX_DEPTH: Final = 100
+"""How deep criteria nest; a call in a call and a negation are levels as well."""
+
+_FUNCTION_OF: Final = {table: function for function, table in EVENT_TABLES.items()}
+_NAME_OF_SEX: Final = {concept: name for name, concept in SEXES.items()}
+_EXACT: Final = 2**53  # above it a float skips whole numbers
+
+
+def number(given: object) -> float:
+    """Return a number in its one form: what a 64-bit float holds, as an int where that is whole.
+
+    Raises:
+        UsageError: it is no number, or not a finite one.
+    """
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise UsageError("this needs a number", hint="as 7, -0.5 or 1e-3")
+    try:
+        exact = float(given)
+    except OverflowError:
+        exact = math.inf
+    if not math.isfinite(exact):
+        raise UsageError("this needs a finite number")
+    return int(exact) if exact.is_integer() and abs(exact) < _EXACT else exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +87,9 @@ class Interval:
     high: float | None
 
     def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            bound = getattr(self, name)
+            object.__setattr__(self, name, None if bound is None else number(bound))
         if self.low is not None and self.high is not None and self.low > self.high:
             raise UsageError(f"{self.low}..{self.high} is empty", hint="LOW..HIGH")
 
@@ -44,6 +100,11 @@ class Bound:
 
     operator: str
     number: float
+
+    def __post_init__(self) -> None:
+        if self.operator not in OPERATORS:
+            raise UsageError("not a comparison", hint=f"one of {', '.join(OPERATORS)}")
+        object.__setattr__(self, "number", number(self.number))
 
 
 Argument: TypeAlias = (
@@ -77,6 +138,38 @@ class Criterion(ABC):
     def call(self) -> Call:
         """Return how the criterion is written."""
 
+    @property
+    def depth(self) -> int:
+        """How deep it nests, at most `MAX_DEPTH`."""
+        return 1
+
+    @property
+    def text(self) -> str:
+        """The criterion in the text grammar; `precisionchain.criterion` reads it."""
+        from precisionchain.query.spelling import to_text
+
+        return to_text(self.call())
+
+    @property
+    def python(self) -> str:
+        """The criterion as a Python expression, where ``pc`` is ``precisionchain``."""
+        from precisionchain.query.spelling import to_python
+
+        return to_python(self.call())
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The criterion as a JSON object; `precisionchain.criterion` reads it."""
+        from precisionchain.query.spelling import to_json
+
+        return to_json(self.call())
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return self.python
+
     def __and__(self, other: Criterion) -> Criterion:
         return And((self, other))
 
@@ -101,43 +194,74 @@ def _flat(kind: type[And] | type[Or], of: tuple[Criterion, ...]) -> tuple[Criter
         raise UsageError("and, or need two criteria at least")
     parts: list[Criterion] = []
     for part in of:
-        parts.extend(part.of if isinstance(part, kind) else (part,))
+        parts.extend(part.of if isinstance(part, kind) else (checked(part),))
     return tuple(parts)
 
 
-@dataclass(frozen=True, slots=True)
+def checked(given: object) -> Criterion:
+    """Return what was given, a criterion.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(given, Criterion):
+        raise UsageError("this needs a criterion", hint="as condition(201826)")
+    return given
+
+
+def _level(above: int, of: Iterable[Criterion]) -> int:
+    """Return the depth of what is ``above`` levels over its parts."""
+    depth = above + max((part.depth for part in of), default=0)
+    if depth > MAX_DEPTH:
+        raise UsageError(
+            f"criteria nest {MAX_DEPTH} deep at most", hint="save a part as a cohort, by name"
+        )
+    return depth
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class And(Criterion):
     """All hold. An ``And`` in an ``And`` is merged into it."""
 
     of: tuple[Criterion, ...]
+    depth: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "of", _flat(And, self.of))
+        object.__setattr__(self, "depth", _level(1, self.of))
 
     def call(self) -> Call:
         """Return ``and(...)``."""
         return Call("and", tuple(part.call() for part in self.of))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Or(Criterion):
     """At least one holds. An ``Or`` in an ``Or`` is merged into it."""
 
     of: tuple[Criterion, ...]
+    depth: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "of", _flat(Or, self.of))
+        object.__setattr__(self, "depth", _level(1, self.of))
 
     def call(self) -> Call:
         """Return ``or(...)``."""
         return Call("or", tuple(part.call() for part in self.of))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Not(Criterion):
-    """It does not hold; unknown stays unknown."""
+    """It does not hold; unknown stays unknown. What is negated twice is not negated."""
 
     of: Criterion
+    depth: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.of, Not):
+            raise UsageError("a negation is not negated", hint="~criterion takes it away")
+        object.__setattr__(self, "depth", _level(1, (checked(self.of),)))
 
     def call(self) -> Call:
         """Return ``not(...)``."""
@@ -147,7 +271,7 @@ class Not(Criterion):
 # ---------------------------------------------------------------------------------------- clinical
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Event(Criterion):
     """The person has an event: a row of a CDM table, by concept, date, value, unit and age.
 
@@ -166,10 +290,10 @@ class Event(Criterion):
     age: Interval | None = None
     exact_age: bool = False
     first: bool = False
-    function: str = field(default="", compare=False)
-    """The name it is written by; follows from ``table``."""
 
     def __post_init__(self) -> None:
+        if self.table not in _FUNCTION_OF:
+            raise UsageError("no function reads the events of that table")
         if self.since and self.until and self.since > self.until:
             raise UsageError("since is after until")
         if self.unit and not self.value:
@@ -178,12 +302,19 @@ class Event(Criterion):
             raise UsageError("exact_age goes with age=LOW..HIGH")
         if self.exclude and not self.concepts:
             raise UsageError("exclude= goes with the concepts it takes from")
+        if not self.descendants and not self.concepts:
+            raise UsageError("descendants= goes with the concepts they descend from")
+
+    @property
+    def function(self) -> str:
+        """The name it is written by."""
+        return _FUNCTION_OF[self.table]
 
     def call(self) -> Call:
         """Return ``condition(...)`` or as the table's function is called."""
         named: list[tuple[str, Argument]] = []
         if self.exclude:
-            named.append(("exclude", self.exclude))
+            named.append(("exclude", _one_or_several(self.exclude)))
         if not self.descendants:
             named.append(("descendants", False))
         named += _window(self.since, self.until)
@@ -196,13 +327,18 @@ class Event(Criterion):
         return Call(self.function, concepts, tuple(named), self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AtLeast(Criterion):
     """The person has at least ``n`` such events; with ``days``, on as many different days."""
 
     n: int
     event: Event
     days: bool = False
+
+    @property
+    def depth(self) -> int:
+        """A call in a call."""
+        return 2
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -214,7 +350,7 @@ class AtLeast(Criterion):
         return Call("at_least", (self.n, self.event.call()), named)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class WithinDays(Criterion):
     """An event of ``second`` starts ``days`` after one of ``first`` (negative: before it)."""
 
@@ -222,12 +358,17 @@ class WithinDays(Criterion):
     second: Event
     days: Interval
 
+    @property
+    def depth(self) -> int:
+        """A call in a call."""
+        return 2
+
     def call(self) -> Call:
         """Return ``within_days(first, second, LOW..HIGH)``."""
         return Call("within_days", (self.first.call(), self.second.call(), self.days))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Observed(Criterion):
     """One observation period of the person holds all of ``since`` to ``until``."""
 
@@ -243,7 +384,7 @@ class Observed(Criterion):
         return Call("observed", (), tuple(_window(self.since, self.until)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Demographic(Criterion):
     """A concept of the person row: ``what`` is sex, race or ethnicity."""
 
@@ -252,10 +393,12 @@ class Demographic(Criterion):
 
     def call(self) -> Call:
         """Return ``sex(...)``, ``race(...)`` or ``ethnicity(...)``."""
-        return Call(self.what, tuple(self.concepts))
+        if self.what == "sex":
+            return Call("sex", tuple(_NAME_OF_SEX.get(one, one) for one in self.concepts))
+        return Call(self.what, self.concepts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Age(Criterion):
     """The person's age on a day, in years: of the calendar years, or completed where ``exact``."""
 
@@ -269,7 +412,7 @@ class Age(Criterion):
         return Call("age", (self.years,), (("at", self.at), *exact))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Born(Criterion):
     """The person's year of birth."""
 
@@ -283,7 +426,7 @@ class Born(Criterion):
 # ----------------------------------------------------------------------------------------- genetic
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Genotype(Criterion):
     """The person's state at a variant is one of ``states``, of `STATES`."""
 
@@ -292,10 +435,11 @@ class Genotype(Criterion):
 
     def call(self) -> Call:
         """Return ``genotype(variant, state, ...)``."""
-        return Call("genotype", (self.variant, *self.states))
+        states = (int(state) if state.isdecimal() else state for state in self.states)
+        return Call("genotype", (self.variant, *states))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Carries(Criterion):
     """The person has a copy of an allele."""
 
@@ -306,7 +450,7 @@ class Carries(Criterion):
         return Call("carries", (self.variant,))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Assayed(Criterion):
     """The variant was looked at in the person, called or missing."""
 
@@ -317,7 +461,7 @@ class Assayed(Criterion):
         return Call("assayed", (self.variant,))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Maf:
     """A condition on alleles: their minor allele frequency; no criterion by itself.
 
@@ -335,6 +479,11 @@ class Maf:
                 "not a range of minor allele frequencies", hint="0 <= LOW <= HIGH <= 0.5"
             )
 
+    def __repr__(self) -> str:
+        from precisionchain.query.spelling import to_python
+
+        return to_python(self.call())
+
     def call(self) -> Call:
         """Return ``maf(LOW..HIGH)``."""
         within: tuple[tuple[str, Argument], ...] = (
@@ -343,12 +492,17 @@ class Maf:
         return Call("maf", (self.frequencies,), within)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CarriesIn(Criterion):
     """The person has a copy of any allele listed in a region, of some frequency."""
 
     region: Region
     maf: Maf | None = None
+    depth: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        within = () if self.maf is None or self.maf.within is None else (self.maf.within,)
+        object.__setattr__(self, "depth", _level(1 if self.maf is None else 2, within))
 
     def call(self) -> Call:
         """Return ``carries(region)``."""
@@ -359,7 +513,7 @@ class CarriesIn(Criterion):
 # ---------------------------------------------------------------------------------------- whoever
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Everyone(Criterion):
     """Every person of the universe (``everyone``), or of a level: ``recorded``, ``genotyped``."""
 
@@ -370,7 +524,7 @@ class Everyone(Criterion):
         return Call(self.what)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class AtSite(Criterion):
     """The person is one of these sites'."""
 
@@ -378,10 +532,10 @@ class AtSite(Criterion):
 
     def call(self) -> Call:
         """Return ``at_site(A, ...)``."""
-        return Call("at_site", tuple(self.sites))
+        return Call("at_site", self.sites)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Persons(Criterion):
     """The person is one of these, written ``A:42``; a bare id is the own site's."""
 
@@ -389,17 +543,19 @@ class Persons(Criterion):
 
     def call(self) -> Call:
         """Return ``persons(A:42, ...)``."""
-        return Call("persons", tuple(self.persons))
+        # A bare id is a number, as it is typed.
+        return Call("persons", tuple(who if ":" in who else int(who) for who in self.persons))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Saved(Criterion):
     """The person is in a saved cohort; unknown where that says so, or did not know the person."""
 
     name: str
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
+        name: object = self.name
+        if not (isinstance(name, str) and NAME.fullmatch(name)):
             raise UsageError(
                 "not a name of a saved cohort",
                 hint="a letter, then at most 63 letters, digits, _ or -",

@@ -6,14 +6,18 @@ they are given and make the values of ``criteria.py``.
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
+from functools import cache
+from numbers import Integral
 from typing import Final, TypeAlias
 
 from precisionchain.errors import UsageError
 from precisionchain.query.criteria import (
-    ANY_EVENT,
+    EVENT_TABLES,
+    OPERATORS,
+    SEXES,
     STATES,
     Age,
     And,
@@ -36,43 +40,67 @@ from precisionchain.query.criteria import (
     Persons,
     Saved,
     WithinDays,
+    checked,
 )
-from precisionchain.query.typed import as_date
 from precisionchain.schemas.person import written
 from precisionchain.schemas.variant import Region, Variant
+
+__all__ = [
+    "EVENT_TABLES",
+    "age",
+    "all_of",
+    "any_of",
+    "assayed",
+    "at_least",
+    "at_site",
+    "born",
+    "carries",
+    "complement_of",
+    "condition",
+    "condition_era",
+    "death",
+    "device",
+    "dose_era",
+    "drug",
+    "drug_era",
+    "episode",
+    "ethnicity",
+    "event",
+    "everyone",
+    "functions",
+    "genotype",
+    "genotyped",
+    "maf",
+    "measurement",
+    "observation",
+    "observed",
+    "persons",
+    "procedure",
+    "race",
+    "recorded",
+    "saved",
+    "sex",
+    "specimen",
+    "visit",
+    "visit_detail",
+    "within_days",
+]
 
 Concepts: TypeAlias = int | Iterable[int]
 Day: TypeAlias = date | str
 Range: TypeAlias = Interval | tuple[float | None, float | None]
 
-EVENT_TABLES: Final[Mapping[str, str]] = {
-    "event": ANY_EVENT,
-    "condition": "condition_occurrence",
-    "drug": "drug_exposure",
-    "procedure": "procedure_occurrence",
-    "device": "device_exposure",
-    "measurement": "measurement",
-    "observation": "observation",
-    "visit": "visit_occurrence",
-    "visit_detail": "visit_detail",
-    "death": "death",
-    "specimen": "specimen",
-    "episode": "episode",
-    "condition_era": "condition_era",
-    "drug_era": "drug_era",
-    "dose_era": "dose_era",
-}
-"""Functions of events, and the CDM table each reads."""
-
-SEXES: Final[Mapping[str, int]] = {"male": 8507, "female": 8532}
-_OPERATORS: Final = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "="}
+_COMPARED: Final = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "="}
+_MOST: Final = 1_000_000  # years or days
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SITE: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}")
 
 
+@cache
 def functions() -> dict[str, Callable[..., Criterion | Maf]]:
     """Return every function by the name it is written by in text and JSON."""
-    made: dict[str, Callable[..., Criterion | Maf]] = {name: _events(name) for name in EVENT_TABLES}
-    made |= {function.__name__: function for function in _OTHERS}
-    return made | {"and": all_of, "or": any_of, "not": complement_of}
+    named = {function.__name__: function for function in (*_EVENTS, *_OTHERS)}
+    return named | {"and": all_of, "or": any_of, "not": complement_of}
 
 
 # ---------------------------------------------------------------------------------------- clinical
@@ -86,7 +114,7 @@ def _events(name: str) -> Callable[..., Event]:
         descendants: bool = True,
         since: Day | None = None,
         until: Day | None = None,
-        unit: Concepts = (),
+        unit: Concepts | None = None,
         age: Range | None = None,
         exact_age: bool = False,
         first: bool = False,
@@ -94,17 +122,16 @@ def _events(name: str) -> Callable[..., Event]:
     ) -> Event:
         return Event(
             EVENT_TABLES[name],
-            () if concepts is None else _concepts(concepts),
+            () if concepts is None else _some_concepts(name, concepts),
             _concepts(exclude),
             _flag("descendants", descendants),
-            as_date(since),
-            as_date(until),
+            _day("since", since),
+            _day("until", until),
             _bounds(value),
-            _concepts(unit),
+            () if unit is None else _some_concepts("unit", unit),
             None if age is None else _whole(age),
             _flag("exact_age", exact_age),
             _flag("first", first),
-            function=name,
         )
 
     events.__name__ = events.__qualname__ = name
@@ -145,19 +172,24 @@ def within_days(first: Event, second: Event, days: int | Range) -> WithinDays:
         second: an event that starts ``days`` after it; negative days are before it.
         days: a closed interval; a number means that many days before or after.
     """
-    if isinstance(days, int):
-        days = Interval(-_integer(days), days)
+    if isinstance(days, Integral):
+        either_way = _integer(days)
+        if either_way < 0:
+            raise UsageError("a number of days is not negative", hint="LOW..HIGH, as -30..0")
+        days = (-either_way, either_way)
     return WithinDays(_an_event(first), _an_event(second), _whole(days))
 
 
 def observed(*, since: Day | None = None, until: Day | None = None) -> Observed:
     """Return the criterion of one observation period that holds all these days."""
-    return Observed(as_date(since), as_date(until))
+    return Observed(_day("since", since), _day("until", until))
 
 
 def sex(*sexes: str | int) -> Demographic:
     """Return the criterion of a sex: ``male``, ``female`` or a gender concept."""
-    named = [SEXES.get(one.lower(), one) if isinstance(one, str) else one for one in sexes]
+    if not {one.lower() for one in sexes if isinstance(one, str)} <= SEXES.keys():
+        raise UsageError("not a sex", hint=f"{', '.join(SEXES)} or a gender concept")
+    named = [SEXES[one.lower()] if isinstance(one, str) else one for one in sexes]
     return Demographic("sex", _some_concepts("sex", named))
 
 
@@ -173,7 +205,7 @@ def ethnicity(*concepts: int) -> Demographic:
 
 def age(years: Range, *, at: Day, exact: bool = False) -> Age:
     """Return the criterion of an age on a day, a closed interval of years."""
-    day = as_date(at)
+    day = _day("at", at)
     if day is None:
         raise UsageError("age needs the day it is asked of", hint="age(18..65, at=2020-01-01)")
     return Age(_whole(years), day, _flag("exact", exact))
@@ -190,9 +222,9 @@ def born(years: Range) -> Born:
 def carries(where: str | Variant | Region, maf: Maf | None = None) -> Carries | CarriesIn:
     """Return the criterion of a copy of an allele, or of any allele of a region and frequency."""
     place = _place(where)
+    if maf is not None and not isinstance(maf, Maf):
+        raise UsageError("the frequency is given as maf(LOW..HIGH)")
     if isinstance(place, Region):
-        if maf is not None and not isinstance(maf, Maf):
-            raise UsageError("the frequency is given as maf(LOW..HIGH)")
         return CarriesIn(place, maf)
     if maf is not None:
         raise UsageError("maf(...) goes with a region, not with a variant")
@@ -201,8 +233,8 @@ def carries(where: str | Variant | Region, maf: Maf | None = None) -> Carries | 
 
 def genotype(variant: str | Variant, *states: str | int) -> Genotype:
     """Return the criterion of one of some states: 0, 1, 2, missing, not_assayed."""
-    asked = {str(state) for state in states}
-    if not asked or not asked <= set(STATES) or any(isinstance(s, bool) for s in states):
+    asked = {str(state) for state in states if _is_word_or_whole(state)}
+    if not asked <= set(STATES) or not states or not all(map(_is_word_or_whole, states)):
         raise UsageError("not a genotype", hint=f"one or more of {', '.join(STATES)}")
     return Genotype(_variant(variant), tuple(state for state in STATES if state in asked))
 
@@ -221,7 +253,7 @@ def maf(frequencies: Range, within: Criterion | str = "network") -> Maf:
     """
     if isinstance(within, str) and within != "network":
         raise UsageError("maf is within the network or within a criterion")
-    return Maf(_interval(frequencies), None if isinstance(within, str) else _criterion(within))
+    return Maf(_interval(frequencies), None if isinstance(within, str) else checked(within))
 
 
 # ---------------------------------------------------------------------------------------- whoever
@@ -244,15 +276,16 @@ def genotyped() -> Everyone:
 
 def at_site(*sites: str) -> AtSite:
     """Return the criterion of being a person of these sites."""
-    if not sites or not all(isinstance(site, str) for site in sites):
-        raise UsageError("at_site needs the names of sites")
+    named: tuple[object, ...] = sites
+    if not named or not all(isinstance(one, str) and _SITE.fullmatch(one) for one in named):
+        raise UsageError("at_site needs the names of sites", hint="as at_site(A, B)")
     return AtSite(tuple(sorted(set(sites))))
 
 
 def persons(*who: str | int) -> Persons:
     """Return the criterion of being one of these persons, ``A:42``."""
-    if not who:
-        raise UsageError("persons needs at least one person", hint="A:42")
+    if not who or not all(map(_is_word_or_whole, who)):
+        raise UsageError("persons needs at least one person", hint="SITE:person_id, as A:42")
     return Persons(tuple(sorted({written(str(person)) for person in who})))
 
 
@@ -263,20 +296,24 @@ def saved(name: str) -> Saved:
 
 def all_of(*of: Criterion) -> Criterion:
     """Return the criterion that all of these hold."""
-    return And(tuple(_criterion(part) for part in of))
+    return And(tuple(checked(part) for part in of))
 
 
 def any_of(*of: Criterion) -> Criterion:
     """Return the criterion that one of these holds."""
-    return Or(tuple(_criterion(part) for part in of))
+    return Or(tuple(checked(part) for part in of))
 
 
 def complement_of(of: Criterion) -> Criterion:
     """Return the criterion that this does not hold."""
-    return ~_criterion(of)
+    return ~checked(of)
 
 
-_OTHERS: Final = (
+_EVENTS: Final = (
+    *(event, condition, drug, procedure, device, measurement, observation),
+    *(visit, visit_detail, death, specimen, episode, condition_era, drug_era, dose_era),
+)
+_OTHERS: Final[tuple[Callable[..., Criterion | Maf], ...]] = (
     *(at_least, within_days, observed, sex, race, ethnicity, age, born),
     *(carries, genotype, assayed, maf),
     *(everyone, recorded, genotyped, at_site, persons, saved),
@@ -287,21 +324,35 @@ _OTHERS: Final = (
 
 
 def _concepts(given: Concepts) -> tuple[int, ...]:
-    several = (given,) if isinstance(given, int) else tuple(given)
-    return tuple(sorted({_integer(concept) for concept in several}))
+    if isinstance(given, Integral):
+        return (_integer(given),)
+    # The bytes of a text are whole numbers too.
+    if isinstance(given, str | bytes | bytearray) or not isinstance(given, Iterable):
+        raise UsageError("not a concept", hint="a concept id, or a list of them")
+    return tuple(sorted({_integer(concept) for concept in given}))
 
 
-def _some_concepts(what: str, given: Iterable[object]) -> tuple[int, ...]:
-    concepts = tuple(sorted({_integer(concept) for concept in given}))
+def _some_concepts(what: str, given: Concepts) -> tuple[int, ...]:
+    """An empty list is what a search that found nothing gives: it must not come to mean any."""
+    concepts = _concepts(given)
     if not concepts:
         raise UsageError(f"{what} needs at least one concept")
     return concepts
 
 
 def _integer(given: object) -> int:
-    if not isinstance(given, int) or isinstance(given, bool) or not -(2**63) <= given < 2**63:
-        raise UsageError("not a whole number", hint="concepts and counts are 64-bit integers")
-    return given
+    if not isinstance(given, Integral) or isinstance(given, bool):
+        raise UsageError("not a whole number", hint="concepts and counts are integers")
+    whole = int(given)
+    if not -(2**63) <= whole < 2**63:
+        raise UsageError("a whole number out of range", hint="concepts and counts have 64 bits")
+    return whole
+
+
+def _is_word_or_whole(given: object) -> bool:
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        return -(2**63) <= int(given) < 2**63
+    return isinstance(given, str)
 
 
 def _flag(name: str, given: object) -> bool:
@@ -310,24 +361,32 @@ def _flag(name: str, given: object) -> bool:
     return given
 
 
-def _interval(given: Range) -> Interval:
-    if not isinstance(given, Interval):
-        low, high = given
-        given = Interval(low, high)
-    for bound in (given.low, given.high):
-        number = isinstance(bound, int | float) and not isinstance(bound, bool)
-        if bound is not None and not (number and math.isfinite(bound)):
-            raise UsageError("not an interval of numbers", hint="LOW..HIGH")
-    return given
+def _day(name: str, given: object) -> date | None:
+    if isinstance(given, str) and _DATE.fullmatch(given):
+        try:
+            return date.fromisoformat(given)
+        except ValueError:
+            raise UsageError(f"{name} is a day that no calendar has") from None
+    if given is None or (isinstance(given, date) and not isinstance(given, datetime)):
+        return given
+    raise UsageError(f"{name} is no date", hint="YYYY-MM-DD")
 
 
-def _whole(given: Range) -> Interval:
+def _interval(given: object) -> Interval:
+    if isinstance(given, Interval):
+        return given
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise UsageError("this needs an interval", hint="LOW..HIGH; in Python (LOW, HIGH)")
+    return Interval(*given)
+
+
+def _whole(given: object) -> Interval:
     interval = _interval(given)
-    bounds = [b for b in (interval.low, interval.high) if b is not None]
+    bounds = [bound for bound in (interval.low, interval.high) if bound is not None]
     if not bounds:
         raise UsageError("an interval without bounds says nothing", hint="18..65, 18.. or ..65")
-    for bound in bounds:
-        _integer(bound)
+    if not all(isinstance(bound, int) and abs(bound) <= _MOST for bound in bounds):
+        raise UsageError("not an interval of whole numbers", hint=f"up to {_MOST} years or days")
     return interval
 
 
@@ -335,17 +394,12 @@ def _bounds(given: Mapping[str, float]) -> tuple[Bound, ...]:
     bounds = []
     for name, number in given.items():
         what, _, suffix = name.partition("__")
-        if what != "value" or suffix not in _OPERATORS:
+        if what != "value" or suffix not in _COMPARED:
             raise UsageError(
                 f"{name} is no argument here", hint="value__gt, __ge, __lt, __le or __eq"
             )
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise UsageError("a value is compared with a number")
-        if not math.isfinite(number):
-            raise UsageError("a value is compared with a finite number")
-        bounds.append(Bound(_OPERATORS[suffix], number))
-    order = list(_OPERATORS.values())
-    return tuple(sorted(bounds, key=lambda bound: order.index(bound.operator)))
+        bounds.append(Bound(_COMPARED[suffix], number))
+    return tuple(sorted(bounds, key=lambda bound: OPERATORS.index(bound.operator)))
 
 
 def _an_event(given: object) -> Event:
@@ -354,17 +408,23 @@ def _an_event(given: object) -> Event:
     return given
 
 
-def _criterion(given: object) -> Criterion:
-    if not isinstance(given, Criterion):
-        raise UsageError("this needs a criterion", hint="as condition(201826)")
-    return given
+def _variant(given: object) -> Variant:
+    place = _place(given)
+    if not isinstance(place, Variant):
+        raise UsageError("this needs a variant", hint="chrom:pos:ref:alt, as 9:22098574:A:G")
+    return place
 
 
-def _variant(given: str | Variant) -> Variant:
-    return Variant.parse(given) if isinstance(given, str) else given
-
-
-def _place(given: str | Variant | Region) -> Variant | Region:
-    if not isinstance(given, str):
-        return given
-    return Variant.parse(given) if given.count(":") > 1 else Region.parse(given)
+def _place(given: object) -> Variant | Region:
+    """Return the variant or region, as it is printed again: so a value has one spelling."""
+    if isinstance(given, Variant) and given.build is not None:
+        raise UsageError(
+            "a criterion asks in the network's build", hint="give the variant without a build"
+        )
+    if isinstance(given, Variant | Region) or _is_word_or_whole(given):
+        text = str(given)  # a chromosome may be given as a number
+        if text.isprintable():
+            return Variant.parse(text) if text.count(":") > 1 else Region.parse(text)
+    raise UsageError(
+        "this needs a variant or a region", hint="9:22098574:A:G or 9:22000000-22130000"
+    )

@@ -165,7 +165,9 @@ def trim(pos: int, ref: str, alt: str) -> tuple[int, str, str]:
 
 
 def _position(text: str, whole: str) -> int:
-    value = int(text.replace(",", ""))
+    digits = text.replace(",", "").lstrip("0") or "0"
+    # Python refuses to convert thousands of digits, with an error that is not ours.
+    value = int(digits) if len(digits) <= len(str(MAX_POSITION)) else MAX_POSITION + 1
     if value > MAX_POSITION:
         raise _malformed("position", whole, f"positions end at {MAX_POSITION}")
     return value

@@ -1,0 +1,99 @@
+"""A criterion from a function's name and its arguments, as the text form and JSON call it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from precisionchain.errors import UsageError
+from precisionchain.query.criteria import EVENT_TABLES, Criterion, Maf
+from precisionchain.query.expressions import functions
+
+LOGIC: Final = ("and", "or", "not")
+"""Functions of JSON that text has operators for."""
+
+SUFFIXES: Final[Mapping[str, str]] = {">": "gt", ">=": "ge", "<": "lt", "<=": "le", "=": "eq"}
+"""A comparison of the value, and how Python names its argument: ``value__gt``."""
+
+_SHOWN: Final = 24  # characters of a name in an error, and that a nearest name is looked for
+
+
+def call_function(
+    name: str,
+    positional: Sequence[object],
+    named: Mapping[str, object],
+    bounds: Mapping[str, object],
+) -> Criterion | Maf:
+    """Return what a function makes of its arguments.
+
+    Args:
+        name: one of `functions`.
+        positional: positional arguments.
+        named: named arguments, without the conditions on the value.
+        bounds: conditions on the value, by comparison (``>``).
+
+    Raises:
+        UsageError: no such function, no such argument, or not such a value.
+    """
+    function = functions().get(name)
+    if function is None:
+        raise UsageError(f"there is no function {_short(name)!r}", hint=nearest_function(name))
+    signature = inspect.signature(function)
+    takes_value = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+    known = [each.name for each in signature.parameters.values() if _is_named(each)]
+    for argument in named:
+        if argument not in known:
+            near = get_close_matches(_short(argument), known, n=1)
+            meant = f"{near[0]}= is meant? " if near else ""
+            raise UsageError(
+                f"{name} takes no {_short(argument)!r}", hint=meant + written_signature(name)
+            )
+    if bounds and not takes_value:
+        raise UsageError(f"{name} has no value to compare", hint=written_signature(name))
+    compared = {f"value__{SUFFIXES[operator]}": bound for operator, bound in bounds.items()}
+    try:
+        bound = signature.bind(*positional, **named, **compared)
+    except TypeError as error:
+        raise UsageError(f"{name}: {error}", hint=written_signature(name)) from None
+    return function(*bound.args, **bound.kwargs)
+
+
+def written_signature(name: str) -> str:
+    """Return how a function is called in text, for a hint."""
+    signature = inspect.signature(functions()[name])
+    return f"{name}({', '.join(map(_written, signature.parameters.values()))})"
+
+
+def nearest_function(name: str) -> str | None:
+    """Return a hint at the function that was meant; None where the text form has this one."""
+    known = [each for each in functions() if each not in LOGIC]
+    if name in known:
+        return None
+    asked = _short(name).lower()
+    near = [function for function, table in EVENT_TABLES.items() if table == asked]
+    near = near or get_close_matches(asked, known, n=1)
+    return f"{near[0]} is meant?" if near else f"one of {', '.join(known)}"
+
+
+def _is_named(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _written(parameter: inspect.Parameter) -> str:
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return f"{parameter.name} > NUMBER"
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return f"{parameter.name.upper()}, ..."
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        return f"{parameter.name}={str(parameter.default).lower() * _is_flag(parameter)}"
+    return parameter.name.upper()
+
+
+def _is_flag(parameter: inspect.Parameter) -> bool:
+    return isinstance(parameter.default, bool)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
