@@ -8,6 +8,7 @@ precisionchain`` costs no engine::
     site = pc.Site("site_a/")  # stage, inspect and publish
     with pc.connect("site_a/") as net:  # ask
         net.domain(201826)
+        net.cohort(pc.condition(201826) & ~pc.carries("9:22098574:A:G"))
 """
 
 from __future__ import annotations
@@ -19,18 +20,64 @@ if TYPE_CHECKING:
     from precisionchain.errors import PrecisionChainError as PrecisionChainError
     from precisionchain.network import Network as Network
     from precisionchain.network import connect as connect
+    from precisionchain.query.expressions import age as age
+    from precisionchain.query.expressions import assayed as assayed
+    from precisionchain.query.expressions import at_least as at_least
+    from precisionchain.query.expressions import at_site as at_site
+    from precisionchain.query.expressions import born as born
+    from precisionchain.query.expressions import carries as carries
+    from precisionchain.query.expressions import condition as condition
+    from precisionchain.query.expressions import condition_era as condition_era
+    from precisionchain.query.expressions import death as death
+    from precisionchain.query.expressions import device as device
+    from precisionchain.query.expressions import dose_era as dose_era
+    from precisionchain.query.expressions import drug as drug
+    from precisionchain.query.expressions import drug_era as drug_era
+    from precisionchain.query.expressions import episode as episode
+    from precisionchain.query.expressions import ethnicity as ethnicity
+    from precisionchain.query.expressions import event as event
+    from precisionchain.query.expressions import everyone as everyone
+    from precisionchain.query.expressions import genotype as genotype
+    from precisionchain.query.expressions import genotyped as genotyped
+    from precisionchain.query.expressions import maf as maf
+    from precisionchain.query.expressions import measurement as measurement
+    from precisionchain.query.expressions import observation as observation
+    from precisionchain.query.expressions import observed as observed
+    from precisionchain.query.expressions import persons as persons
+    from precisionchain.query.expressions import procedure as procedure
+    from precisionchain.query.expressions import race as race
+    from precisionchain.query.expressions import recorded as recorded
+    from precisionchain.query.expressions import saved as saved
+    from precisionchain.query.expressions import sex as sex
+    from precisionchain.query.expressions import specimen as specimen
+    from precisionchain.query.expressions import visit as visit
+    from precisionchain.query.expressions import visit_detail as visit_detail
+    from precisionchain.query.expressions import within_days as within_days
+    from precisionchain.query.spelling import criterion as criterion
     from precisionchain.site import Site as Site
 
 __version__ = "0.1.0.dev0"
 
+# fmt: off
+_FUNCTIONS_OF_CRITERIA = (
+    "age", "assayed", "at_least", "at_site", "born", "carries", "condition", "condition_era",
+    "death", "device", "dose_era", "drug", "drug_era", "episode", "ethnicity", "event",
+    "everyone", "genotype", "genotyped", "maf", "measurement", "observation", "observed",
+    "persons", "procedure", "race", "recorded", "saved", "sex", "specimen", "visit",
+    "visit_detail", "within_days",
+)
+# fmt: on
+
 _HOME_OF = {
+    **dict.fromkeys(_FUNCTIONS_OF_CRITERIA, "precisionchain.query.expressions"),
     "Network": "precisionchain.network",
     "PrecisionChainError": "precisionchain.errors",
     "Site": "precisionchain.site",
     "connect": "precisionchain.network",
+    "criterion": "precisionchain.query.spelling",
 }
 
-__all__ = ["Network", "PrecisionChainError", "Site", "__version__", "connect"]
+__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604  # each a str
 
 
 def __getattr__(name: str) -> object:

@@ -6,15 +6,17 @@ they are given and make the values of ``criteria.py``.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from functools import cache
 from numbers import Integral
-from typing import Final, TypeAlias
+from typing import Concatenate, Final, ParamSpec, TypeAlias
 
 from precisionchain.errors import UsageError
 from precisionchain.query.criteria import (
+    ANY_EVENT,
     EVENT_TABLES,
     OPERATORS,
     SEXES,
@@ -86,6 +88,7 @@ __all__ = [
     "within_days",
 ]
 
+P = ParamSpec("P")
 Concepts: TypeAlias = int | Iterable[int]
 Day: TypeAlias = date | str
 Range: TypeAlias = Interval | tuple[float | None, float | None]
@@ -106,57 +109,70 @@ def functions() -> dict[str, Callable[..., Criterion | Maf]]:
 # ---------------------------------------------------------------------------------------- clinical
 
 
-def _events(name: str) -> Callable[..., Event]:
-    def events(
-        concepts: Concepts | None = None,
-        *,
-        exclude: Concepts = (),
-        descendants: bool = True,
-        since: Day | None = None,
-        until: Day | None = None,
-        unit: Concepts | None = None,
-        age: Range | None = None,
-        exact_age: bool = False,
-        first: bool = False,
-        **value: float,
-    ) -> Event:
-        return Event(
-            EVENT_TABLES[name],
-            () if concepts is None else _some_concepts(name, concepts),
-            _concepts(exclude),
-            _flag("descendants", descendants),
-            _day("since", since),
-            _day("until", until),
-            _bounds(value),
-            () if unit is None else _some_concepts("unit", unit),
-            None if age is None else _whole(age),
-            _flag("exact_age", exact_age),
-            _flag("first", first),
-        )
+def _event(
+    name: str,
+    /,
+    concepts: Concepts | None = None,
+    *,
+    exclude: Concepts = (),
+    descendants: bool = True,
+    since: Day | None = None,
+    until: Day | None = None,
+    unit: Concepts | None = None,
+    age: Range | None = None,
+    exact_age: bool = False,
+    first: bool = False,
+    **value: float,
+) -> Event:
+    return Event(
+        EVENT_TABLES[name],
+        () if concepts is None else _some_concepts(name, concepts),
+        _concepts(exclude),
+        _flag("descendants", descendants),
+        _day("since", since),
+        _day("until", until),
+        _bounds(value),
+        () if unit is None else _some_concepts("unit", unit),
+        None if age is None else _whole(age),
+        _flag("exact_age", exact_age),
+        _flag("first", first),
+    )
 
+
+def _reading(name: str, make: Callable[Concatenate[str, P], Event]) -> Callable[P, Event]:
+    """Return the function of one table's events, with the signature of all."""
+
+    def events(*args: P.args, **kwargs: P.kwargs) -> Event:
+        return make(name, *args, **kwargs)
+
+    table = EVENT_TABLES[name]
     events.__name__ = events.__qualname__ = name
     events.__doc__ = (
-        f"Return the criterion of a person with such a row of {EVENT_TABLES[name]}; arguments, "
-        "units and rules: ``docs/reference/cohorts.md``."
+        f"Return the criterion of a person with such a row of "
+        f"{'any table but eras' if table == ANY_EVENT else table}; arguments, units and rules: "
+        "``docs/reference/cohorts.md``."
     )
+    whole = inspect.signature(make)
+    others = [each for each in whole.parameters.values() if each.name != "name"]
+    events.__signature__ = whole.replace(parameters=others)  # type: ignore[attr-defined]
     return events
 
 
-event = _events("event")
-condition = _events("condition")
-drug = _events("drug")
-procedure = _events("procedure")
-device = _events("device")
-measurement = _events("measurement")
-observation = _events("observation")
-visit = _events("visit")
-visit_detail = _events("visit_detail")
-death = _events("death")
-specimen = _events("specimen")
-episode = _events("episode")
-condition_era = _events("condition_era")
-drug_era = _events("drug_era")
-dose_era = _events("dose_era")
+event = _reading("event", _event)
+condition = _reading("condition", _event)
+drug = _reading("drug", _event)
+procedure = _reading("procedure", _event)
+device = _reading("device", _event)
+measurement = _reading("measurement", _event)
+observation = _reading("observation", _event)
+visit = _reading("visit", _event)
+visit_detail = _reading("visit_detail", _event)
+death = _reading("death", _event)
+specimen = _reading("specimen", _event)
+episode = _reading("episode", _event)
+condition_era = _reading("condition_era", _event)
+drug_era = _reading("drug_era", _event)
+dose_era = _reading("dose_era", _event)
 
 
 def at_least(n: int, event: Event, *, days: bool = False) -> AtLeast:

@@ -48,15 +48,15 @@ def call_function(
             near = get_close_matches(_short(argument), known, n=1)
             meant = f"{near[0]}= is meant? " if near else ""
             raise UsageError(
-                f"{name} takes no {_short(argument)!r}", hint=meant + written_signature(name)
+                f"no argument is called {_short(argument)!r}", hint=meant + written_signature(name)
             )
     if bounds and not takes_value:
-        raise UsageError(f"{name} has no value to compare", hint=written_signature(name))
+        raise UsageError("there is no value to compare", hint=written_signature(name))
     compared = {f"value__{SUFFIXES[operator]}": bound for operator, bound in bounds.items()}
     try:
         bound = signature.bind(*positional, **named, **compared)
     except TypeError as error:
-        raise UsageError(f"{name}: {error}", hint=written_signature(name)) from None
+        raise UsageError(str(error), hint=written_signature(name)) from None
     return function(*bound.args, **bound.kwargs)
 
 
@@ -86,13 +86,12 @@ def _written(parameter: inspect.Parameter) -> str:
         return f"{parameter.name} > NUMBER"
     if parameter.kind is parameter.VAR_POSITIONAL:
         return f"{parameter.name.upper()}, ..."
-    if parameter.kind is parameter.KEYWORD_ONLY:
-        return f"{parameter.name}={str(parameter.default).lower() * _is_flag(parameter)}"
-    return parameter.name.upper()
-
-
-def _is_flag(parameter: inspect.Parameter) -> bool:
-    return isinstance(parameter.default, bool)
+    if parameter.default is None and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+        return f"[{parameter.name.upper()}]"
+    if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+        return parameter.name.upper()
+    flag = str(parameter.default).lower() if isinstance(parameter.default, bool) else ""
+    return f"{parameter.name}={flag}"
 
 
 def _short(name: str) -> str:

@@ -6,6 +6,7 @@ what was expected there. They may repeat what was typed, so they are for the one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from typing import Final, NoReturn
 from precisionchain.errors import UsageError
 from precisionchain.query.criteria import MAX_DEPTH, OPERATORS, Criterion, Maf
 from precisionchain.query.functions import call_function, nearest_function
-from precisionchain.query.tokens import MAX_LENGTH, Token, column, tokens
+from precisionchain.query.tokens import MAX_LENGTH, RESERVED, Token, column, tokens
 
 _OR: Final = ("|", "or")
 _AND: Final = ("&", "and")
 _NOT: Final = ("~", "not")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FLAGS: Final = {"true": True, "false": False}
 _EXAMPLE: Final = "as condition(201826)"
 
@@ -101,10 +103,14 @@ class _Parser:
     def _call(self) -> Criterion | Maf:
         """Read ``call = NAME "(" [ argument { "," argument } ] ")"``."""
         name, around = self._token, self._depth
-        if name.kind != "atom" or not self._is_call():
+        if name.kind != "atom":
             self._expected("a criterion", _EXAMPLE)
-        self._check_name(name)
+        hint = nearest_function(name.text)
+        if hint is not None:
+            self._fail(f"there is no function {name}", hint)
         self._next()
+        if not self._is("("):
+            self._expected(f"( after {name.text}")
         self._deeper()
         given = _Arguments()
         if not self._takes(")"):
@@ -113,13 +119,14 @@ class _Parser:
                 self._argument(given)
             self._expect(")", ", or )")
         self._depth = around
-        with self._placing_errors(name.at):
+        with self._placing_errors(name.at, name.text):
             return call_function(name.text, given.positional, given.named, given.bounds)
 
     def _argument(self, given: _Arguments) -> None:
         """Read ``argument = NAME "=" value | "value" COMPARISON number | value``."""
         name, operator = self._token, self._peek()
-        if name.kind != "atom" or operator.kind != "sign" or operator.text not in OPERATORS:
+        is_named = name.kind == "atom" and _NAME.fullmatch(name.text)
+        if not is_named or operator.kind != "sign" or operator.text not in OPERATORS:
             if given.named or given.bounds:
                 self._fail("an argument without a name stands after one with a name")
             given.positional.append(self._value())
@@ -200,25 +207,23 @@ class _Parser:
     # ----------------------------------------------------------------------- values and errors
 
     def _made(self, name: str, parts: list[Criterion | Maf], at: int) -> Criterion | Maf:
-        with self._placing_errors(at):
+        with self._placing_errors(at, name):
             return call_function(name, parts, {}, {})
 
-    def _check_name(self, name: Token) -> None:
-        hint = nearest_function(name.text)
-        if hint is not None:
-            self._fail(f"there is no function {name}", hint)
-
     @contextmanager
-    def _placing_errors(self, at: int) -> Iterator[None]:
-        """Say the column in the errors of functions, which do not know it."""
+    def _placing_errors(self, at: int, name: str) -> Iterator[None]:
+        """Say column and name in the errors of a function, which does not know where it stands."""
         try:
             yield
         except UsageError as error:
-            where = error.where or column(self._text, at)
+            where = error.where or f"{column(self._text, at)}, {name}"
             raise type(error)(error.message, where=where, hint=error.hint) from error
 
     def _expected(self, expected: str, hint: str | None = None) -> NoReturn:
-        if self._token.kind == "interval":
+        word = self._token.text.lower()
+        if self._token.kind == "atom" and word in RESERVED:
+            hint = f"{word} is written in lower case"
+        elif self._token.kind == "interval":
             hint = "an interval is written without spaces, as 18..65"
         elif self._is("<", ">"):
             hint = 'what an atom cannot hold stands in a string, as "9:22098574:A:<DEL>"'

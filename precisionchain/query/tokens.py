@@ -102,11 +102,10 @@ def _token_at(text: str, at: int) -> Token:
             where=column(text, at),
             hint='a \\ in it is written \\\\, a " is written \\"',
         )
-    raise UsageError(
-        f"{text[at]!r} has no meaning here",
-        where=column(text, at),
-        hint='what an atom cannot hold stands in a string, as "9:22098574:A:<DEL>"',
-    )
+    hint = 'what an atom cannot hold stands in a string, as "9:22098574:A:<DEL>"'
+    if text[at] == "{":
+        hint = "a JSON object is no text: parse it first, as with json.loads"
+    raise UsageError(f"{text[at]!r} has no meaning here", where=column(text, at), hint=hint)
 
 
 def _is_word(run: str) -> bool:
