@@ -40,12 +40,15 @@ class Pictures:
         singletons: alleles of which, or of whose alternatives, there is one copy.
         alleles_missing: alleles by the share of persons without a call.
         persons_missing: persons by the share of alleles without a call.
+        missing, callable: calls without an allele, of all that persons could have.
     """
 
     frequencies: Histogram
     singletons: int
     alleles_missing: Histogram
     persons_missing: Histogram
+    missing: int
+    callable: int
 
 
 def draw(run: Path, *, thresholds: Mapping[str, Any]) -> Pictures:
@@ -68,6 +71,8 @@ def draw(run: Path, *, thresholds: Mapping[str, Any]) -> Pictures:
         singletons,
         histogram(bins[0], alleles, threshold=limits[0], left_out=left_out),
         histogram(bins[1], persons, threshold=limits[1], left_out=int((~known).sum())),
+        missing=int(missing.sum()),
+        callable=int(n.sum()),
     )
 
 
