@@ -29,6 +29,11 @@ from precisionchain.schemas.variant import Region, Variant
 if TYPE_CHECKING:
     import polars as pl
 
+    from precisionchain.query.cohort import Cohort
+    from precisionchain.query.cohort_question import Given
+    from precisionchain.query.export_genotypes import ExportedGenotypes
+    from precisionchain.query.named_persons import NamedPersons
+    from precisionchain.query.saved_cohorts import SavedCohorts
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
 
@@ -217,6 +222,157 @@ class Network:
 
         return self._ask("maf", "genetic", asked, answer)
 
+    # --------------------------------------------------------------------------------- cohorts
+
+    def cohort(
+        self, criterion: Given, *, save: str | None = None, overwrite: bool = False
+    ) -> Cohort:
+        """Return the persons of whom a criterion is true (``docs/reference/cohorts.md``).
+
+        Args:
+            criterion: a criterion, its text, or its JSON. ``saved(NAME)`` by itself gives the saved
+                cohort as it was, as of its own position; a cohort is given back, to be saved.
+            save: a name to keep it under in the site folder.
+            overwrite: replace a cohort of that name.
+
+        Raises:
+            UsageError: it is no criterion, asks for what is not there, or the name is taken.
+            IntegrityError: a saved cohort that it names is damaged.
+        """
+        from precisionchain.query import cohort_question
+        from precisionchain.query.criterion_scope import CriterionScope
+        from precisionchain.query.universe import universe_of
+
+        kept = self._saved_cohorts
+        if save is not None:
+            kept.require_free(save, overwrite=overwrite)
+        data, asked = cohort_question.as_logged(criterion, kept)
+
+        def answer(snapshot: Snapshot) -> Evaluated[Cohort]:
+            site, sites = self._opened.config.site, self._opened.sites()
+            universe = universe_of(snapshot)
+            scope = CriterionScope(snapshot, universe, site, sites, kept.load)
+            return cohort_question.answer(criterion, scope)
+
+        cohort = self._ask("cohort", data, asked, answer)
+        if save is not None:
+            kept.save(save, cohort, overwrite=overwrite)
+        return cohort
+
+    def cohorts(self) -> pl.DataFrame:
+        """Return the cohorts saved in the site folder, by name."""
+        from precisionchain.query import cohort_question
+
+        return self._ask(
+            "cohorts",
+            "clinical+genetic",
+            {},
+            lambda snapshot: cohort_question.listed(self._saved_cohorts, snapshot),
+        )
+
+    def is_current(self, cohort: Cohort) -> bool:
+        """Return whether nothing that answers has been sealed since a cohort's positions."""
+        return cohort.is_as_of(self._opened.sync_if_behind())
+
+    @property
+    def _saved_cohorts(self) -> SavedCohorts:
+        from precisionchain.query.saved_cohorts import SavedCohorts
+
+        return SavedCohorts(self._opened.folder.cohorts, self._opened.network.hex())
+
+    # --------------------------------------------------------------------------------- exports
+
+    def export_genotypes(
+        self,
+        region: str | Region | None = None,
+        *,
+        output: str | Path,
+        persons: NamedPersons | None = None,
+        to: str | None = None,
+        skip_symbolic: bool = False,
+        overwrite: bool = False,
+    ) -> ExportedGenotypes:
+        """Write genotypes to files, which appear once the result is on the ledger.
+
+        Args:
+            region: where POS must lie; None means everywhere.
+            output: ``x.vcf``, ``x.vcf.gz``, or the prefix of PLINK's files.
+            persons: a cohort, a frame with ``site`` and ``person_id``, or ``["A:42", ...]``; None
+                means everybody with genotypes.
+            to: ``vcf``, ``bed`` or ``pgen``; default: what the output's name ends in.
+            skip_symbolic: leave alleles that are not bases out of bed, instead of refusing.
+            overwrite: replace files of these names.
+
+        Raises:
+            RegionError: the region cannot be parsed.
+            UnknownPersonError: no batch has published one of the persons.
+            UsageError: a file exists, or the format cannot hold the answer.
+        """
+        from precisionchain.query import export_genotypes as exporting
+        from precisionchain.query import named_persons
+        from precisionchain.query.output_files import OutputFiles
+
+        form, targets = exporting.genotype_targets(Path(output), to)
+        asked = {
+            "region": typed.as_logged(region, Region.parse),
+            "persons": named_persons.as_logged(persons),
+            "to": form,
+        }
+
+        def answer(snapshot: Snapshot) -> Evaluated[ExportedGenotypes]:
+            return exporting.export_genotypes(
+                snapshot,
+                form,
+                {target: files.partial(target) for target in targets},
+                build=self._opened.parameters.build,
+                persons=self._frame_of(snapshot, persons),
+                region=Region.parse(region) if isinstance(region, str) else region,
+                skip_symbolic=skip_symbolic,
+            )
+
+        with OutputFiles(targets, overwrite=overwrite) as files:
+            exported = self._ask("export-genotypes", "genetic", asked, answer)
+            files.release()
+        return exported
+
+    def export_cohort(
+        self,
+        cohort: NamedPersons,
+        *,
+        definition_id: int,
+        site: str | None = None,
+        skip_unobserved: bool = False,
+    ) -> pl.DataFrame:
+        """Return a cohort as rows of the OMOP CDM's COHORT table, of one site's persons.
+
+        Args:
+            cohort: a cohort, a frame with ``site`` and ``person_id`` (and perhaps ``index_date``),
+                or ``["A:42", ...]``.
+            definition_id: the cohort's number where the rows are going.
+            site: whose persons; needed where they are of several sites.
+            skip_unobserved: leave out who has no observation period, instead of refusing.
+
+        Raises:
+            UsageError: persons of several sites, or without observation periods.
+        """
+        from precisionchain.query import named_persons
+
+        asked = {
+            "cohort": named_persons.as_logged(cohort),
+            "definition_id": definition_id,
+            "site": site,
+        }
+
+        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            from precisionchain.query.omop_cohort import cohort_rows
+
+            chosen = named_persons.as_frame(cohort, self._resolver(snapshot))
+            return cohort_rows(
+                snapshot, chosen, definition_id, site=site, skip_unobserved=skip_unobserved
+            )
+
+        return self._ask("export-cohort", "clinical", asked, answer)
+
     # ------------------------------------------------------------------------- audit and upkeep
 
     @property
@@ -249,6 +405,21 @@ class Network:
             lambda: answer(snapshot),
             position=snapshot.catalogue.position,
         )
+
+    def _resolver(self, snapshot: Snapshot) -> Callable[[str | int], tuple[str, int]]:
+        """Return what finds a person that something was published of."""
+
+        def resolve(person: str | int) -> tuple[str, int]:
+            site, person_id = self._person(snapshot, person)
+            persons.require_known(snapshot, site, person_id)
+            return site, person_id
+
+        return resolve
+
+    def _frame_of(self, snapshot: Snapshot, named: NamedPersons | None) -> pl.DataFrame | None:
+        from precisionchain.query.named_persons import as_frame
+
+        return None if named is None else as_frame(named, self._resolver(snapshot))
 
     def _person(self, snapshot: Snapshot, person: str | int) -> tuple[str, int]:
         """Return (site, person_id); a bare id is the own site's, or the only other one's.
