@@ -30,7 +30,7 @@ from precisionchain.ledger.records import (
     parameters_item,
     user_item,
 )
-from precisionchain.ledger.signing import Signer, generate_key
+from precisionchain.ledger.signing import Signer, generate_key, load_key
 from precisionchain.network import Network
 from precisionchain.opened import OpenSite
 from precisionchain.schemas.founding import founding_streams
@@ -86,6 +86,24 @@ class BuiltNetwork:
             self._admit(ledger, joining)
             ledger.close()
         return self._sites[name]
+
+    def stranger(self, name: str, code: str = "zz") -> BuiltSite:
+        """Return a site that nobody has admitted."""
+        return self._new_site(name, code)
+
+    def revoke(self, name: str) -> None:
+        """Remove a site, by the founder."""
+        self.founder.site.revoke(name)
+
+    @property
+    def id(self) -> bytes:
+        """The network's id."""
+        return self._network
+
+    @property
+    def founder(self) -> BuiltSite:
+        """Site ``A``."""
+        return self._founder
 
     def ledger(self) -> Ledger:
         """Open the ledger, to look at what is on it."""
@@ -219,6 +237,21 @@ class _SiteOn(Site):
             yield opened
         finally:
             opened.close()
+
+
+@contextmanager
+def without_scruples(site: BuiltSite, user: str | None = None) -> Iterator[None]:
+    """Let a site's program do what its keys no longer, or never, may: a changed program."""
+    name = user or site.config.user
+    key = load_key(site.folder.user_key(name)).public_key
+    believes = Member(site.config.site, site.code, site.signer.public_key, admin=True)
+    asks = User(name, site.config.site, key, ROLES)
+    with (
+        mock.patch("precisionchain.opened.site_now", return_value=believes),
+        mock.patch("precisionchain.opened.user_now", return_value=asks),
+        mock.patch("precisionchain.access.gate.user_now", return_value=asks),
+    ):
+        yield
 
 
 def _is_genetic(stream: str) -> bool:
