@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from precisionchain.synthetic.tables import KEYS
+
 STRANGER = "999999999"  # a person id that no table of persons has
+NOT_UTF8, RAW_QUOTE = "\ue0ff", "\ue022"
+"""Stand for a byte that is not UTF-8, and for a quotation mark that is written as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +48,28 @@ def _twin(key: str) -> Fault:
     return Fault((("duplicate_key", key),), twin=True)
 
 
-KEYS = {
-    "person": "person_id",
-    "observation_period": "observation_period_id",
-    "condition_occurrence": "condition_occurrence_id",
-    "measurement": "measurement_id",
-}
+_UNKNOWN_PERSON = _cell("person_id", STRANGER, "unknown_person")
+_NO_PERSON = _cell("person_id", "", "required")
 
+# Each rule that rejects a row of an event table occurs; `too_long`, `type:Flag` and
+# `unknown_parent` do not: they need records of two megabytes, or tables that are not written.
 FAULTS: dict[str, tuple[Fault, ...]] = {
-    "person": (_cell("year_of_birth", "19xx", "type:Integer64"),),
+    "location": (_cell("latitude", "north", "type:Float"),),
+    "care_site": (_twin("care_site_id"),),
+    "provider": (_cell("provider_id", "", "required"),),
+    "person": (_cell("year_of_birth", "19xx", "type:Integer64"), _twin("person_id")),
     "observation_period": (
-        _cell("person_id", STRANGER, "unknown_person"),
+        _UNKNOWN_PERSON,
         _cell("observation_period_start_date", "", "required"),
     ),
+    "death": (_cell("death_date", "", "required"), _UNKNOWN_PERSON),
+    "visit_occurrence": (
+        _cell("visit_start_date", "2012-13-01", "type:Date"),
+        _cell("visit_concept_id", "outpatient", "type:Integer64"),
+        _UNKNOWN_PERSON,
+        _twin("visit_occurrence_id"),
+    ),
+    "visit_detail": (_cell("visit_detail_end_date", "later", "type:Date"), _NO_PERSON),
     "condition_occurrence": (
         _cell("condition_start_date", "2019-02-30", "type:Date"),
         _cell("condition_start_date", "31/12/2018", "type:Date"),
@@ -64,8 +77,8 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         _cell("condition_concept_id", "E11.9", "type:Integer64"),
         _cell("condition_concept_id", "", "required"),
         _cell("condition_occurrence_id", "", "required"),
-        _cell("person_id", "", "required"),
-        _cell("person_id", STRANGER, "unknown_person"),
+        _NO_PERSON,
+        _UNKNOWN_PERSON,
         Fault(
             (("required", "person_id"), ("type:Date", "condition_end_date")),
             {"person_id": "", "condition_end_date": "unknown"},
@@ -73,16 +86,46 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         _twin("condition_occurrence_id"),
         _LONG,
     ),
+    "drug_exposure": (
+        _cell("quantity", "two", "type:Float"),
+        _cell("days_supply", "30 days", "type:Integer64"),
+        _cell("drug_exposure_end_date", "2020-00-10", "type:Date"),
+        _cell("drug_concept_id", "", "required"),
+        _UNKNOWN_PERSON,
+        _twin("drug_exposure_id"),
+        _SHORT,
+    ),
+    "procedure_occurrence": (
+        _cell("procedure_date", "", "required"),
+        _cell("procedure_datetime", "yesterday", "type:Datetime"),
+        _UNKNOWN_PERSON,
+        _LONG,
+    ),
+    "device_exposure": (
+        _cell("device_exposure_start_date", "2018-06-31", "type:Date"),
+        _twin("device_exposure_id"),
+    ),
     "measurement": (
         _cell("value_as_number", "high", "type:Float"),
         _cell("measurement_date", "0000-00-00", "type:Date"),
         _cell("measurement_datetime", "2015-06-01 25:00:00", "type:Datetime"),
         _cell("measurement_concept_id", "12e400", "type:Integer64"),
-        _cell("person_id", "", "required"),
-        _cell("person_id", STRANGER, "unknown_person"),
+        _NO_PERSON,
+        _UNKNOWN_PERSON,
         _twin("measurement_id"),
         _SHORT,
     ),
+    "observation": (
+        Fault((("encoding", None),), {"value_as_string": f"caf{NOT_UTF8}"}),
+        Fault((("quoting", None),), {"value_as_string": f"{RAW_QUOTE}a word{RAW_QUOTE} more"}),
+        _cell("observation_concept_id", "", "required"),
+        _UNKNOWN_PERSON,
+    ),
+    "condition_era": (
+        _cell("condition_era_end_date", "2016-1-1-1", "type:Date"),
+        _twin("condition_era_id"),
+    ),
+    "drug_era": (_cell("gap_days", "none", "type:Integer64"), _UNKNOWN_PERSON),
 }
 
 # Spellings of a date that the rules accept; each is given to a few clean rows.
@@ -103,9 +146,14 @@ class DirtyTable:
     rejected: pl.DataFrame
 
     @property
-    def rejected_keys(self) -> pl.Series:
-        """First column of the rejected records, as text."""
-        return self.text.to_series()[self.rejected["record"].unique(maintain_order=True) - 1]
+    def rejected_keys(self) -> list[str]:
+        """First columns that only rejected records have, as text."""
+        record = pl.Series(range(1, len(self.text) + 1), dtype=pl.Int64)
+        rejected = record.is_in(self.rejected["record"].implode())
+        keys = self.text.to_series()
+        kept = set(keys.filter(~rejected).to_list())
+        found = keys.filter(rejected).unique(maintain_order=True).drop_nulls().to_list()
+        return [key for key in found if key not in kept]
 
 
 def soil(
@@ -122,10 +170,11 @@ def soil(
         name: table, a key of ``FAULTS``.
         clean: its typed rows.
         rng: randomness.
-        copies: records of each fault; 0 leaves the table clean.
+        copies: records of each fault; 0 leaves the table clean, as does an empty table.
         strangers: person ids (text) that the ``unknown_person`` faults use in turn.
     """
-    text = _spell(name, clean.select(_as_text(clean)), copies, rng).with_columns(
+    copies = copies if len(clean) else 0
+    text = _spell(clean.select(_as_text(clean)), copies, rng).with_columns(
         _fields=pl.lit(0), _fault=pl.lit(-1), _place=pl.int_range(pl.len()).cast(pl.Float64)
     )
     parts = [text]
@@ -164,9 +213,9 @@ def _as_text(clean: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def _spell(name: str, text: pl.DataFrame, copies: int, rng: np.random.Generator) -> pl.DataFrame:
-    """Spell some of the start dates in the other accepted ways."""
-    column = next((c for c in text.columns if c.endswith(("_start_date", f"{name}_date"))), None)
+def _spell(text: pl.DataFrame, copies: int, rng: np.random.Generator) -> pl.DataFrame:
+    """Spell some of the start dates, a table's first, in the other accepted ways."""
+    column = next((c for c in text.columns if c.endswith("_date")), None)
     if column is None or not copies:
         return text
     spelling = rng.integers(0, 50, len(text))  # 0, 1, 2: one of the spellings; else as it is
@@ -180,7 +229,7 @@ def _spell(name: str, text: pl.DataFrame, copies: int, rng: np.random.Generator)
 
 def _broken(
     text: pl.DataFrame,
-    key: str,
+    key: str | None,
     number: int,
     *,
     fault: Fault,
@@ -188,18 +237,16 @@ def _broken(
     rng: np.random.Generator,
 ) -> pl.DataFrame:
     """The records of one fault, copied from random clean rows of ``text``."""
-    rows = rng.choice(len(text), copies, replace=False)
+    rows = rng.choice(len(text), copies, replace=len(text) < copies)
     after = rows if fault.twin else np.zeros(copies)
     places = after + rng.random(copies) * (len(text) - after)
-    last = int(text[key].cast(pl.Int64).max() or 0)  # type: ignore[arg-type]
-    keys = pl.Series([str(last + 1 + number * copies + i) for i in range(copies)])
-    return (
-        text[rows]
-        .with_columns(
-            pl.col(key) if fault.twin else keys.alias(key),
-            _fields=pl.lit(fault.fields),
-            _fault=pl.lit(number),
-            _place=pl.Series(places),
-        )
-        .with_columns(pl.lit(value or None, pl.String).alias(c) for c, value in fault.cells.items())
-    )
+    broken = text[rows]
+    if key is not None and not fault.twin:
+        last = int(text[key].cast(pl.Int64).max() or 0)  # type: ignore[arg-type]
+        keys = [str(last + 1 + number * copies + i) for i in range(copies)]
+        broken = broken.with_columns(pl.Series(key, keys))
+    return broken.with_columns(
+        _fields=pl.lit(fault.fields),
+        _fault=pl.lit(number),
+        _place=pl.Series(places),
+    ).with_columns(pl.lit(value or None, pl.String).alias(c) for c, value in fault.cells.items())

@@ -1,4 +1,4 @@
-"""What the generator knows about its own hospital, and the answers that follow from it.
+"""What the generator knows about one site, and the answers that follow from it.
 
 A slow, obvious reference: the answers are plain filters over tables that were taken from the
 generator's arrays before any file was written.
@@ -8,61 +8,55 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from precisionchain.synthetic.dirt import KEYS
+from precisionchain.synthetic.calls import DOSAGES, PHASES, PLOIDIES, Codes
+from precisionchain.synthetic.tables import EVENT_CONCEPT, KEYS, SITE_TABLES
 
-EVENT_CONCEPT = {
-    "condition_occurrence": "condition_concept_id",
-    "measurement": "measurement_concept_id",
-}
-MISSING = 3  # dosage of a call that lacks at least one allele
-
-# Columns of our tables that a site keeps to itself (DESIGN: "What never leaves a site").
-_KEPT_AT_HOME = ("location_id", "provider_id", "care_site_id", "stop_reason")
+_OTHERS = ("rejected", "ancestors", "concept_persons", "samples", "alleles", "states")
+_ALLELE = ("chrom", "pos", "ref", "alt")
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """The accepted rows, the rejected ones, and every genotype.
+    """The accepted rows, the rejected ones, and the state of every person and allele.
 
     Args:
-        settings: seed and sizes, the planted association, and counts for a first look.
-        person, observation_period, condition_occurrence, measurement: accepted rows, with the
-            columns that may leave the site.
+        settings: of the site, and counts for a first look.
+        tables: CDM table -> accepted rows, with the columns that may leave the site.
         rejected: table_name, rule, record, line, column_name; a row for every reason.
         ancestors: ancestor_concept_id, descendant_concept_id (a concept is its own ancestor).
         concept_persons: concept_id, person_id: who has an event of the concept or below it.
-        samples: sample_id, person_id, sex (1 male, 2 female), in the order of the VCF's columns.
-        alleles: chrom, pos, ref, alt, ac, an, n_het, n_hom_alt, n_missing, af, maf.
-        genotypes: chrom, pos, ref, alt, person_id, dosage (0, 1, 2, 3 = missing), phase
-            (0|0, 0|1, 1|0, 1|1 in copies of this ALT, null where missing).
+        samples: sample_id, person_id, sex (1 male, 2 female), father, mother, file; file by file,
+            in the order of the VCFs' columns.
+        alleles: chrom, pos, ref, alt, listed (whether a file of this site has a record of it), ac,
+            an, n_het, n_hom_alt, n_hemi, n_missing, n_not_assayed, af, maf; every allele that any
+            site of the consortium lists.
+        states: chrom, pos, ref, alt, codes: a byte a sample, whose meaning is in ``calls.py``.
     """
 
     settings: Mapping[str, Any]
-    person: pl.DataFrame
-    observation_period: pl.DataFrame
-    condition_occurrence: pl.DataFrame
-    measurement: pl.DataFrame
+    tables: Mapping[str, pl.DataFrame]
     rejected: pl.DataFrame
     ancestors: pl.DataFrame
     concept_persons: pl.DataFrame
     samples: pl.DataFrame
     alleles: pl.DataFrame
-    genotypes: pl.DataFrame
+    states: pl.DataFrame
 
     def domain(self, concept: int, *, descendants: bool = True) -> dict[str, pl.DataFrame]:
-        """The events of a concept, by table; tables without any are left out."""
+        """The events of a concept, by table; tables without any are left out, and eras are."""
         wanted = [concept]
         if descendants:
             below = self.ancestors.filter(pl.col("ancestor_concept_id") == concept)
             wanted += below["descendant_concept_id"].to_list()
         found = {
-            table: getattr(self, table).filter(pl.col(column).is_in(wanted))
+            table: self.tables[table].filter(pl.col(column).is_in(wanted))
             for table, column in EVENT_CONCEPT.items()
         }
         return {table: rows for table, rows in found.items() if len(rows)}
@@ -75,27 +69,55 @@ class Truth:
     def record(self, person_id: int) -> dict[str, pl.DataFrame]:
         """A person's accepted rows, by table; tables without any are left out."""
         of_person = pl.col("person_id") == person_id
-        found = {name: getattr(self, name).filter(of_person) for name in KEYS}
+        found = {
+            name: rows.filter(of_person)
+            for name, rows in self.tables.items()
+            if name not in SITE_TABLES
+        }
         return {name: rows for name, rows in found.items() if len(rows)}
 
-    def carriers(self, variant: str, dosages: Sequence[int] = (1, 2)) -> pl.DataFrame:
-        """Genotypes of ``chrom:pos:ref:alt`` that are among ``dosages``."""
+    def genotypes(self, variant: str, dosages: Sequence[int] | None = None) -> pl.DataFrame:
+        """The state of everybody at ``chrom:pos:ref:alt``, or those of them with some dosages.
+
+        Returns:
+            person_id, dosage (0, 1, 2, 3 missing, 4 not assayed), ploidy, phase (in copies of
+            this ALT; null where it is not known).
+        """
         chrom, pos, ref, alt = variant.split(":")
-        return self.genotypes.filter(
-            pl.col("chrom") == chrom,
-            pl.col("pos") == int(pos),
-            pl.col("ref") == ref,
-            pl.col("alt") == alt,
-            pl.col("dosage").is_in(dosages),
-        )
+        here = (pl.col("chrom") == chrom) & (pl.col("pos") == int(pos))
+        rows = self.states.filter(here, pl.col("ref") == ref, pl.col("alt") == alt)
+        if rows.is_empty():
+            codes = np.zeros(0, dtype=np.uint8)
+            return pl.DataFrame({"person_id": self.samples["person_id"][:0], **_spelled(codes)})
+        codes = np.frombuffer(rows["codes"][0], dtype=np.uint8)
+        frame = pl.DataFrame({"person_id": self.samples["person_id"], **_spelled(codes)})
+        return frame if dosages is None else frame.filter(pl.col("dosage").is_in(dosages))
+
+    def carriers(self, variant: str, dosages: Sequence[int] = (1, 2)) -> pl.DataFrame:
+        """Who carries ``chrom:pos:ref:alt``: the allele's columns, then those of `genotypes`."""
+        chrom, pos, ref, alt = variant.split(":")
+        allele = {"chrom": chrom, "pos": int(pos), "ref": ref, "alt": alt}
+        named = [pl.lit(value).alias(name) for name, value in allele.items()]
+        return self.genotypes(variant, dosages).select(*named, pl.all())
 
     def person_variants(
         self, person_id: int, region: str, dosages: Sequence[int] = (1, 2)
     ) -> pl.DataFrame:
-        """A person's genotypes with POS in ``chrom:first-last`` (closed)."""
-        return self.genotypes.filter(
-            pl.col("person_id") == person_id, pl.col("dosage").is_in(dosages), _inside(region)
-        )
+        """A person's genotypes with POS in ``chrom:first-last`` (closed); columns as `carriers`."""
+        place = self.samples["person_id"].index_of(person_id)
+        rows = self.states.filter(_inside(region))
+        if place is None:
+            rows = rows[:0]
+        codes = np.array([code[place or 0] for code in rows["codes"]], dtype=np.uint8)
+        frame = rows.select(*_ALLELE, pl.lit(person_id).alias("person_id"))
+        frame = frame.with_columns(**_spelled(codes))
+        return frame.filter(pl.col("dosage").is_in(dosages))
+
+    def dosages(self) -> Codes:
+        """All dosages as uint8 [alleles, samples], rows as ``alleles``, columns as ``samples``."""
+        codes = np.frombuffer(b"".join(self.states["codes"]), dtype=np.uint8)
+        found: Codes = DOSAGES[codes.reshape(len(self.states), -1)]
+        return found
 
     def maf(self, low: float, high: float, region: str | None = None) -> pl.DataFrame:
         """Alleles with ``low <= maf <= high``; an allele nobody was called at never matches."""
@@ -103,23 +125,30 @@ class Truth:
         return self.alleles.filter(within & _inside(region) if region else within)
 
     def write(self, directory: Path) -> None:
-        """Write ``truth.json`` and a Parquet file a table."""
-        directory.mkdir(parents=True, exist_ok=True)
+        """Write ``truth.json``, a Parquet file a table, and ``tables/`` with the accepted rows."""
+        (directory / "tables").mkdir(parents=True, exist_ok=True)
         text = json.dumps(dict(self.settings), indent=2, sort_keys=True)
         (directory / "truth.json").write_text(text + "\n", encoding="utf-8")
-        for name in _tables():
+        for name in _OTHERS:
             getattr(self, name).write_parquet(directory / f"{name}.parquet")
+        for name, rows in self.tables.items():
+            rows.write_parquet(directory / "tables" / f"{name}.parquet")
 
     @classmethod
     def read(cls, directory: Path) -> Truth:
         """Read what ``write`` wrote."""
         settings = json.loads((directory / "truth.json").read_text(encoding="utf-8"))
-        tables = {name: pl.read_parquet(directory / f"{name}.parquet") for name in _tables()}
-        return cls(settings=settings, **tables)
+        tables = {n: pl.read_parquet(directory / "tables" / f"{n}.parquet") for n in KEYS}
+        others = {name: pl.read_parquet(directory / f"{name}.parquet") for name in _OTHERS}
+        return cls(settings=settings, tables=tables, **others)
 
 
-def _tables() -> list[str]:
-    return [f.name for f in fields(Truth) if f.name != "settings"]
+def _spelled(codes: Codes) -> dict[str, pl.Series]:
+    return {
+        "dosage": pl.Series(DOSAGES[codes]),
+        "ploidy": pl.Series(PLOIDIES[codes]),
+        "phase": pl.Series([PHASES[code] for code in codes], dtype=pl.String),
+    }
 
 
 def _inside(region: str) -> pl.Expr:
@@ -128,17 +157,10 @@ def _inside(region: str) -> pl.Expr:
     return (pl.col("chrom") == chrom) & pl.col("pos").is_between(int(first), int(last))
 
 
-def published(table: pl.DataFrame) -> pl.DataFrame:
-    """The columns that may leave the site."""
-    return table.select(
-        c for c in table.columns if not c.endswith("_source_value") and c not in _KEPT_AT_HOME
-    )
-
-
 def persons_by_concept(tables: Mapping[str, pl.DataFrame], ancestors: pl.DataFrame) -> pl.DataFrame:
     """concept_id, person_id for every concept with an event of its own or below."""
     events = pl.concat(
-        tables[name].select("person_id", descendant_concept_id=column)
+        tables[name].select("person_id", descendant_concept_id=column).drop_nulls()
         for name, column in EVENT_CONCEPT.items()
     ).unique()
     return (

@@ -8,41 +8,89 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 
-from precisionchain.synthetic.genome import CONTIG_LENGTHS, Contig, Haplotypes
+from precisionchain.schemas.genome import GRCH37
+from precisionchain.synthetic.genome import FounderContig
+from precisionchain.synthetic.pedigree import Flags, Ints
+from precisionchain.synthetic.transmission import Haplotypes
 
 _BLOCK = 65_280  # content of a block, as bgzip cuts it
+_LEVEL = 4  # of zlib: files of simulated calls hardly shrink above it
 _END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _TAB, _PIPE, _DOT, _ZERO = b"\t|.0"
 
 
-def write_vcf(path: Path, contigs: Sequence[Contig], sample_ids: Sequence[str]) -> None:
-    """Write phased genotypes of ``contigs`` (columns in the order of ``sample_ids``)."""
-    with path.open("wb") as file:
-        pending = bytearray(_header(sample_ids))
-        for contig in contigs:
-            for line in _lines(contig):
-                pending += line
-                while len(pending) >= _BLOCK:
-                    file.write(_block(bytes(pending[:_BLOCK])))
-                    del pending[:_BLOCK]
-        if pending:
-            file.write(_block(bytes(pending)))
-        file.write(_END)
+class VcfFile:
+    """A file to write phased genotypes to, contig by contig; a context manager.
+
+    Args:
+        path: the file.
+        chroms: contigs that will come, for the header.
+        sample_ids: its columns.
+    """
+
+    def __init__(self, path: Path, chroms: Sequence[str], sample_ids: Sequence[str]) -> None:
+        self._file = path.open("wb")
+        self._pending = bytearray(_header(chroms, sample_ids))
+        self.records = 0
+
+    def __enter__(self) -> VcfFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._file:
+            if self._pending:
+                self._file.write(_block(bytes(self._pending)))
+            self._file.write(_END)
+
+    def write(
+        self, contig: FounderContig, sites: Ints, haplotypes: Haplotypes, one_x: Flags
+    ) -> None:
+        """Write a line for each of some sites.
+
+        Args:
+            contig: what the sites are.
+            sites: those to write, ascending.
+            haplotypes: their calls, int8 [sites written, persons, 2]; -1 where not called.
+            one_x: persons whose calls have one allele.
+        """
+        written = np.ones((len(one_x), 4), dtype=np.bool_)
+        written[one_x, 2:] = False
+        for row, site in enumerate(sites):
+            fields = (
+                contig.chrom,
+                str(contig.positions[site]),
+                contig.ids[site],
+                contig.refs[site],
+                ",".join(contig.alts[site]),
+                ".",
+                "PASS",
+                ".",
+                "GT",
+            )
+            self._pending += "\t".join(fields).encode()
+            self._pending += _calls(haplotypes[row], written if one_x.any() else None) + b"\n"
+            while len(self._pending) >= _BLOCK:
+                self._file.write(_block(bytes(self._pending[:_BLOCK])))
+                del self._pending[:_BLOCK]
+        self.records += len(sites)
 
 
-def _header(sample_ids: Sequence[str]) -> bytes:
+def _header(chroms: Sequence[str], sample_ids: Sequence[str]) -> bytes:
     lines = [
         "##fileformat=VCFv4.2",
         '##FILTER=<ID=PASS,Description="All filters passed">',
-        *(
-            f"##contig=<ID={name},length={length},assembly=GRCh37>"
-            for name, length in CONTIG_LENGTHS.items()
-        ),
+        *(f"##contig=<ID={name},length={GRCH37.lengths[name]},assembly=GRCh37>" for name in chroms),
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
         "\t".join(
             ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *sample_ids]
@@ -51,35 +99,21 @@ def _header(sample_ids: Sequence[str]) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
-def _lines(contig: Contig) -> Iterator[bytes]:
-    """One line a record; the calls of a record are made in one piece."""
-    for row, position in enumerate(contig.positions):
-        fields = (
-            contig.chrom,
-            str(position),
-            contig.ids[row],
-            contig.refs[row],
-            ",".join(contig.alts[row]),
-            ".",
-            "PASS",
-            ".",
-            "GT",
-        )
-        yield "\t".join(fields).encode() + _calls(contig.haplotypes[row]) + b"\n"
+def _calls(haplotypes: Haplotypes, written: Flags | None) -> bytes:
+    """A tab and ``0|1`` for every person; four bytes each, since allele numbers have one digit.
 
-
-def _calls(haplotypes: Haplotypes) -> bytes:
-    """A tab and ``0|1`` for every person; four bytes each, since allele numbers have one digit."""
+    Of persons with one allele the last two bytes are not ``written``.
+    """
     text = np.empty((len(haplotypes), 4), dtype=np.uint8)
     text[:, 0] = _TAB
     text[:, 2] = _PIPE
     text[:, [1, 3]] = np.where(haplotypes < 0, _DOT, haplotypes + _ZERO)
-    return text.tobytes()
+    return text.tobytes() if written is None else text[written].tobytes()
 
 
 def _block(content: bytes) -> bytes:
     """A gzip member whose extra field ``BC`` holds its own length less one."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
     body = packer.compress(content) + packer.flush()
     header = struct.pack("<4BI2BH2B2H", 31, 139, 8, 4, 0, 0, 255, 6, 66, 67, 2, len(body) + 25)
     return header + body + struct.pack("<2I", zlib.crc32(content), len(content))
