@@ -16,6 +16,7 @@ from precisionchain.query.export_genotypes import (
 )
 from precisionchain.query.genotype_matrix import GenotypeMatrix
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.calls import Calls, PackedCalls, Rows, unpack_calls
 from tests.lib.genetic_runs import BUILD, Batch, Person, Record, replica
 
 SYMBOLIC = (
@@ -28,10 +29,10 @@ def two(*records: Record, first: int = 1) -> Batch:
     return Batch((Person(first), Person(first + 1)), records)
 
 
-def export(snapshot: Snapshot, output: Path, **options: bool) -> ExportedGenotypes:
+def export(snapshot: Snapshot, output: Path, *, skip_symbolic: bool = False) -> ExportedGenotypes:
     form, targets = genotype_targets(output, None)
     files = {target: target for target in targets}
-    return export_genotypes(snapshot, form, files, build=BUILD, **options).value
+    return export_genotypes(snapshot, form, files, build=BUILD, skip_symbolic=skip_symbolic).value
 
 
 def test_bed_refuses_alleles_that_are_not_bases_by_their_number(tmp_path: Path) -> None:
@@ -76,13 +77,10 @@ def test_of_several_batches_the_first_id_names_the_allele(tmp_path: Path) -> Non
 
 def test_contradicting_sexes_are_unknown(tmp_path: Path) -> None:
     sexes = [(1, 2, 0), (1, 1, 0), (0, 2, 0)]
-    batches = [
-        Batch(
-            tuple(Person(n, sex) for n, sex in enumerate(row)),
-            (SYMBOLIC[0].__class__("9", 100 + at, "A", ("G",), ("0/0",) * 3),),
-        )
-        for at, row in enumerate(sexes)
-    ]
+    batches = []
+    for at, row in enumerate(sexes):
+        persons = tuple(Person(n, sex) for n, sex in enumerate(row))
+        batches.append(Batch(persons, (Record("9", 100 + at, "A", ("G",), ("0/0",) * 3),)))
     assert GenotypeMatrix(replica(tmp_path, batches)).persons["sex"].to_list() == [1, 0, 0]
 
 
@@ -92,11 +90,10 @@ def test_a_block_is_decoded_once_for_all_of_its_alleles(
     records = [Record("9", 100 + n, "A", ("G", "T"), ("0/1", "1|2")) for n in range(50)]
     snapshot = replica(tmp_path, [two(*records)], alleles=25)
     calls: list[int] = []
-    real = genotype_matrix.unpack_calls
 
-    def counted(packed: object, rows: object) -> object:
+    def counted(packed: PackedCalls, rows: Rows | None = None) -> Calls:
         calls.append(1)
-        return real(packed, rows)  # type: ignore[arg-type]
+        return unpack_calls(packed, rows)
 
     monkeypatch.setattr(genotype_matrix, "unpack_calls", counted)
     blocks = list(GenotypeMatrix(snapshot).of_region(None))
