@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 import precisionchain as pc
-from precisionchain.errors import SiteError
+from precisionchain.cli.app import app
+from precisionchain.errors import SiteError, UsageError
 from tests.lib.page_reader import Page, number, read_page
 
 MRN = "MRN-7391-ZQ"
@@ -342,6 +344,17 @@ def test_an_older_run_names_the_newer_one_and_its_commands_still_answer(tmp_path
         env=os.environ | {"PYTHONPATH": str(Path(pc.__file__).parents[1])},
     )
     assert len(done.stdout.splitlines()) == number(page.rows("t-rejected")[0][3])
+
+
+def test_the_command_writes_one_page_or_all(built: Built, tmp_path: Path) -> None:
+    def typed(*words: str) -> Result:
+        return CliRunner().invoke(app, ["-C", str(built.site.folder.root), "report", *words])
+
+    written = typed("000001-omop", "--output", str(tmp_path / "page.html"), "--json")
+    assert json.loads(written.stdout) == {"page": str(tmp_path / "page.html")}
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == built.html
+    assert typed("--all").stdout.splitlines() == [str(built.file)]
+    assert isinstance(typed("000001-omop", "--all").exception, UsageError)
 
 
 def test_a_run_that_is_not_there_names_those_that_are(built: Built) -> None:
