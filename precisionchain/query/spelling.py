@@ -183,9 +183,9 @@ def _called(given: object, where: str, depth: int) -> Criterion | Maf:
         raise UsageError("a member without a name", where=where)
     names = [name for name in given if name in functions() and isinstance(given[name], list)]
     if len(names) != 1:
-        members = "no member" if not names else " and ".join(names)
+        members = f"{' and '.join(names)} each name" if names else "no member names"
         raise UsageError(
-            f"{members} names the function with its list of arguments",
+            f"{members} a function, with the list of its arguments",
             where=where,
             hint='{"condition": [201826], "since": "2015-01-01"}',
         )
