@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
+from precisionchain.access.summary import required_period
 from precisionchain.errors import UsageError
 from precisionchain.opened import OpenSite
 from precisionchain.query import typed
@@ -60,6 +61,45 @@ class Audit:
             raise UsageError("name one person or one variant")
         asked = {"subject": typed.as_logged(named[0], typed.subject)}
         return self._read("who-saw", asked, lambda search: search.who_saw(named[0]))
+
+    def summary(
+        self,
+        *,
+        period: str = "month",
+        site: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+    ) -> pl.DataFrame:
+        """Return what each institution asked, and how often others asked about its persons.
+
+        Args:
+            period: ``day``, ``week`` (from Monday), ``month`` or ``year``, in UTC.
+            site: of this institution only.
+            since: earliest day, inclusive.
+            until: latest day, inclusive.
+
+        Raises:
+            UsageError: no such period, institution or date.
+        """
+        first, last = typed.as_date(since), typed.as_date(until)
+        asked = {
+            "period": typed.as_logged(period, required_period),
+            "site": typed.as_logged(site, self._site),
+            "since": None if first is None else first.isoformat(),
+            "until": None if last is None else last.isoformat(),
+        }
+
+        def read(search: Any) -> pl.DataFrame:
+            named = None if site is None else self._site(site)
+            frame: pl.DataFrame = search.summary(period=period, site=named, since=first, until=last)
+            return frame
+
+        return self._read("audit-summary", asked, read)
+
+    def _site(self, text: str) -> str:
+        if text not in {member.site for member in self._opened.membership.members()}:
+            raise UsageError("no institution of that name")
+        return text
 
     def _user(self, text: str) -> str:
         if not self._opened.membership.has_user(text):

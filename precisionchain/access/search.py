@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -17,6 +17,7 @@ import polars as pl
 from precisionchain.access import postings
 from precisionchain.access.entries import Request, Result
 from precisionchain.access.log import ANSWERED, MAY_HAVE_SEEN, NOT_PERMITTED, AccessLog, Question
+from precisionchain.access.summary import summarise
 from precisionchain.errors import UsageError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.membership import Membership
@@ -81,6 +82,7 @@ class AuditSearch:
 
     def __init__(self, ledger: Ledger, membership: Membership) -> None:
         self._log = AccessLog(ledger, membership)
+        self._membership = membership
 
     def entries(
         self,
@@ -128,6 +130,24 @@ class AuditSearch:
             elif question.outcome is None and _could_show(question, subject):
                 rows.append((*_asked(question), None))
         return pl.DataFrame(rows, schema=WHO_SAW_COLUMNS, orient="row").sort("entry")
+
+    def summary(
+        self,
+        *,
+        period: str = "month",
+        site: str | None = None,
+        since: date | None = None,
+        until: date | None = None,
+    ) -> pl.DataFrame:
+        """Return what each institution asked and how its data were used; see `summarise`."""
+        return summarise(
+            self._log.questions(),
+            self._membership.members(),
+            period=period,
+            site=site,
+            since=since,
+            until=until,
+        )
 
 
 def parse_subject(text: str) -> Subject:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from precisionchain.cli import render
+from precisionchain.cli import audit_summary, render
 from precisionchain.cli.render import Out
 from precisionchain.cli.scope import scope
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(audit_summary.summary)
 
 _ASKED = ("entry", "time", "user", "operation", "question")
 _ENTRY_COLUMNS = (*_ASKED[:3], "kind", *_ASKED[3:], "status", "rows", "n_persons_returned")

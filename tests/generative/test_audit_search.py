@@ -21,9 +21,8 @@ from precisionchain.access.evaluated import Evaluated, evaluated_value
 from precisionchain.access.log import AccessLog
 from precisionchain.access.search import AuditSearch
 from precisionchain.errors import AccessRefusedError, LedgerUnavailableError
-from precisionchain.ledger.base import Prepared, Receipt
 from tests.lib.audited_network import AuditedNetwork
-from tests.lib.faulty_ledger import FaultyLedger
+from tests.lib.dying_ledger import DyingLedger
 
 USERS = ("ada@A", "amy@A", "bob@B")
 STRANGER = "eve@B"
@@ -70,19 +69,6 @@ ASKED = st.builds(
     contributed=PERSONS,
     variants=st.frozensets(st.sampled_from(ALLELES), max_size=4),
 )
-
-
-class DyingLedger(FaultyLedger):
-    """Takes so many entries and no more; opening a bucket is none."""
-
-    def create_stream(self, name: str) -> None:
-        self.inner.create_stream(name)
-
-    def publish(self, prepared: Prepared) -> Receipt:
-        self.writes += 1
-        if self.writes > self.fail_at:
-            raise LedgerUnavailableError("fault: no ledger")
-        return self.inner.publish(prepared)
 
 
 @dataclass

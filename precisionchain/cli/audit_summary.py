@@ -1,0 +1,45 @@
+"""``audit summary``: how much each institution asks, and is asked about."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from precisionchain.cli import render
+from precisionchain.cli.render import Out
+from precisionchain.cli.scope import scope
+
+
+class Period(StrEnum):
+    """What questions are counted by."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day, UTC, inclusive.")]
+
+
+@render.answers
+def summary(
+    context: typer.Context,
+    period: Annotated[Period, typer.Option(help="Counted by this, in UTC.")] = Period.MONTH,
+    site: Annotated[str | None, typer.Option(help="Of this institution only.")] = None,
+    since: Day = None,
+    until: Day = None,
+    out: Out = Out(),
+) -> None:
+    """What each institution asked, and how others used its data."""
+    with scope(context).network() as network:
+        answer = network.audit.summary(
+            period=period.value,
+            site=site,
+            since=None if since is None else since.date(),
+            until=None if until is None else until.date(),
+        )
+    out.frame(answer)
