@@ -330,13 +330,20 @@ class Site:
         Raises:
             SiteError: there is no such run, or the page cannot be written.
         """
-        from precisionchain.ingest.page import run_named, write_report
+        from precisionchain.ingest.page import OwnBatches, run_named, write_report
 
         chosen = run_named(self.staging, run)
         target = None if output is None else Path(output)
         with self._opened() as opened:
+            published = OwnBatches(
+                opened.ledger,
+                opened.network,
+                opened.parameters,
+                opened.signer.public_key,
+                opened.membership.is_entitled,
+            )
             return write_report(
-                self.staging, chosen, opened.publisher(), site=self.config.site, output=target
+                self.staging, chosen, published, site=self.config.site, output=target
             )
 
     def sync(self, progress: Callable[[str], None] | None = None) -> SyncReport:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from precisionchain import __version__
 from precisionchain.errors import SiteError
@@ -14,15 +14,33 @@ from precisionchain.ingest.page_publication import publication_of
 from precisionchain.ingest.page_shapes import Origin, Publication
 from precisionchain.ingest.page_vcf import vcf_page
 from precisionchain.ingest.staging import Run, Staging
-
-if TYPE_CHECKING:
-    from precisionchain.ingest.publish import Publisher
-    from precisionchain.schemas.parameters import NetworkParameters
+from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.batches import Entitled
+from precisionchain.schemas.parameters import NetworkParameters
 
 REPORTS = "reports"
 """The folder of pages in a site folder, for its owner alone."""
 
 _NAMED_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBatches:
+    """Where a site's batches are: it need not be admitted yet, nor its user allowed to publish.
+
+    Attributes:
+        ledger: the network's.
+        network: its 32-byte id.
+        parameters: what it agreed on.
+        publisher: the site's public key.
+        entitled: whether a seal is a member's.
+    """
+
+    ledger: Ledger
+    network: bytes
+    parameters: NetworkParameters
+    publisher: bytes
+    entitled: Entitled
 
 
 def run_named(staging: Staging, name: str | None) -> Run:
@@ -49,7 +67,7 @@ def run_named(staging: Staging, name: str | None) -> Run:
 
 
 def write_report(
-    staging: Staging, run: Run, publisher: Publisher, *, site: str, output: Path | None = None
+    staging: Staging, run: Run, published: OwnBatches, *, site: str, output: Path | None = None
 ) -> Path:
     """Write the page of a run; return its path.
 
@@ -59,7 +77,7 @@ def write_report(
     Args:
         staging: the site's staging area.
         run: one of its runs.
-        publisher: the site as it publishes.
+        published: where its batches are.
         site: its name.
         output: where to; by default ``reports/<run>.html`` in the site folder, whose owner alone
             may read it.
@@ -86,16 +104,16 @@ def write_report(
     )
     publication = publication_of(
         run,
-        publisher.ledger,
-        publisher=publisher.signer.public_key,
-        network=publisher.network,
-        entitled=publisher.entitled,
+        published.ledger,
+        publisher=published.publisher,
+        network=published.network,
+        entitled=published.entitled,
     )
     text = page_html(
         omop_page(run, origin) if run.kind == "omop" else vcf_page(run, origin),
         origin,
         publication,
-        staying=_staying(run, publication, publisher.parameters),
+        staying=_staying(run, publication, published.parameters),
         version=__version__,
     )
     write_page(text, target, private=output is None)

@@ -6,12 +6,10 @@ import csv
 import json
 import os
 import re
-import shlex
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,30 +174,40 @@ def test_a_record_after_a_text_of_two_lines_has_another_line_than_record(built: 
 def test_the_commands_of_a_rule_give_all_its_records(built: Built) -> None:
     for n, row in enumerate(built.page.rows("t-rejected"), 1):
         places = built.conditions[0][row[2], row[1]]
-        listed, with_cells = _commands(built.page, n, built.site.folder.root)
-        assert [(each["record"], each["line"]) for each in listed] == places
-        assert [(each["_record"], each["line"]) for each in with_cells] == places
-        assert all(each["condition_source_value"].startswith(MRN) for each in with_cells)
+        listed, with_cells = built.page.commands[2 * n - 2 : 2 * n]
+        assert listed in built.page.texts[f"rejected-{n}"]
+        assert [(each["record"], each["line"]) for each in answer(built.site, listed)] == places
+        rows = answer(built.site, with_cells)
+        assert [(each["_record"], each["line"]) for each in rows] == places
+        assert all(each["condition_source_value"].startswith(MRN) for each in rows)
 
 
-def _commands(page: Page, n: int, root: Path) -> list[list[Mapping[str, Any]]]:
-    """Type the commands of a card into a shell, in the site folder."""
-    answers = []
-    for command in page.commands[2 * n - 2 : 2 * n]:
-        assert shlex.split(command)[:3] == ["precisionchain", "sql", "--json"]
-        assert command in page.texts[f"rejected-{n}"]
-        typed = command.replace("precisionchain", f"'{sys.executable}' -m precisionchain", 1)
-        done = subprocess.run(
-            typed,
-            shell=True,
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-            env=os.environ | {"PYTHONPATH": str(Path(pc.__file__).parents[1])},
-        )
-        answers.append([json.loads(line) for line in done.stdout.splitlines()])
-    return answers
+def test_a_command_can_be_typed_into_a_shell(built: Built) -> None:
+    command = built.page.commands[0]
+    assert typed(command, built.site.folder.root) == answer(built.site, command)
+
+
+def answer(site: pc.Site, command: str) -> list[dict[str, Any]]:
+    """Answer the statement a shell would hand over."""
+    assert command.startswith("precisionchain sql --json ")
+    said = command.replace("precisionchain sql --json", "printf %s", 1)
+    done = subprocess.run(["sh", "-c", said], capture_output=True, text=True, check=True)
+    return site.sql(done.stdout).to_dicts()
+
+
+def typed(command: str, folder: Path) -> list[dict[str, Any]]:
+    """Type a command into a shell, in a folder; return the rows it prints."""
+    program = f"'{sys.executable}' -m precisionchain"
+    done = subprocess.run(
+        command.replace("precisionchain", program, 1),
+        shell=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(Path(pc.__file__).parents[1])},
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_warnings_concepts_and_spellings_are_counted(built: Built) -> None:
@@ -323,6 +331,14 @@ def test_a_run_that_is_not_published_says_so_and_one_that_is_not_validated(tmp_p
     assert "note_text" in {row[0]: row[2] for row in page.rows("t-staying")}["note"]
 
 
+def test_a_site_that_is_not_admitted_yet_reads_its_own_report(built: Built, tmp_path: Path) -> None:
+    ledger = built.site.folder.root / "ledger.sqlite"
+    waiting = pc.Site.init(tmp_path / "site", site="B", ledger=f"embedded:{ledger}")
+    waiting.stage_omop(built.export, source=SOURCE)
+    page = read_page(waiting.report().read_text(encoding="utf-8"))
+    assert "not published yet" in page.texts["facts"]
+
+
 def test_an_older_run_names_the_newer_one_and_its_commands_still_answer(tmp_path: Path) -> None:
     export = write_export(tmp_path / "export")
     site = pc.Site.init(tmp_path / "site", site="A", build="GRCh37")
@@ -332,29 +348,18 @@ def test_an_older_run_names_the_newer_one_and_its_commands_still_answer(tmp_path
     page = read_page(site.report("000001-omop").read_text(encoding="utf-8"))
     assert "A newer run of this source is staged: 000002-omop" in page.text
     assert "A later batch of this source is its head" in page.text
-    command = page.commands[0]
-    typed = command.replace("precisionchain", f"'{sys.executable}' -m precisionchain", 1)
-    done = subprocess.run(
-        typed,
-        shell=True,
-        cwd=site.folder.root,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"PYTHONPATH": str(Path(pc.__file__).parents[1])},
-    )
-    assert len(done.stdout.splitlines()) == number(page.rows("t-rejected")[0][3])
+    assert len(typed(page.commands[0], site.folder.root)) == number(page.rows("t-rejected")[0][3])
 
 
 def test_the_command_writes_one_page_or_all(built: Built, tmp_path: Path) -> None:
-    def typed(*words: str) -> Result:
+    def run(*words: str) -> Result:
         return CliRunner().invoke(app, ["-C", str(built.site.folder.root), "report", *words])
 
-    written = typed("000001-omop", "--output", str(tmp_path / "page.html"), "--json")
+    written = run("000001-omop", "--output", str(tmp_path / "page.html"), "--json")
     assert json.loads(written.stdout) == {"page": str(tmp_path / "page.html")}
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == built.html
-    assert typed("--all").stdout.splitlines() == [str(built.file)]
-    assert isinstance(typed("000001-omop", "--all").exception, UsageError)
+    assert run("--all").stdout.splitlines() == [str(built.file)]
+    assert isinstance(run("000001-omop", "--all").exception, UsageError)
 
 
 def test_a_run_that_is_not_there_names_those_that_are(built: Built) -> None:
