@@ -12,7 +12,7 @@ import typer
 
 from precisionchain.cli import render
 from precisionchain.cli.scope import scope
-from precisionchain.errors import UnreadableFileError
+from precisionchain.errors import UnreadableFileError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,9 +57,24 @@ def show_token(token: str, *, as_json: bool) -> None:
     typer.echo("an administrator admits it: precisionchain -C SITE admit TOKEN", err=True)
 
 
-def join_token(context: typer.Context, as_json: Json = False) -> None:
+def join_token(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option(help="A file for the token, instead of stdout.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Print the line by which an administrator admits this site; it holds no secret."""
-    show_token(scope(context).site().join_token(), as_json=as_json)
+    token = scope(context).site().join_token()
+    if output is None:
+        show_token(token, as_json=as_json)
+        return
+    try:
+        output.write_text(token + "\n", encoding="ascii")
+    except OSError as error:
+        raise UsageError(
+            f"the token cannot be written: {error.strerror}", where=str(output)
+        ) from error
 
 
 def admit(
