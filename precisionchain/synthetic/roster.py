@@ -109,7 +109,12 @@ def draw_births(pedigree: Pedigree, rng: np.random.Generator) -> Days:
     span = _LAST_YEAR - 1935 - _GENERATION_YEARS * generations
     families = int(pedigree.family.max()) + 1
     base = rng.random(families)[pedigree.family] * np.maximum(span, 1)
-    year = 1935 + base + _GENERATION_YEARS * pedigree.generation
+    # Who marries into a family is of the age of the spouse, though a founder.
+    age_group = pedigree.generation.copy()
+    for parent in (pedigree.father, pedigree.mother):
+        child = parent != NOBODY
+        np.maximum.at(age_group, parent[child], pedigree.generation[child] - 1)
+    year = 1935 + base + _GENERATION_YEARS * age_group
     days = ((year - 1970) * 365.25 + rng.integers(-1_000, 1_000, len(pedigree))).astype(np.int64)
     later = np.flatnonzero(pedigree.twin != NOBODY)
     days[later] = days[pedigree.twin[later]]
