@@ -47,6 +47,11 @@ class SiteFolder:
         return self.root / "replica"
 
     @property
+    def cohorts(self) -> Path:
+        """Saved cohorts, a file each."""
+        return self.root / "cohorts"
+
+    @property
     def site_key(self) -> Path:
         """The key that signs batches."""
         return self.root / "keys" / "site.key"

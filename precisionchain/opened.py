@@ -73,6 +73,12 @@ class OpenSite:
             raise UsageError(f"key {publisher.hex()[:16]} belongs to no member of this network")
         return member.site
 
+    def sites(self) -> frozenset[str]:
+        """Return the sites that are members now."""
+        now = datetime.now(UTC)
+        admitted = (member.site for member in self.membership.members())
+        return frozenset(site for site in admitted if self.membership.current_site(site, now))
+
     def member(self) -> Member:
         """Return this site as the ledger knows it now.
 

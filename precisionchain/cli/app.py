@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from precisionchain import __version__
-from precisionchain.cli import audit, ingest, members, query, render, report
+from precisionchain.cli import audit, cohort, ingest, members, query, render, report
 from precisionchain.cli.progress import StderrProgress
 from precisionchain.cli.scope import Scope, scope
 from precisionchain.errors import IntegrityError, PrecisionChainError
@@ -93,6 +93,7 @@ def init(
 members.register(app)
 ingest.register(app)
 app.command()(report.report)
+cohort.register(app)
 
 
 @app.command()

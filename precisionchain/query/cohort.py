@@ -16,6 +16,7 @@ from precisionchain.errors import UsageError
 from precisionchain.query.criteria import Criterion
 from precisionchain.query.kleene import Truth
 from precisionchain.query.universe import Ids, Universe, universe_from
+from precisionchain.replica.catalogue import Snapshot
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,11 @@ class Cohort:
     def members_by_site(self) -> dict[str, Ids]:
         """Return the members' ids by site."""
         return self.everyone.by_site(self.truth.true)
+
+    def is_as_of(self, snapshot: Snapshot) -> bool:
+        """Return whether no batch of a generation was sealed after the cohort's positions."""
+        newest = max((batch.position for batch in snapshot.catalogue.batches), default=-1)
+        return newest <= self.position
 
     def summary(self) -> dict[str, Any]:
         """Return what it is, without its persons, as JSON has it."""

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_, or_
-from typing import Final
 
-from precisionchain.errors import UsageError
 from precisionchain.query import event_criteria, genetic_criteria, person_criteria
 from precisionchain.query.criteria import (
     Age,
@@ -37,15 +35,12 @@ from precisionchain.query.genotyped import Bytes
 from precisionchain.query.kleene import Truth
 from precisionchain.schemas.variant import Variant
 
-MAX_DEPTH: Final = 100
-"""How deep criteria nest at most."""
-
 
 def evaluate(scope: CriterionScope, criterion: Criterion) -> Truth:
     """Return what a criterion is of each person of the universe.
 
     Raises:
-        UsageError: it asks for what is not there, or nests too deep.
+        UsageError: it asks for what is not there.
         IntegrityError: a saved cohort it names is damaged.
     """
     return _Evaluation(scope).truth(criterion)
@@ -65,21 +60,15 @@ def parts(criterion: Criterion) -> tuple[Criterion, ...]:
 
 
 def inside_out(criterion: Criterion) -> Iterator[Criterion]:
-    """Yield a criterion and all it is made of, parts before wholes.
-
-    Raises:
-        UsageError: it nests deeper than `MAX_DEPTH`.
-    """
-    waiting = [(criterion, 1, False)]
+    """Yield a criterion and all it is made of, parts before wholes."""
+    waiting = [(criterion, False)]
     while waiting:
-        one, depth, is_done = waiting.pop()
-        if depth > MAX_DEPTH:
-            raise UsageError(f"criteria nest {MAX_DEPTH} deep at most", hint="save parts by name")
+        one, is_done = waiting.pop()
         if is_done:
             yield one
             continue
-        waiting.append((one, depth, True))
-        waiting.extend((part, depth + 1, False) for part in reversed(parts(one)))
+        waiting.append((one, True))
+        waiting.extend((part, False) for part in reversed(parts(one)))
 
 
 @dataclass(slots=True)

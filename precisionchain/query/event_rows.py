@@ -16,8 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from precisionchain.query.concepts import concept_set
-from precisionchain.query.criteria import ANY_EVENT, Event
-from precisionchain.query.expressions import EVENT_TABLES
+from precisionchain.query.criteria import ANY_EVENT, EVENT_TABLES, Event
 from precisionchain.query.frames import index_frame
 from precisionchain.query.universe import Universe
 from precisionchain.replica.catalogue import Snapshot

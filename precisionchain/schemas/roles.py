@@ -33,7 +33,7 @@ ROLE_OF: Final[Mapping[str, str]] = {
             "person-variants",
             "maf",
             "cohort",
-            "cohort-save",
+            "cohorts",
             "export-cohort",
             "export-genotypes",
         ),

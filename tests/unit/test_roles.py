@@ -32,7 +32,7 @@ TABLE = """
     person-variants  researcher
     maf              researcher
     cohort           researcher
-    cohort-save      researcher
+    cohorts          researcher
     export-cohort    researcher
     export-genotypes researcher
     audit-entries    auditor
