@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from precisionchain.config import SiteConfig, SiteFolder, write_config
+from precisionchain.config import CONFIG_NAME, SiteConfig, SiteFolder, write_config
 from precisionchain.errors import (
     JoinTokenError,
     LedgerFormatError,
@@ -18,7 +18,7 @@ from precisionchain.errors import (
 )
 from precisionchain.ledger.admission import FIRST_CODE
 from precisionchain.ledger.membership import LiveMembership
-from precisionchain.ledger.opening import create_network, ledger_exists, open_ledger
+from precisionchain.ledger.opening import create_network, embedded_path, ledger_exists, open_ledger
 from precisionchain.ledger.records import NO_NETWORK, SITE_NAME, first_user_name
 from precisionchain.ledger.signing import generate_key
 from precisionchain.schemas.ancestors import default_ancestors, read_ancestors
@@ -50,7 +50,7 @@ def make_site(
 
     Raises:
         SiteExistsError: the folder is a site already.
-        SiteError: the folder holds something else.
+        SiteError: the folder holds something else, or the ledger would be in another site's.
         UsageError: a site name that cannot be, or that is taken in the network.
         ParameterMismatchError: build or ancestors are not those of the ledger.
     """
@@ -69,6 +69,12 @@ def make_site(
     try:
         partial.root.mkdir(parents=True)
         joins = ledger_exists(ledger, partial.root)
+        if not joins and (embedded_path(ledger, partial.root).parent / CONFIG_NAME).exists():
+            raise SiteError(
+                "another site's folder holds no such ledger, and none is founded there",
+                where=ledger,
+                hint="to join a network, --ledger names the file that its ledger is in",
+            )
         if joins:
             _require_joinable(ledger, partial.root, site, build, ancestors)
             generate_key(partial.site_key)

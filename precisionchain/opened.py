@@ -48,7 +48,7 @@ class OpenSite:
         self.folder = SiteFolder(root)
         self.config: SiteConfig = read_config(self.folder)
         self.signer: Signer = load_key(self.folder.site_key)
-        self.user = user or self.config.user
+        self.user = self.full_name(user or self.config.user)
         self.ledger = open_ledger(self.config.ledger, signer=self.signer, base=root)
         self.membership = LiveMembership(self.ledger)
 
@@ -153,7 +153,7 @@ class OpenSite:
 
     def gate(self, user: str | None = None) -> Gate:
         """Return the gate for a user of this site, whose key lies in ``keys/``."""
-        name, code = user or self.user, self.member().code
+        name, code = self.full_name(user or self.user), self.member().code
         streams = AccessStreams(self.ledger, code=code, parameters=self.parameters)
         return Gate(
             self.ledger,

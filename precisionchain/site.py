@@ -368,13 +368,21 @@ class Site:
         with self._opened() as opened:
             return str(opened.join_token())
 
-    def admit(self, token: str, *, admin: bool = False, expires: date | None = None) -> Member:
+    def admit(
+        self,
+        token: str,
+        *,
+        admin: bool = False,
+        expires: date | None = None,
+        dry_run: bool = False,
+    ) -> Member:
         """Admit the site that made a join token, with its first user.
 
         Args:
             token: the line that the joining site's ``join_token`` gave.
             admin: whether it may admit and remove others.
             expires: the last day (UTC) it is a member.
+            dry_run: check everything and write nothing.
 
         Raises:
             JoinTokenError: damaged, of another network, or of a site, name or key in use.
@@ -383,8 +391,8 @@ class Site:
         from precisionchain.ledger.join_token import JoinToken
 
         with self._opened() as opened:
-            registrar = opened.registrar("admit")
-            return registrar.admit(JoinToken.parse(token), admin=admin, expires=expires)
+            registrar, made = opened.registrar("admit"), JoinToken.parse(token)
+            return registrar.admit(made, admin=admin, expires=expires, dry_run=dry_run)
 
     def revoke(self, site: str) -> Member:
         """Remove a site and its users from here on; what it published before stays.

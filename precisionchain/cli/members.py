@@ -82,11 +82,15 @@ def admit(
     token: Annotated[str, typer.Argument(help="The token, a file that holds it, or - for stdin.")],
     admin: Annotated[bool, typer.Option("--admin", help="It may admit and remove others.")] = False,
     expires: Expires = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the token and show it; admit nobody.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Admit the site that made a join token, with its first user."""
-    made = scope(context).site().admit(_token_text(token), admin=admin, expires=_day(expires))
-    _show_member("admitted", made, as_json=as_json)
+    text, day = _token_text(token), _day(expires)
+    made = scope(context).site().admit(text, admin=admin, expires=day, dry_run=dry_run)
+    _show_member("would admit" if dry_run else "admitted", made, as_json=as_json)
 
 
 def members(context: typer.Context, as_json: Json = False) -> None:
@@ -97,9 +101,8 @@ def members(context: typer.Context, as_json: Json = False) -> None:
         render.json_lines({"kind": "site", **row} for row in _rows(sites))
         render.json_lines({"kind": "user", **row} for row in _rows(users))
         return
-    hidden = ("since_position", "until_position", "public_key")
-    render.table(sites.drop(hidden), "sites")
-    render.table(_joined(users.drop(hidden)), "users")
+    render.table(_for_people(sites), "sites")
+    render.table(_for_people(users), "users")
 
 
 def revoke(
@@ -197,10 +200,14 @@ def _show(shown: dict[str, Any], *, as_json: bool) -> None:
             typer.echo(f"{name}: {value}")
 
 
-def _joined(users: pl.DataFrame) -> pl.DataFrame:
+def _for_people(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without positions and whole keys, times to the minute, roles in one cell."""
     import polars as pl
 
-    return users.with_columns(pl.col("roles").list.join(" "))
+    return frame.drop("since_position", "until_position", "public_key").with_columns(
+        pl.col("since", "until").dt.strftime("%Y-%m-%d %H:%M"),
+        pl.col(pl.List(pl.String)).list.join(" "),
+    )
 
 
 def _rows(frame: pl.DataFrame) -> Iterator[dict[str, Any]]:

@@ -60,7 +60,12 @@ class Registrar:
     # ------------------------------------------------------------------------------------- sites
 
     def admit(
-        self, token: JoinToken, *, admin: bool = False, expires: date | None = None
+        self,
+        token: JoinToken,
+        *,
+        admin: bool = False,
+        expires: date | None = None,
+        dry_run: bool = False,
     ) -> Member:
         """Admit a site, with its first user, in one publish.
 
@@ -68,6 +73,7 @@ class Registrar:
             token: the site's.
             admin: whether it may admit and remove others.
             expires: the last day (UTC) it is a member.
+            dry_run: check everything and write nothing.
 
         Raises:
             AccessRefusedError: this site is no administrator of the network.
@@ -86,8 +92,11 @@ class Registrar:
         if code is None:
             raise LedgerError("the network has no two-character code left for another site")
         member = Member(token.site, code, token.public_key, admin, expires)
+        if dry_run:
+            return member
         network = self.membership.network
         self._write(member_item(member, self.signer, network), token.first_user())
+        self.membership.catch_up()
         admitted = self.membership.member(token.public_key)
         if admitted is None:  # another administrator wrote at the same moment
             raise LedgerError(

@@ -45,6 +45,9 @@ def test_before_admission_a_site_stages_and_nothing_else(founded: Path) -> None:
     assert run(founded, "-C", "site_b", "join-token").strip() == token
 
     (founded / "b.token").write_text(token + "\n", encoding="ascii")
+    (shown,) = rows(founded, "-C", "site_a", "admit", "b.token", "--dry-run")
+    assert shown["would admit"] == "B"
+    assert len(rows(founded, "-C", "site_a", "members")) == 2
     (admitted,) = rows(founded, "-C", "site_a", "admit", "b.token")
     (shown,) = rows(founded, "-C", "site_b", "join-token")
     assert admitted == {
@@ -69,6 +72,42 @@ def test_what_contradicts_the_ledger_is_refused_and_leaves_nothing(founded: Path
         assert said in refused(founded, code, *JOIN_B, *more)
         assert not (founded / "site_b").exists()
     run(founded, *JOIN_B, "--build", "hg19")
+
+
+def test_a_mistyped_ledger_founds_nothing_in_another_site_s_folder(founded: Path) -> None:
+    mistyped = (*JOIN_B[:-1], "embedded:../site_a/ledgr.sqlite")
+    assert "none is founded there" in refused(founded, 3, *mistyped)
+    assert not (founded / "site_b").exists()
+    assert not (founded / "site_a" / "ledgr.sqlite").exists()
+
+
+def test_a_user_acts_by_the_short_name_too_and_only_with_a_key_here(founded: Path) -> None:
+    run(founded, "-C", "site_a", "user", "add", "ada", "--role", "auditor", "--role", "admin")
+    for name in ("ada", "ada@A"):
+        entries = rows(founded, "-C", "site_a", "--user", name, "audit", "entries")
+        assert entries[-1]["user"] == "ada@A"
+    assert "takes the role researcher" in refused(
+        founded, 6, "-C", "site_a", "--user", "ada", "query", "maf", "0-0.5"
+    )
+    assert "takes the role institution" in refused(
+        founded, 6, "-C", "site_a", "--user", "ada", "ingest", "omop", "nowhere"
+    )
+    refused(founded, 4, "-C", "site_a", "--user", "bob", "audit", "entries")
+    refused(founded, 2, "-C", "site_a", "--user", "../ada", "audit", "entries")
+    run(founded, "-C", "site_a", "--user", "ada", "user", "revoke", "admin")
+    assert "or no longer" in refused(founded, 6, "-C", "site_a", "audit", "entries")
+
+
+def test_a_user_may_keep_the_key_elsewhere(founded: Path) -> None:
+    public = "ab" * 32
+    add = ("-C", "site_a", "user", "add", "eve", "--role", "researcher", "--public-key")
+    (made,) = rows(founded, *add, public)
+    assert made["added"] == "eve@A"
+    assert not (founded / "site_a" / "keys" / "eve@A.key").exists()
+    assert rows(founded, "-C", "site_a", "members")[-1]["public_key"] == public
+    eva = (*add[:4], "eva", *add[5:])
+    assert "64 hex digits" in refused(founded, 2, *eva, "AB" * 32)
+    assert "in use by somebody else" in refused(founded, 2, *eva, public)
 
 
 def test_a_removed_site_is_told_so_and_its_data_stay(founded: Path) -> None:
