@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from precisionchain.errors import PrecisionChainError, UnknownConceptError, UnknownPersonError
-from precisionchain.query.criteria import And, Criterion, Event, Not, Or
+from precisionchain.query.criteria import (
+    And,
+    AtLeast,
+    CarriesIn,
+    Criterion,
+    Event,
+    Maf,
+    Not,
+    Or,
+    WithinDays,
+)
 from tests.lib.cohort_oracle import Oracle, children
 from tests.lib.cohort_oracle_records import Person
 
@@ -83,7 +93,7 @@ def compare(
         if _differs(oracle, evaluate, criterion, tally):
             least = smallest(oracle, evaluate, criterion)
             said = _differs(oracle, evaluate, least, Tally())
-            tally.differences.append(f"{least.call()}\n    {said}")
+            tally.differences.append(f"{least.text}\n    {said}")
             if len(tally.differences) == stop_at:
                 break
     return tally
@@ -149,14 +159,19 @@ def _smaller(criterion: Criterion) -> Iterator[Criterion]:
                 yield replace(criterion, of=others)
             for less in _smaller(part):
                 yield replace(criterion, of=(*others, less))
-    elif isinstance(criterion, Event):
-        yield from _fewer_arguments(criterion)
-    else:
-        for item in fields(criterion) if not isinstance(criterion, Not) else ():  # type: ignore[arg-type]
-            value = getattr(criterion, item.name)
-            if isinstance(value, Event):
-                for fewer in _fewer_arguments(value):
-                    yield replace(criterion, **{item.name: fewer})  # type: ignore[type-var]
+    match criterion:
+        case Not():
+            yield from (~less for less in _smaller(criterion.of))
+        case CarriesIn(maf=Maf(within=Criterion() as within) as maf):
+            for fewer in (None, *_smaller(within)):
+                yield replace(criterion, maf=replace(maf, within=fewer))
+        case Event():
+            yield from _fewer_arguments(criterion)
+        case AtLeast():
+            yield from (replace(criterion, event=e) for e in _fewer_arguments(criterion.event))
+        case WithinDays():
+            yield from (replace(criterion, first=e) for e in _fewer_arguments(criterion.first))
+            yield from (replace(criterion, second=e) for e in _fewer_arguments(criterion.second))
 
 
 def _fewer_arguments(event: Event) -> Iterator[Event]:

@@ -103,7 +103,7 @@ class Expressions:
     def _event(self, *, narrow: bool = False) -> Event:
         names = [name for name in _FUNCTIONS if self._concepts[name]] if narrow else [*_FUNCTIONS]
         name = self._random.choices(names, [_FUNCTIONS[each] for each in names])[0]
-        concepts = self._some_concepts(name) if narrow or self._chance(0.85) else None
+        concepts = self._some_concepts(name) if narrow or self._chance(0.95) else None
         if self._chance(_RARELY):
             concepts = [*(concepts or ()), 1_999_999_999]
         given: dict[str, Any] = {**self._window(0.25), **self._value(name, concepts)}

@@ -37,13 +37,17 @@ from precisionchain.query.criteria import (
     WithinDays,
 )
 from precisionchain.schemas.variant import Region, Variant
-from tests.lib.cohort_oracle_events import RefusalError, age_on, found, inside
+from tests.lib.cohort_oracle_events import Found, RefusalError, age_on, found, inside
 from tests.lib.cohort_oracle_genotypes import MISSING, NOT_ASSAYED, STATES, Allele, Genotypes
 from tests.lib.cohort_oracle_records import EventRow, Person, PersonRow, Records
 from tests.lib.genotype_text import shortest
 
+_REMEMBERED: Final = 24
 _FALSE, _UNKNOWN, _TRUE = 0, 1, 2  # in this order Kleene's or is the greatest
-_OF_CARRYING: Final = {0: _FALSE, 1: _TRUE, 2: _TRUE, MISSING: _UNKNOWN, NOT_ASSAYED: _UNKNOWN}
+# Of 0, 1, 2, missing, not assayed:
+_OF_CARRYING: Final = bytes.maketrans(
+    bytes((0, 1, 2, MISSING, NOT_ASSAYED)), bytes((_FALSE, _TRUE, _TRUE, _UNKNOWN, _UNKNOWN))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Oracle:
     own: str = "A"
     saved: dict[str, tuple[frozenset[Person], Truth]] = field(default_factory=dict)
     _memory: dict[Criterion, Truth] = field(default_factory=dict)
+    _rows: dict[Event, Found] = field(default_factory=dict)
 
     @cached_property
     def genotyped(self) -> frozenset[Person]:
@@ -102,7 +107,7 @@ class Oracle:
             parts += below
             if not below:
                 try:
-                    self.evaluate(part)
+                    self._found(part) if isinstance(part, Event) else self.evaluate(part)
                 except RefusalError as refused:
                     reasons.add(refused.reason)
         return reasons
@@ -130,7 +135,7 @@ class Oracle:
         return self._at_least(AtLeast(1, criterion))
 
     def _at_least(self, criterion: AtLeast) -> Truth:
-        rows = found(self.records, criterion.event)
+        rows = self._found(criterion.event)
         true, possible = set(), set()
         for person in rows.meet.keys() | rows.may.keys():
             certain = rows.meet.get(person, ())
@@ -142,7 +147,7 @@ class Oracle:
         return Truth(frozenset(true), frozenset(possible))
 
     def _within_days(self, criterion: WithinDays) -> Truth:
-        first, second = found(self.records, criterion.first), found(self.records, criterion.second)
+        first, second = self._found(criterion.first), self._found(criterion.second)
         true, possible = set(), set()
         for person in self.universe:
             certain = _days(first.meet, person), _days(second.meet, person)
@@ -152,6 +157,14 @@ class Oracle:
             elif _apart(certain[0] | may[0], certain[1] | may[1], criterion.days):
                 possible.add(person)
         return Truth(frozenset(true), frozenset(possible))
+
+    def _found(self, event: Event) -> Found:
+        """Return the rows of an event; the last ones are remembered, being asked for twice."""
+        if event not in self._rows:
+            if len(self._rows) == _REMEMBERED:
+                self._rows.clear()
+            self._rows[event] = found(self.records, event)
+        return self._rows[event]
 
     def _observed(self, criterion: Observed) -> Truth:
         since = criterion.since or criterion.until
@@ -234,12 +247,13 @@ class Oracle:
         listed = self.alleles_in(criterion.region)
         if self.genotypes is None or not listed:
             return Truth(frozenset(), self.universe)
-        taken = [a for a in listed if criterion.maf is None or self._has(a, criterion.maf, within)]
+        among = None if within is None else [p in within.true for p in self.genotypes.persons]
+        taken = [a for a in listed if criterion.maf is None or self._has(a, criterion.maf, among)]
         persons = self.genotypes.persons
         truths = [_FALSE] * len(persons)
         for allele in taken:
             codes, _ = self.genotypes.states(allele)
-            truths = list(map(max, truths, (_OF_CARRYING[code] for code in codes)))
+            truths = list(map(max, truths, codes.translate(_OF_CARRYING)))
         found = list(zip(persons, truths, strict=True))
         true = frozenset(person for person, truth in found if truth == _TRUE)
         unknown = frozenset(person for person, truth in found if truth == _UNKNOWN)
@@ -253,12 +267,8 @@ class Oracle:
             if allele[0] == region.chrom and region.start <= allele[1] <= region.end
         ]
 
-    def _has(self, allele: Allele, maf: Maf, within: Truth | None) -> bool:
+    def _has(self, allele: Allele, maf: Maf, among: Sequence[bool] | None) -> bool:
         assert self.genotypes is not None
-        among = None
-        if within is not None:
-            persons = self.genotypes.persons
-            among = [place for place, person in enumerate(persons) if person in within.true]
         ac, an = self.genotypes.counts(allele, among)
         return an > 0 and inside(min(ac, an - ac) / an, maf.frequencies)
 

@@ -17,7 +17,6 @@ from tests.lib.cohort_oracle_records import EVENTS, EventRow, Person, PersonRow,
 BELOW, AT_MOST, ABOVE, AT_LEAST = 4171756, 4171754, 4172704, 4171755
 """``operator_concept_id``: the value is below a number, at most, above, at least."""
 
-_WITH_VALUES: Final = {"measurement", "observation"}
 _KEPT: Final = {
     ">": lambda x, number: x > number,
     ">=": lambda x, number: x >= number,
@@ -56,19 +55,19 @@ def found(records: Records, event: Event) -> Found:
     """
     rows = _rows_of_concepts(records, event)
     if event.value and not event.unit:
-        units = {row.unit for table, row in rows if _number(table, row) is not None}
+        units = {row.unit for row in rows if row.value is not None}
         if len(units) > 1:
             raise RefusalError("units")
     if event.first:
         earliest: dict[Person, date] = {}
-        for _, row in rows:
+        for row in rows:
             earliest[row.person] = min(row.day, earliest.get(row.person, row.day))
-        rows = [(table, row) for table, row in rows if row.day == earliest[row.person]]
+        rows = [row for row in rows if row.day == earliest[row.person]]
     meet: dict[Person, list[EventRow]] = defaultdict(list)
     may: dict[Person, list[EventRow]] = defaultdict(list)
-    for table, row in rows:
+    for row in rows:
         if _fits(records, event, row):
-            certain, possible = _value_keeps(event.value, _number(table, row), row.operator)
+            certain, possible = _value_keeps(event.value, row.value, row.operator)
             if certain:
                 meet[row.person].append(row)
             elif possible:
@@ -95,17 +94,15 @@ def age_on(born: PersonRow, day: date, *, exact: bool) -> int | None:
     return years - ((day.month, day.day) < (born.month, born.day))
 
 
-def _rows_of_concepts(records: Records, event: Event) -> list[tuple[str, EventRow]]:
+def _rows_of_concepts(records: Records, event: Event) -> list[EventRow]:
     wanted = _concepts(records, event.concepts, event.descendants)
     unwanted = _concepts(records, event.exclude, event.descendants)
-    tables = EVENTS if event.table == "event" else [event.table]
-    return [
-        (table, row)
-        for table in tables
-        for concept, rows in records.events[table].items()
-        if (not event.concepts or concept in wanted) and concept not in unwanted
-        for row in rows
-    ]
+    found: list[EventRow] = []
+    for table in EVENTS if event.table == "event" else [event.table]:
+        for concept, rows in records.events[table].items():
+            if (not event.concepts or concept in wanted) and concept not in unwanted:
+                found += rows
+    return found
 
 
 def _concepts(records: Records, asked: Iterable[int], descendants: bool) -> set[int]:
@@ -132,10 +129,6 @@ def _fits(records: Records, event: Event, row: EventRow) -> bool:
     born = records.persons.get(row.person)
     years = None if born is None else age_on(born, row.day, exact=event.exact_age)
     return years is not None and inside(years, event.age)
-
-
-def _number(table: str, row: EventRow) -> Fraction | None:
-    return row.value if table in _WITH_VALUES else None
 
 
 @lru_cache(maxsize=100_000)

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ MISSING: Final = 3
 NOT_ASSAYED: Final = 4
 STATES: Final = ("0", "1", "2", "missing", "not_assayed")
 MALE: Final = 1
+_NO_COPIES: Final = bytes.maketrans(bytes((MISSING, NOT_ASSAYED)), b"\0\0")
 
 # Of two batches that hold a person: a call before a missing one, that before not assayed; of two
 # calls the one that carries.
@@ -33,7 +35,7 @@ _BETTER: Final = {1: 3, 2: 3, 0: 2, MISSING: 1, NOT_ASSAYED: 0}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Of one person at one allele: the place in ``STATES``, and how many copies were called."""
+    """Of one person at one allele: the place in ``STATES``, and the ploidy, 0 if not called."""
 
     code: int
     ploidy: int
@@ -153,6 +155,7 @@ class Genotypes:
     def __init__(self, files: Sequence[GenotypeFile]) -> None:
         self.files = tuple(files)
         self._known: dict[Allele, tuple[bytes, bytes]] = {}
+        self._counted: dict[Allele, tuple[int, int]] = {}
         self._columns = [
             [self._places[file.persons[name]] for name in file.samples] for file in self.files
         ]
@@ -182,12 +185,15 @@ class Genotypes:
             self._known[allele] = bytes(s.code for s in best), bytes(s.ploidy for s in best)
         return self._known[allele]
 
-    def counts(self, allele: Allele, among: Sequence[int] | None = None) -> tuple[int, int]:
-        """Return AC and AN over everybody, or over some places of ``persons``."""
+    def counts(self, allele: Allele, among: Sequence[bool] | None = None) -> tuple[int, int]:
+        """Return AC and AN over everybody, or over those of ``persons`` marked as meant."""
+        if among is None:
+            if allele not in self._counted:
+                self._counted[allele] = self.counts(allele, [True] * len(self.persons))
+            return self._counted[allele]
         codes, ploidies = self.states(allele)
-        places = range(len(codes)) if among is None else among
-        called = [place for place in places if codes[place] < MISSING]
-        return sum(codes[place] for place in called), sum(ploidies[place] for place in called)
+        copies = codes.translate(_NO_COPIES)
+        return sum(compress(copies, among)), sum(compress(ploidies, among))
 
 
 def _rule(chrom: str, pos: int) -> str:

@@ -52,7 +52,10 @@ _WITHOUT_KEY: Final = {"death"}
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """A row of an event table; concept, operator and unit are 0 where the row has none."""
+    """A row of an event table; concept, operator and unit are 0 where the row has none.
+
+    ``value`` is ``value_as_number``; None also in tables without that column.
+    """
 
     person: Person
     concept: int
