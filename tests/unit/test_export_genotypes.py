@@ -15,8 +15,12 @@ from precisionchain.query.export_genotypes import (
     genotype_targets,
 )
 from precisionchain.query.genotype_matrix import GenotypeMatrix
+from precisionchain.query.genotyped import NOT_ASSAYED
+from precisionchain.query.variants import variant_calls
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.genetic_batch import genetic_batch
 from precisionchain.schemas.calls import Calls, PackedCalls, Rows, unpack_calls
+from precisionchain.schemas.variant import Variant
 from tests.lib.genetic_runs import BUILD, Batch, Person, Record, replica
 
 SYMBOLIC = (
@@ -105,3 +109,33 @@ def test_an_empty_network_has_no_block(tmp_path: Path) -> None:
     assert list(GenotypeMatrix(replica(tmp_path, [])).of_region(None)) == []
     with pytest.raises(UsageError, match="none of the persons"):
         export(replica(tmp_path / "again", []), tmp_path / "x.vcf")
+
+
+def test_what_quality_control_removed_is_not_assayed_though_its_position_is_listed(
+    tmp_path: Path,
+) -> None:
+    """One batch lists 9:100 A>G; of the other, which lists 9:100 A>T, A>G was removed."""
+    batches = [
+        two(Record("9", 100, "A", ("G",), ("0/1", "1/1"))),
+        two(Record("9", 100, "A", ("T",), ("0/1", "0/0")), first=3),
+    ]
+    snapshot = replica(tmp_path, batches)
+    path = snapshot.batch_folder(snapshot.catalogue.batches[1].batch) / "excluded.parquet"
+    removed = {"mode": "remove", "kind": "variant", "chrom": "9", "pos": 100, "ref": "A"}
+    schema = pl.read_parquet_schema(path)
+    genetic_batch.cache_clear()
+    (before,) = GenotypeMatrix(snapshot).of_alleles(ALLELE)
+    assert before.state.tolist() == [[1, 2, 0, 0]]
+    pl.DataFrame([{**removed, "alt": "G"}], schema=schema).write_parquet(path)
+    genetic_batch.cache_clear()
+    (after,) = GenotypeMatrix(snapshot).of_alleles(ALLELE)
+    assert after.state.tolist() == [[1, 2, NOT_ASSAYED, NOT_ASSAYED]]
+    answer = variant_calls(snapshot, Variant("9", 100, "A", "G"), frozenset({"not_assayed"}))
+    assert answer["person_id"].to_list() == [3, 4]
+
+
+ALLELE = pl.DataFrame(
+    [("9", 100, "A", "G")],
+    schema={"chrom": pl.String, "pos": pl.Int32, "ref": pl.String, "alt": pl.String},
+    orient="row",
+)
