@@ -1,7 +1,7 @@
 """Arrow columns as numpy arrays and back, by their buffers.
 
-pyarrow's own ``to_numpy`` and ``pa.array`` import pandas where it is installed: a quarter of a
-second of CPU that a question would wait for.
+pyarrow's own ``to_numpy``, ``pa.array`` and ``pa.scalar`` import pandas where it is installed: a
+quarter of a second of CPU that a question would wait for.
 
 >>> values_of(column_of(np.array([7, 8, 9]), np.array([False, True, False]))).tolist()
 [7, 8, 9]
@@ -9,6 +9,7 @@ second of CPU that a question would wait for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -70,6 +71,19 @@ def column_of(values: npt.NDArray[Any], nulls: Bools | None = None) -> Column:
         known = pa.py_buffer(np.packbits(~nulls, bitorder="little").tobytes())
     buffers: Any = [known, pa.py_buffer(stored)]  # type: ignore[arg-type]  # any buffer, says Arrow
     return pa.Array.from_buffers(kind, len(values), buffers)
+
+
+def text_column(texts: Sequence[str | bytes], kind: Any) -> Column:
+    """Return texts (or, for ``pa.binary()``, bytes) as a column without nulls.
+
+    Raises:
+        AttributeError: something else than a text.
+    """
+    encoded = [text if isinstance(text, bytes) else text.encode() for text in texts]
+    width = "<i8" if kind == pa.large_string() else "<i4"
+    ends = np.cumsum([0, *map(len, encoded)], dtype=width)
+    buffers: Any = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(kind, len(encoded), buffers)
 
 
 def _bits(array: Any, buffer: Any) -> Bools:

@@ -29,7 +29,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from precisionchain.schemas.arrow_values import Bools, Column, column_of, known_rows, values_of
+from precisionchain.schemas.arrow_values import (
+    Bools,
+    Column,
+    column_of,
+    known_rows,
+    text_column,
+    values_of,
+)
 
 Step = dict[str, Any]
 Ints = npt.NDArray[np.int64]
@@ -310,9 +317,14 @@ def _restore_value(left: _Remains) -> Column:
         width = left.kind.bit_width // 8
         floats = np.full(left.rows, value, f"i{width}").view(f"f{width}")
         return column_of(floats)
-    if left.kind == pa.binary():
-        value = bytes.fromhex(value)
-    return cast("Column", pa.repeat(cast("Any", pa.scalar(value, left.kind)), left.rows))
+    if left.kind == pa.bool_():
+        if not isinstance(value, bool):
+            raise TypeError("a truth")
+        return column_of(np.full(left.rows, value))
+    if pa.types.is_integer(left.kind):
+        return column_of(np.full(left.rows, value, str(left.kind)))
+    text = text_column([bytes.fromhex(value) if left.kind == pa.binary() else value], left.kind)
+    return cast("Column", pa.repeat(cast("Any", text[0]), left.rows))
 
 
 def _restore_range(left: _Remains) -> Column:
@@ -335,13 +347,13 @@ def _restore_dict(left: _Remains) -> Column:
 def _restore_number(left: _Remains) -> Column:
     ints, mask = _offset_integers(left.step, left.step["x"], left.stored)
     digits = column_of(ints, mask).cast(left.kind)
-    prefix, nothing = (pa.scalar(text, left.kind) for text in (left.step["p"], ""))
+    prefix, nothing = text_column((left.step["p"], ""), left.kind)
     named = pc.binary_join_element_wise(prefix, digits, nothing)
     if left.step["y"]:
         rows, texts = zip(*left.step["y"], strict=True)
         other = np.zeros(len(ints), np.bool_)
         other[list(rows)] = True
-        named = pc.replace_with_mask(named, column_of(other), pa.array(texts, left.kind))
+        named = pc.replace_with_mask(named, column_of(other), text_column(texts, left.kind))
     return cast("Column", named)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from precisionchain.schemas.arrow_values import column_of, known_rows, values_of
+from precisionchain.schemas.arrow_values import column_of, known_rows, text_column, values_of
 
 COLUMNS: dict[str, Any] = {
     "int8": pa.array([1, -2, None, 127], pa.int8()),
@@ -68,3 +68,15 @@ def test_every_second_value_of_an_array_makes_a_column() -> None:
 def test_a_column_outlives_the_array_it_was_made_of() -> None:
     made = [column_of(np.full(1000, number)) for number in range(50)]
     assert [column.to_pylist()[999] for column in made] == list(range(50))
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+@pytest.mark.parametrize("texts", [[], [""], ["a", "", "\N{LATIN SMALL LETTER E WITH ACUTE}bc"]])
+def test_a_column_of_texts_is_the_one_pyarrow_makes(kind: Any, texts: list[str]) -> None:
+    made = text_column(texts, kind)
+    made.validate(full=True)
+    assert made.equals(pa.array(texts, kind))
+
+
+def test_bytes_make_a_column_too() -> None:
+    assert text_column([b"\xff\0"], pa.binary()).equals(pa.array([b"\xff\0"]))

@@ -1,0 +1,113 @@
+"""A command loads the libraries that it needs: what it does not load it does not wait for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from precisionchain.schemas.columns import shrink, to_body
+from tests.functional.conftest import SmallSite
+
+HEAVY = ("cyvcf2", "duckdb", "mcrpc", "msprime", "numba", "pandas", "scipy", "statsmodels")
+CLINICAL = (
+    "query domain 201826",
+    "query person A:1",
+    "audit entries",
+    "audit who-saw A:1",
+    "audit summary",
+)
+GENETIC = (
+    "query variant 9:100:A:G",
+    "query person-variants A:1",
+    "query person-variants A:2 9:1-300 --maf 0-0.5",
+    "query maf 0-0.5",
+    "audit who-saw 9:100:A:G",
+    "audit seen-by admin@A",
+)
+_LOADED = """
+import sys
+loaded = lambda names: print("loaded:", *(n for n in names if n in sys.modules), file=sys.stderr)
+"""
+_COMMAND = """
+from precisionchain.cli.app import main
+names, sys.argv = sys.argv[1].split(","), ["precisionchain", *sys.argv[2:]]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+loaded(names)
+"""
+_RESTORE = """
+from pathlib import Path
+from precisionchain.schemas.columns import from_body, restore
+print(restore(from_body(Path(sys.argv[2]).read_bytes())).num_rows)
+loaded(sys.argv[1].split(","))
+"""
+
+
+def loaded_by(program: str, names: tuple[str, ...], *arguments: str) -> list[str]:
+    """Run a program in a process of its own; return which modules it has loaded by its end."""
+    command = [sys.executable, "-c", _LOADED + program, ",".join(names), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip()
+    return ended.stderr.splitlines()[-1].removeprefix("loaded:").split()
+
+
+@pytest.mark.parametrize("command", CLINICAL)
+def test_a_question_about_records_loads_no_engine_but_polars(
+    shared_site: SmallSite, command: str
+) -> None:
+    """Not the compute functions of Arrow either, which 30 ms are made of."""
+    arguments = ("-C", str(shared_site.path), *command.split(), "--json")
+    assert loaded_by(_COMMAND, (*HEAVY, "rich", "pyarrow.compute"), *arguments) == []
+
+
+@pytest.mark.parametrize("command", GENETIC)
+def test_a_question_about_genotypes_or_with_lists_loads_no_engine_but_polars_and_arrow(
+    shared_site: SmallSite, command: str
+) -> None:
+    arguments = ("-C", str(shared_site.path), *command.split(), "--json")
+    assert loaded_by(_COMMAND, (*HEAVY, "rich"), *arguments) == []
+
+
+@pytest.mark.parametrize("command", ["--help", "query --help", "--version"])
+def test_help_loads_no_engine(command: str) -> None:
+    engines = (*HEAVY, "numpy", "polars", "pyarrow", "cryptography")
+    assert loaded_by(_COMMAND, engines, *command.split()) == []
+
+
+def test_a_site_is_made_without_engines(tmp_path: Path) -> None:
+    arguments = ("init", str(tmp_path / "site"), "--site", "A")
+    program = _COMMAND + "print('made')\n"
+    assert loaded_by(program, (*HEAVY, "pyarrow.compute"), *arguments) == []
+
+
+def test_no_way_of_restoring_a_column_loads_pandas(tmp_path: Path) -> None:
+    """Every step of ``column_steps``, with and without nulls."""
+    n = 64
+    table = pa.table(
+        {
+            "range": pa.array(range(n)),
+            "offset": pa.array([5, None, *([7, 9] * 31)], pa.int64()),
+            "delta": pa.array([number * number for number in range(n)]),
+            "null": pa.nulls(n, pa.int32()),
+            "text": pa.array(["PASS"] * n),
+            "truth": pa.array([True] * n),
+            "bytes": pa.array([b"\0\1"] * n),
+            "float": pa.array([0.5] * n),
+            "decimal": pa.array([0.5, None, *([1.25, 3.0] * 31)]),
+            "dictionary": pa.array(["A", "C"] * 32),
+            "number": pa.array(["rs1", "rs77", None, "."] + [f"rs{9 * i}" for i in range(60)]),
+            "date": pa.array([1, 2, 8, 9] * 16, pa.date32()),
+            "time": pa.array([1, None, 86_400_000_000, 3] * 16, pa.timestamp("us")),
+        }
+    )
+    shrunk = shrink(table)
+    assert shrunk.num_columns < table.num_columns
+    (tmp_path / "body").write_bytes(to_body(shrunk, 1))
+    assert loaded_by(_RESTORE, ("pandas",), str(tmp_path / "body")) == []
