@@ -1,8 +1,8 @@
-"""Questions to a site that holds a synthetic hospital, each with the answer the truth gives.
+"""Questions to a synthetic consortium, each with the answer the truth gives.
 
 An answer is what a command prints with ``--json``: one object a line. Two answers are the same
 when they hold the same objects, in whatever order; fields that the truth cannot know (which batch,
-how many batches) are left out of the comparison.
+how many batches, what a cohort's digest is) are left out of the comparison.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ from typing import Any
 import polars as pl
 
 from precisionchain.synthetic.concepts import TYPE_2_DIABETES
+from precisionchain.synthetic.consortium_truth import ConsortiumTruth
 from precisionchain.synthetic.truth import Truth
 
+DIABETES_VARIANT = "10:114758349:C:T"
 REGION = "9:22000000-22130000"
 MAF_REGION = "22:42400000-42500000"
 LOW, HIGH = 0.05, 0.1
 REJECTED_SQL = "select table_name, rule, record, column_name from rejected"
+COHORT = f"condition({TYPE_2_DIABETES}) & carries({DIABETES_VARIANT})"
 
+_CARRIED, _CALLED = (1, 2), (0, 1, 2)
 _UNKNOWABLE = frozenset({"batch", "batches"})
 _DIGITS = 9  # floats are compared after rounding to so many digits after the point
 Row = Mapping[str, Any]
@@ -76,49 +80,82 @@ def what_was_rejected(truth: Truth) -> Question:
     )
 
 
-def five_questions(truth: Truth, *, site: str, person_id: int) -> list[Question]:
-    """A question of each kind.
+def five_questions(truth: ConsortiumTruth, *, site: str, person_id: int) -> list[Question]:
+    """A question of each kind, about all sites at once.
 
     Args:
         truth: where the answers come from.
-        site: the site's name.
-        person_id: the person whom two of the questions are about.
+        site: the site of the person whom two of the questions are about.
+        person_id: that person.
     """
-    variant = truth.settings["planted"]["variant"]
-    person = f"{site}:{person_id}"
+    person, own = f"{site}:{person_id}", truth.sites[site]
     return [
         Question(
             "Who has type 2 diabetes, or anything below it in the vocabulary?",
             ("query", "domain", str(TYPE_2_DIABETES)),
-            _events(truth.domain(TYPE_2_DIABETES), site),
-            ("person_id", "table", "condition_concept_id", "condition_start_date"),
+            [
+                row
+                for name, of_site in truth.sites.items()
+                for row in _events(of_site.domain(TYPE_2_DIABETES), name)
+            ],
+            ("site", "person_id", "table", "condition_concept_id", "condition_start_date"),
         ),
         Question(
             f"What is on record for person {person}?",
             ("query", "person", person),
-            _events(truth.record(person_id), site),
+            _events(own.record(person_id), site),
             ("table", "condition_concept_id", "measurement_concept_id", "value_as_number"),
         ),
         Question(
-            f"Who carries {variant}?",
-            ("query", "variant", variant),
-            _genotypes(truth.carriers(variant).drop("chrom", "pos", "ref", "alt"), site),
-            ("person_id", "genotype", "ploidy", "phase"),
+            f"Who carries {DIABETES_VARIANT}?",
+            ("query", "variant", DIABETES_VARIANT),
+            [
+                row
+                for name, of_site in truth.sites.items()
+                for row in _genotypes(of_site.genotypes(DIABETES_VARIANT, _CARRIED), name)
+            ],
+            ("site", "person_id", "genotype", "ploidy", "phase"),
         ),
         Question(
             f"Which variants does {person} carry in {REGION}?",
             ("query", "person-variants", person, REGION),
-            _genotypes(truth.person_variants(person_id, REGION), site),
+            _genotypes(own.person_variants(person_id, REGION), site),
             ("chrom", "pos", "ref", "alt", "genotype", "phase"),
         ),
         Question(
             f"Which alleles of {MAF_REGION} have a minor allele frequency of {LOW} to {HIGH}?",
             ("query", "maf", f"{LOW}-{HIGH}", "--region", MAF_REGION),
-            truth.maf(LOW, HIGH, MAF_REGION)
-            .select("chrom", "pos", "ref", "alt", "ac", "an", "af", "maf")
-            .to_dicts(),
+            _by_frequency(truth),
             ("chrom", "pos", "ref", "alt", "ac", "an", "maf"),
         ),
+    ]
+
+
+def the_cohort(truth: ConsortiumTruth) -> Question:
+    """Who has diabetes and carries the planted variant, at any site."""
+    return Question(
+        "Who has type 2 diabetes and carries the variant, at either hospital?",
+        ("cohort", COHORT),
+        [{"site": site, "person_id": person} for site, person in cohort_members(truth, _CARRIED)],
+        ("site", "person_id"),
+    )
+
+
+def unknown_of_cohort(truth: ConsortiumTruth) -> int:
+    """How many have diabetes and were not called at the variant: nobody knows of them."""
+    diabetic = sum(len(of_site.persons_of(TYPE_2_DIABETES)) for of_site in truth.sites.values())
+    return diabetic - len(cohort_members(truth, _CALLED))
+
+
+def cohort_members(truth: ConsortiumTruth, dosages: Sequence[int]) -> list[tuple[str, int]]:
+    """Who has diabetes and one of some dosages of the planted variant: (site, person_id)."""
+    return [
+        (site, person)
+        for site, of_site in truth.sites.items()
+        for person in sorted(
+            set(of_site.persons_of(TYPE_2_DIABETES))
+            & set(of_site.genotypes(DIABETES_VARIANT, dosages)["person_id"])
+        )
     ]
 
 
@@ -127,7 +164,15 @@ def parse_answer(printed: str) -> list[Row]:
     return [json.loads(line) for line in printed.splitlines() if line.strip()]
 
 
-def _events(tables: Mapping[str, pl.DataFrame], site: str) -> Sequence[Row]:
+def _by_frequency(truth: ConsortiumTruth) -> Sequence[Row]:
+    chrom, _, span = MAF_REGION.partition(":")
+    first, _, last = span.partition("-")
+    inside = (pl.col("chrom") == chrom) & pl.col("pos").is_between(int(first), int(last))
+    rows = truth.alleles.filter(inside, pl.col("maf").is_between(LOW, HIGH))
+    return rows.select("chrom", "pos", "ref", "alt", "ac", "an", "af", "maf").to_dicts()
+
+
+def _events(tables: Mapping[str, pl.DataFrame], site: str) -> list[Row]:
     return [
         {"site": site, "table": table, **row}
         for table, rows in tables.items()
@@ -135,12 +180,9 @@ def _events(tables: Mapping[str, pl.DataFrame], site: str) -> Sequence[Row]:
     ]
 
 
-def _genotypes(calls: pl.DataFrame, site: str) -> Sequence[Row]:
-    return (
-        calls.rename({"dosage": "genotype"})
-        .with_columns(site=pl.lit(site), ploidy=pl.lit(2))
-        .to_dicts()
-    )
+def _genotypes(calls: pl.DataFrame, site: str) -> list[Row]:
+    named = calls.rename({"dosage": "genotype"}).with_columns(site=pl.lit(site))
+    return list(named.to_dicts())
 
 
 def _frozen(row: Row) -> frozenset[tuple[str, Any]]:

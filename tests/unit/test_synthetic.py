@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 import precisionchain.synthetic
 from precisionchain.errors import UsageError
 from precisionchain.synthetic import ConsortiumTruth, generate_consortium
+from precisionchain.synthetic.__main__ import main
 from precisionchain.synthetic.generate import generate
 from precisionchain.synthetic.genome import Stretch
 
@@ -261,3 +262,18 @@ def test_one_module_imports_msprime() -> None:
         if re.search(r"^\s*(import|from) msprime", p.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert [p.name for p in importing] == ["genome.py"]
+
+
+def test_a_shell_can_ask_for_a_consortium(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [str(tmp_path), "--sites", "x,y", "--persons", "30,20", "--assays", "wgs+array,exome"]
+    assert main([*asked, "--seed", "3"]) == 0
+    assert capsys.readouterr().out.count("24 samples") == 1
+    truth = ConsortiumTruth.read(tmp_path / "truth")
+    assert truth.settings["seed"] == 3
+    assert sorted(p.name for p in tmp_path.glob("*/*.vcf.gz")) == [
+        *("array.vcf.gz", "genotypes.vcf.gz", "wgs.vcf.gz"),
+    ]
+    assert main([str(tmp_path), "--persons", "3"]) == UsageError.exit_code
+    assert "3 persons" in capsys.readouterr().err
