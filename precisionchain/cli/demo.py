@@ -1,75 +1,48 @@
-"""``precisionchain demo``: a hospital is generated, ingested, asked, and compared with its truth.
+"""``precisionchain demo``: two hospitals, one ledger, and the truth to compare every answer with.
 
-Every step but the first is a command that a reader can type; the demo runs it as typed and shows
-it. Folders: ``hospital/`` (what a site would be handed, and the truth), ``site_a/`` (the site).
+Every step but two is a command that a reader can type; the demo runs it as typed and shows it. The
+others make the hospitals' files, and edit a byte of a ledger behind its back.
 """
 
 from __future__ import annotations
 
-import shlex
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
-from precisionchain.errors import UsageError
-from precisionchain.synthetic.generate import generate
+from precisionchain.cli.demo_tamper import tampered_copy
+from precisionchain.cli.demo_teller import (
+    MISMATCH,
+    ROWS_SHOWN,
+    CommandFailedError,
+    Run,
+    Teller,
+    run_command,
+)
+from precisionchain.errors import IntegrityError, UsageError
+from precisionchain.synthetic.consortium import generate_consortium
+from precisionchain.synthetic.consortium_truth import ConsortiumTruth
 from precisionchain.synthetic.questions import (
-    Question,
-    Row,
+    COHORT,
     five_questions,
-    parse_answer,
+    the_cohort,
+    unknown_of_cohort,
     what_was_rejected,
 )
-from precisionchain.synthetic.truth import Truth
 
 DEFAULT_DIRECTORY = Path("demo_network")
 MARKER = ".made-by-precisionchain-demo"
-SITE = "A"
+FIRST, SECOND = SITES = ("A", "B")
 PERSON = 42
-MISMATCH = 1  # exit code when an answer is not what the truth says
+RESEARCHER = f"alice@{SECOND}"
+COHORT_NAME = "diabetes_carriers"
 
-_ROWS_SHOWN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """What became of one command: its exit code and its standard output."""
-
-    exit_code: int
-    output: str
-
-
-Run = Callable[[Sequence[str]], Printed]
-
-
-def run_command(arguments: Sequence[str]) -> Printed:
-    """Run ``precisionchain ARGUMENTS`` with this Python; its progress goes to our stderr."""
-    done = subprocess.run(  # noqa: S603 (our own program, no shell)
-        [sys.executable, "-m", "precisionchain", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    return Printed(done.returncode, done.stdout)
-
-
-class _CommandFailedError(Exception):
-    """A command of the demo ended with an exit code other than 0; it has said why itself."""
-
-    def __init__(self, exit_code: int) -> None:
-        self.exit_code = exit_code
-        super().__init__(exit_code)
+Tamper = Callable[[Path, Path], int]
 
 
 def run_demo(
@@ -78,15 +51,17 @@ def run_demo(
     seed: int = 1,
     persons: int = 300,
     run: Run = run_command,
+    tamper: Tamper = tampered_copy,
     console: Console | None = None,
 ) -> int:
     """Tell the whole story once.
 
     Args:
         directory: made anew; removed first if an earlier demo made it.
-        seed: seed of the hospital.
-        persons: size of the hospital.
+        seed: seed of the hospitals.
+        persons: size of each.
         run: how a command is run.
+        tamper: how a tampered copy of a site is made.
         console: where the story is told; standard output by default.
 
     Returns:
@@ -96,21 +71,20 @@ def run_demo(
     Raises:
         UsageError: the directory holds something the demo did not make, or msprime is missing.
     """
-    demo = _Demo(directory, run, console or Console(highlight=False))
+    teller = Teller(run, console or Console(highlight=False))
+    demo = _Demo(directory, teller)
     started = time.monotonic()
     prepare_directory(directory)
     try:
         truth = demo.generate(seed, persons)
-        demo.ingest()
-        demo.ask(what_was_rejected(truth))
-        demo.chapter("Five questions, each compared with the truth")
-        questions = five_questions(truth, site=SITE, person_id=PERSON)
-        for question in questions:
-            demo.ask(question)
-        demo.audit(questions)
-        demo.verify()
-    except _CommandFailedError as failure:
-        demo.say(f"[red]The command above failed with exit code {failure.exit_code}.[/]")
+        demo.join()
+        demo.ingest(truth)
+        demo.ask(truth)
+        demo.cohort(truth)
+        demo.who_saw_whom()
+        demo.verify(tamper)
+    except CommandFailedError as failure:
+        teller.say(f"[red]The command above failed with exit code {failure.exit_code}.[/]")
         return failure.exit_code
     return demo.end(time.monotonic() - started)
 
@@ -131,162 +105,153 @@ def prepare_directory(directory: Path) -> None:
     (directory / MARKER).write_text(text, encoding="utf-8")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Demo:
     directory: Path
-    run: Run
-    console: Console
-    checks: int = 0
-    failed: list[str] = field(default_factory=list)
+    teller: Teller
 
     @property
-    def hospital(self) -> Path:
-        return self.directory / "hospital"
+    def hospitals(self) -> Path:
+        return self.directory / "hospitals"
 
-    @property
-    def site(self) -> Path:
-        return self.directory / "site_a"
+    def site(self, name: str) -> Path:
+        return self.directory / f"site_{name.lower()}"
 
-    # ------------------------------------------------------------------------------ the steps
+    # --------------------------------------------------------------------------------- the steps
 
-    def generate(self, seed: int, persons: int) -> Truth:
-        """Make the files, and keep the truth apart."""
-        self.chapter("A synthetic hospital")
-        truth = generate(self.hospital, seed=seed, persons=persons)
-        s = truth.settings
-        self.say(
-            f"{persons} persons, {s['accepted']['condition_occurrence']:,} conditions and "
-            f"{s['accepted']['measurement']:,} measurements in OMOP tables, with "
-            f"{sum(s['rejected'].values())} records broken on purpose; {s['genotyped']} persons "
-            f"genotyped at {sum(s['vcf_records'].values()):,} sites of chromosomes 9 and 22 "
-            f"(GRCh37). Seed {seed}. What is true of them was written to "
-            f"{self.hospital / 'truth'}, which the site never reads."
+    def generate(self, seed: int, persons: int) -> ConsortiumTruth:
+        """Make the files of two hospitals, and keep the truth apart."""
+        self.teller.chapter("Two synthetic hospitals")
+        truth = generate_consortium(self.hospitals, seed=seed, persons=persons)
+        for name, of_site in truth.sites.items():
+            s = of_site.settings
+            self.teller.say(
+                f"{name}: {persons} persons, {sum(s['accepted'].values()):,} rows of OMOP tables "
+                f"and {sum(s['rejected'].values())} more broken on purpose; {s['genotyped']} "
+                f"persons genotyped at {sum(s['vcf_records'].values()):,} sites (GRCh37)."
+            )
+        self.teller.say(
+            f"{FIRST} sequenced whole genomes, {SECOND} exomes. Families, some of whom are on "
+            f"record at both; a variant that raises the odds of diabetes. Seed {seed}. The truth "
+            f"is in {self.hospitals / 'truth'}, which no site ever reads."
         )
         return truth
 
-    def ingest(self) -> None:
-        """Make a site, and give it everything but the truth."""
-        self.chapter("A site takes it in: stage, validate, encode, publish, seal")
-        self.command("init", str(self.site), "--site", SITE, "--build", "GRCh37")
-        self.at_site(
-            *("ingest", "omop", str(self.hospital / "omop")),
-            *("--vocabulary", str(self.hospital / "vocabulary")),
-        )
-        self.at_site(
-            *("ingest", "vcf", str(self.hospital / "genotypes.vcf.gz")),
-            *("--samples", str(self.hospital / "samples.csv"), "--build", "GRCh37"),
-        )
+    def join(self) -> None:
+        """Found a network, and let the second hospital join it."""
+        tell = self.teller
+        tell.chapter("One ledger, two institutions")
+        first, second = self.site(FIRST), self.site(SECOND)
+        tell.command("init", str(first), "--site", FIRST, "--build", "GRCh37")
+        ledger = f"embedded:../{first.name}/ledger.sqlite"
+        token = tell.command("init", str(second), "--site", SECOND, "--ledger", ledger).strip()
+        tell.say(f"{SECOND} hands {FIRST}'s administrator its join token, which holds no secret.")
+        tell.at(first, "admit", token)
 
-    def ask(self, question: Question) -> None:
-        """Ask, show the first rows, and compare all of them with the truth."""
-        self.say(f"\n[bold]{question.text}[/]")
-        answer = self.objects(*question.command)
-        self.show(answer, question.shown)
-        difference = question.differences(answer)
-        persons = len({row["person_id"] for row in answer if "person_id" in row})
-        of_persons = f" of {persons} persons" if persons > 1 else ""
-        self.check(
-            f"{len(answer):,} rows{of_persons}",
-            "exactly the truth",
-            str(difference) if difference else "",
-        )
+    def ingest(self, truth: ConsortiumTruth) -> None:
+        """Let each site take in its own files."""
+        tell = self.teller
+        tell.chapter("Each takes in its own: stage, validate, encode, publish, seal")
+        for name in SITES:
+            files, site = self.hospitals / name, self.site(name)
+            vocabulary = ("--vocabulary", str(files / "vocabulary"))
+            tell.at(site, "ingest", "omop", str(files / "omop"), *vocabulary)
+            bed = files / "assay.bed"
+            tell.at(
+                site,
+                *("ingest", "vcf", str(files / "genotypes.vcf.gz")),
+                *("--samples", str(files / "samples.csv"), "--build", "GRCh37"),
+                *("--assay", str(bed) if bed.exists() else "wgs"),
+            )
+        tell.ask(self.site(FIRST), what_was_rejected(truth.sites[FIRST]))
+        tell.say("\nThe same as a page to read, with record numbers, pictures and sizes:")
+        tell.at(self.site(FIRST), "report", "--all")
 
-    def audit(self, questions: Sequence[Question]) -> None:
-        """Every answer has left its traces."""
-        self.chapter("Who asked what is on the ledger too")
-        entries = self.objects("audit", "entries")
-        self.show(entries[-_ROWS_SHOWN:], ("kind", "operation", "user", "rows", "time"))
-        kinds = Counter(str(row.get("kind")) for row in entries)
-        enough = min(kinds["request"], kinds["result"]) >= len(questions)
-        self.check(
-            f"{kinds['request']} requests and {kinds['result']} results logged",
+    def ask(self, truth: ConsortiumTruth) -> None:
+        """Ask five questions about both hospitals at once."""
+        self.teller.chapter("Five questions, each compared with the truth")
+        for question in five_questions(truth, site=FIRST, person_id=PERSON):
+            self.teller.ask(self.site(FIRST), question)
+
+    def cohort(self, truth: ConsortiumTruth) -> None:
+        """Let a researcher of the second hospital find a cohort at both."""
+        tell, site = self.teller, self.site(SECOND)
+        tell.chapter("One cohort, by diabetes and a variant, at both hospitals")
+        tell.at(site, "user", "add", RESEARCHER, "--role", "researcher")
+        tell.ask(site, the_cohort(truth))
+        asked = ("cohort", COHORT, "--summary", "--save", COHORT_NAME)
+        rows = tell.objects(site, "--user", RESEARCHER, *asked)
+        unknown = unknown_of_cohort(truth)
+        wrong = "" if [row.get("unknown") for row in rows] == [unknown] else f"not {unknown}"
+        tell.check(
+            f"{rows[0].get('unknown') if rows else 'no'} persons with diabetes are unknown",
+            "nobody called them there, so they are neither carriers nor not",
+            wrong,
+        )
+        tell.at(site, "--user", RESEARCHER, "query", "person", f"{FIRST}:{PERSON}", "--json")
+
+    def who_saw_whom(self) -> None:
+        """Show the first hospital's auditor what others have seen."""
+        tell, site, person = self.teller, self.site(FIRST), f"{FIRST}:{PERSON}"
+        tell.chapter(f"Who saw whom: {FIRST} asks the ledger")
+        tell.say(f"\n[bold]Who saw person {person}?[/]")
+        saw = tell.objects(site, "audit", "who-saw", person)
+        tell.show(saw, ("entry", "time", "user", "operation", "how"), limit=8)
+        by_others = [row for row in saw if row.get("user") == RESEARCHER]
+        tell.check(
+            f"{len(saw)} entries name {person}",
+            f"the question of {RESEARCHER} about that person among them",
+            "" if any(r.get("operation") == "person" for r in by_others) else "one is missing",
+        )
+        tell.say(f"\n[bold]How much have others used what {FIRST} contributed?[/]")
+        rows = tell.objects(site, "audit", "summary", "--site", FIRST)
+        others = [row for row in rows if row.get("kind") == "use by others"]
+        tell.show(others, ("user_site", "operation", "n_questions", "n_persons_returned"))
+        tell.check(f"{len(others)} kinds of use by others", "counted", "" if others else "none")
+        kinds = Counter(str(row.get("kind")) for row in tell.objects(site, "audit", "entries"))
+        unanswered = kinds["request"] - kinds["result"] - kinds["refused"] - kinds["failed"]
+        tell.check(
+            f"{kinds['request']} questions and {kinds['result']} answers logged",
             "an entry before every answer, and one after its evaluation",
-            "" if enough else f"{len(questions)} questions were asked and answered",
-        )
-        self.say(f"\n[bold]Who saw person {SITE}:{PERSON}?[/]")
-        saw = self.objects("audit", "who-saw", f"{SITE}:{PERSON}")
-        self.show(saw, ("kind", "operation", "user", "rows", "time"))
-        self.check(
-            f"{len(saw)} entries name {SITE}:{PERSON}",
-            "at least the two questions about that person",
-            "" if len(saw) >= 2 else "two questions were about that person",
+            # The question that reads the log is in it, and not yet answered.
+            "" if kinds["request"] > ROWS_SHOWN and unanswered <= 1 else "they do not pair",
         )
 
-    def verify(self) -> None:
-        """Let the site check every byte of its ledger."""
-        self.chapter("Everything is recomputed from the bytes on the ledger")
-        checks = self.objects("verify")
+    def verify(self, tamper: Tamper) -> None:
+        """Check every byte of the ledger, then of a copy in which one bit differs."""
+        tell, site = self.teller, self.site(FIRST)
+        tell.chapter("Everything is recomputed from the bytes on the ledger")
+        checks = tell.objects(site, "verify")
         wrong = [str(row.get("check")) for row in checks if not row.get("ok")]
         if not checks:
             wrong = ["nothing was checked"]
-        self.show(checks, ("check", "ok"), limit=20)
-        self.check(f"{len(checks)} checks", "all hold", "; ".join(wrong))
+        tell.show(checks, ("check", "ok"), limit=20)
+        tell.check(f"{len(checks)} checks", "all hold", "; ".join(wrong))
+        copy = self.directory / "tampered"
+        position = tamper(site, copy)
+        tell.say(f"\nSomebody flips one bit of item {position} in a copy, {copy}:")
+        checks = tell.objects(copy, "verify", exit_code=IntegrityError.exit_code)
+        found = [
+            {"check": row.get("check"), "finding": finding}
+            for row in checks
+            if not row.get("ok")
+            for finding in row.get("findings", ())
+        ]
+        tell.show(found, ("check", "finding"))
+        located = any(f"position {position}:" in str(row["finding"]) for row in found)
+        tell.check("the tampered byte", "found, and located", "" if located else "not found")
 
     def end(self, seconds: float) -> int:
         """The last words, and the exit code."""
-        self.chapter("End")
-        if self.failed:
-            self.say(f"[red]{len(self.failed)} of {self.checks} comparisons failed.[/]")
+        tell = self.teller
+        tell.chapter("End")
+        if tell.failed:
+            tell.say(f"[red]{len(tell.failed)} of {tell.checks} comparisons failed.[/]")
             return MISMATCH
-        self.say(
-            f"[green]All {self.checks} comparisons hold[/], after {seconds:.0f} s. "
-            f"The site stays in {self.site}; try"
+        tell.say(
+            f"[green]All {tell.checks} comparisons hold[/], after {seconds:.0f} s. "
+            f"The sites stay in {self.directory}; try"
         )
-        self.show_command("-C", str(self.site), "query", "domain", "2000000007", "--json")
-        self.show_command("-C", str(self.site), "audit", "entries")
+        tell.show_command("-C", str(self.site(SECOND)), "cohort", f"saved({COHORT_NAME})")
+        tell.show_command("-C", str(self.site(FIRST)), "audit", "entries")
         return 0
-
-    # ------------------------------------------------------------------------------ the means
-
-    def at_site(self, *arguments: str) -> str:
-        return self.command("-C", str(self.site), *arguments)
-
-    def objects(self, *arguments: str) -> list[Row]:
-        return parse_answer(self.at_site(*arguments, "--json"))
-
-    def command(self, *arguments: str) -> str:
-        self.show_command(*arguments)
-        printed = self.run(arguments)
-        if printed.exit_code:
-            raise _CommandFailedError(printed.exit_code)
-        return printed.output
-
-    def check(self, what: str, holds: str, wrong: str) -> None:
-        """Say and keep the outcome of one comparison; ``wrong`` is empty when it holds."""
-        self.checks += 1
-        if wrong:
-            self.failed.append(what)
-            self.say(f"  [red]✗[/] {what}: {wrong}")
-        else:
-            self.say(f"  [green]✓[/] {what}: {holds}")
-
-    def chapter(self, title: str) -> None:
-        self.console.print()
-        self.console.rule(f"[bold]{title}", align="left")
-
-    def say(self, text: str) -> None:
-        self.console.print(text)
-
-    def show_command(self, *arguments: str) -> None:
-        line = shlex.join(["precisionchain", *arguments])
-        self.console.print(f"  $ {line}", style="cyan", markup=False, soft_wrap=True)
-        self.console.file.flush()
-
-    def show(
-        self, rows: Sequence[Row], columns: Sequence[str], *, limit: int = _ROWS_SHOWN
-    ) -> None:
-        """Print the first rows; an absent field is an empty cell."""
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for column in columns:
-            table.add_column(column)
-        for row in rows[:limit]:
-            table.add_row(*(Text(_cell(row.get(c))) for c in columns))
-        self.console.print(Padding(table, (0, 0, 0, 4)))
-        if len(rows) > limit:
-            self.console.print(f"    … and {len(rows) - limit:,} more", style="dim")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
