@@ -155,7 +155,7 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
 def demo(
     directory: Annotated[Path, typer.Option(help="Where to make it.")] = Path("demo_network"),
 ) -> None:
-    """Generate a small hospital, ingest it, ask five questions, compare with the truth."""
+    """Two hospitals join one ledger; every answer is compared with the truth."""
     from precisionchain.cli.demo import run_demo
 
     raise typer.Exit(run_demo(directory))
