@@ -162,21 +162,24 @@ def write_consortium(design: Design, folders: Mapping[str, Path]) -> ConsortiumT
     )
 
 
+def _first_planted(design: Design, genotypes: Genotyped) -> dict[str, object] | None:
+    """The first planted variant that was simulated; the table ``associations`` has all."""
+    for association in design.planted:
+        if association.variant in genotypes.copies:
+            return asdict(association) | {"variant": association.variant}
+    return None
+
+
 def _site_truth(
     design: Design, genotypes: Genotyped, written: Written, vocabulary: pl.DataFrame
 ) -> Truth:
     states = pl.concat(genotypes.states[written.site])
     records = written.rejected.unique(["table_name", "record"])["table_name"]
-    coronary = next(a for a in PLANTED if a.phenotype == "coronary")
     settings = design.described() | {
         "site": written.site,
         "genotyped": len(written.samples),
         "half_call_policy": "missing",
-        "planted": {
-            "variant": coronary.variant,
-            "concept_id": concepts.CORONARY_ARTERIOSCLEROSIS,
-            "log_odds_per_copy": coronary.effect,
-        },
+        "planted": _first_planted(design, genotypes),
         "accepted": {name: len(table) for name, table in written.accepted.items()},
         "rejected": {name: int((records == name).sum()) for name in written.accepted},
         "vcf_records": genotypes.records[written.site],

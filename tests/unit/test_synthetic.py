@@ -107,6 +107,26 @@ def test_sizes_names_and_files_are_as_asked(tmp_path: Path) -> None:
         assert of_site["human"].is_unique().all()
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"related": 0.0},
+        {"related": 1.0},
+        {"duplicates": 1.0},
+        {"planted": ()},
+        {"planted": (), "phenotypes": ()},
+        {"dirty": 9},
+        {"sites": 3},
+    ],
+    ids=str,
+)
+def test_odd_consortia_can_be_had(tmp_path: Path, asked: dict[str, Any]) -> None:
+    truth = generate_consortium(tmp_path, **{**SMALL, "persons": 24, **asked})
+    assert set(truth.persons.group_by("site").len()["len"]) == {24}
+    assert truth.kinship.is_empty() == (asked.get("related") == 0.0)
+    assert all(of_site.settings["rejected"]["measurement"] for of_site in truth.sites.values())
+
+
 def test_person_42_of_two_sites_is_not_one_human(tmp_path: Path) -> None:
     truth = generate_consortium(tmp_path, seed=6, **SMALL)
     famous = truth.persons.filter(pl.col("person_id") == 42)
