@@ -20,7 +20,7 @@ from tests.lib.cohort_oracle_records import Records
 from tests.lib.ledger_places import PLACES
 from tests.lib.site_builder import BuiltNetwork, BuiltSite, open_on
 
-EXPRESSIONS = 800
+EXPRESSIONS = 600
 BED = "9\t900\t1250\n"
 
 

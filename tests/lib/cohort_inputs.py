@@ -74,7 +74,8 @@ class RandomInputs:
         lines = [
             "\t".join((chrom, str(pos), ".", ref, alts, ".", "PASS", ".", "GT", *calls))
             for chrom in ("9", "X")
-            for pos, ref, alts, calls in (self._record(at, samples) for at in positions)
+            for at in positions
+            for pos, ref, alts, calls in self._records(at, samples)
         ]
         fixed = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT")
         head = [
@@ -145,18 +146,31 @@ class RandomInputs:
         key = {} if table == "death" else {f"{table}_id": self._keys}
         return {**key, "person_id": person, **row}
 
-    def _record(self, pos: int, samples: Sequence[str]) -> tuple[int, str, str, list[str]]:
+    def _records(self, pos: int, samples: Sequence[str]) -> list[tuple[int, str, str, list[str]]]:
+        """Return one record at a position, or two with alleles of their own."""
         pick = self._random.choice
         ref, *others = self._random.sample(_BASES, 4)
-        ref += pick(("", "", "", "T"))
-        alts = pick((others[:1], others[:1], others[:2], [others[0], "*"], [others[0] + "CA"]))
-        alleles = [*["0"] * pick((2, 5, 30)), *map(str, range(1, len(alts) + 1))]
+        alts = pick(
+            (
+                *(others[:1], others[:1], others[:2], [others[0], "*"], [others[0] + "CA"]),
+                *(["."], ["<DEL>", others[0]]),
+            )
+        )
+        made = [(pos, ref + pick(("", "", "T")), ",".join(alts), self._calls(alts, samples))]
+        if self._random.random() < 0.2:
+            made.append((pos, ref, ref + "GGTT", self._calls(["inserted"], samples)))
+        return made
+
+    def _calls(self, alts: Sequence[str], samples: Sequence[str]) -> list[str]:
+        pick = self._random.choice
+        listed = [] if alts == ["."] else range(1, len(alts) + 1)
+        alleles = [*["0"] * pick((2, 5, 30)), *map(str, listed)]
 
         def call() -> str:
             one, other = (pick(alleles) for _ in range(2))
             return pick((*[f"{one}/{other}"] * 12, f"{one}|{other}", f"{one}/.", "./.", one))
 
-        return pos, ref, ",".join(alts), [call() for _ in samples]
+        return [call() for _ in samples]
 
 
 def _pair(ancestor: int, descendant: int) -> dict[str, Cell]:

@@ -65,13 +65,14 @@ def found(records: Records, event: Event) -> Found:
         rows = [row for row in rows if row.day == earliest[row.person]]
     meet: dict[Person, list[EventRow]] = defaultdict(list)
     may: dict[Person, list[EventRow]] = defaultdict(list)
-    for row in rows:
-        if _fits(records, event, row):
+    for row in _fitting(records, event, rows):
+        certain, possible = True, True
+        if event.value:
             certain, possible = _value_keeps(event.value, row.value, row.operator)
-            if certain:
-                meet[row.person].append(row)
-            elif possible:
-                may[row.person].append(row)
+        if certain:
+            meet[row.person].append(row)
+        elif possible:
+            may[row.person].append(row)
     return Found(meet, may)
 
 
@@ -116,19 +117,24 @@ def _concepts(records: Records, asked: Iterable[int], descendants: bool) -> set[
     return every
 
 
-def _fits(records: Records, event: Event, row: EventRow) -> bool:
-    """Return whether a row keeps everything that is not about its concept or value."""
-    if event.since is not None and row.day < event.since:
-        return False
-    if event.until is not None and row.day > event.until:
-        return False
-    if event.unit and row.unit not in event.unit:
-        return False
-    if event.age is None:
-        return True
+def _fitting(records: Records, event: Event, rows: list[EventRow]) -> list[EventRow]:
+    """Return the rows that keep everything that is not about their concept or value."""
+    since, until = event.since, event.until
+    if since is not None:
+        rows = [row for row in rows if row.day >= since]
+    if until is not None:
+        rows = [row for row in rows if row.day <= until]
+    if event.unit:
+        rows = [row for row in rows if row.unit in event.unit]
+    if event.age is not None:
+        rows = [row for row in rows if _of_age(records, event.age, event.exact_age, row)]
+    return rows
+
+
+def _of_age(records: Records, asked: Interval, exact: bool, row: EventRow) -> bool:
     born = records.persons.get(row.person)
-    years = None if born is None else age_on(born, row.day, exact=event.exact_age)
-    return years is not None and inside(years, event.age)
+    years = None if born is None else age_on(born, row.day, exact=exact)
+    return years is not None and inside(years, asked)
 
 
 @lru_cache(maxsize=100_000)
@@ -139,8 +145,6 @@ def _value_keeps(
 
     Between two numbers that are named, and beyond all, one stands for the others.
     """
-    if not bounds:
-        return True, True
     if value is None:
         return False, False
     meant = _MEANT.get(operator, "=")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from unittest import mock
 
 import pytest
@@ -42,13 +43,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, list[Genot
 def event_asked(change: Callable[[Event], Event]) -> Planted:
     right = cohort_oracle_events.found
     yield mock.patch.object(ORACLE, "found", lambda records, event: right(records, change(event)))
-
-
-def until_is_open() -> Planted:
-    right = EVENTS._fits
-    yield mock.patch.object(
-        EVENTS, "_fits", lambda r, e, row: right(r, e, row) and row.day != e.until
-    )
 
 
 def what_may_meets() -> Planted:
@@ -137,12 +131,15 @@ MISTAKES = {
     ),
     "exclude": lambda: event_asked(lambda event: replace(event, exclude=())),
     "since": lambda: event_asked(lambda event: replace(event, since=None)),
+    "until": lambda: event_asked(
+        lambda event: replace(event, since=None, until=event.until and event.until - timedelta(1))
+    ),
     "unit": lambda: event_asked(lambda event: replace(event, unit=event.unit and (8840,))),
     "first": lambda: event_asked(lambda event: replace(event, first=False)),
     **{
         mistake.__name__: mistake
         for mistake in (
-            *(until_is_open, what_may_meets, what_may_does_not, no_age_is_exact),
+            *(what_may_meets, what_may_does_not, no_age_is_exact),
             *(all_ages_are_of_1_january, intervals_are_open_above, days_count_as_rows),
             *(not_forgets_what_is_unknown, and_is_unknown_with_anything_unknown),
             *(empty_regions_are_false, frequencies_are_of_the_network),
