@@ -26,7 +26,7 @@ _NEVER: Final = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Rows that meet an event's conditions, or may.
+    """Rows that meet an event's conditions, or may, in the order of person and day.
 
     Attributes:
         person: int32 places in the universe.
@@ -91,12 +91,11 @@ def of_within_days(scope: CriterionScope, asked: WithinDays, first: Rows, second
     Memory grows with the number of rows, not with that of pairs.
     """
     persons = len(scope.universe)
-    sure = (_dated(first, meeting_only=True), _dated(second, meeting_only=True))
-    possible = (_dated(first), _dated(second))
-    return Truth.of(
-        _anybody(_paired(*sure, asked.days), persons),
-        _anybody(_paired(*possible, asked.days), persons),
-    )
+    possible = _paired(_dated(first), _dated(second), asked.days)
+    if first.meets.all() and second.meets.all():
+        return Truth.known(_anybody(possible, persons))
+    sure = _paired(_dated(first, meeting_only=True), _dated(second, meeting_only=True), asked.days)
+    return Truth.of(_anybody(sure, persons), _anybody(possible, persons))
 
 
 # ---------------------------------------------------------------------------------- conditions
@@ -159,14 +158,19 @@ def _anybody(places: Int32s, persons: int) -> Bools:
 def _counted(person: Int32s, day: Int32s, persons: int, *, days: bool) -> Int64s:
     if days:
         dated = day != NO_DAY
-        keys = _keys(person[dated], day[dated], NO_DAY, 2**32)
-        person = (np.unique(keys) >> 32).astype(np.int32)
+        keys = _distinct(_keys(person[dated], day[dated], NO_DAY, 2**32))
+        person = (keys >> 32).astype(np.int32)
     return np.bincount(person, minlength=persons)
 
 
 def _keys(person: Int32s, day: Int32s, first_day: int, span: int) -> Int64s:
     keys: Int64s = person.astype(np.int64) * span + (day.astype(np.int64) - first_day)
     return keys
+
+
+def _distinct(keys: Int64s) -> Int64s:
+    """Return ascending keys, each once."""
+    return keys[np.append(True, keys[1:] != keys[:-1])] if len(keys) else keys
 
 
 def _dated(rows: Rows, *, meeting_only: bool = False) -> tuple[Int32s, Int32s]:
@@ -188,8 +192,8 @@ def _paired(first: tuple[Int32s, Int32s], second: tuple[Int32s, Int32s], days: I
     reach = int(max(first[1].max(), second[1].max())) - earliest + 1
     low = -reach if days.low is None else int(max(-reach, min(reach, days.low)))
     high = reach if days.high is None else int(max(-reach, min(reach, days.high)))
-    from_keys = np.unique(_keys(*first, earliest, 3 * reach))
-    to_keys = np.unique(_keys(*second, earliest, 3 * reach))
+    from_keys = _distinct(_keys(*first, earliest, 3 * reach))
+    to_keys = _distinct(_keys(*second, earliest, 3 * reach))
     at = np.searchsorted(to_keys, from_keys + low)
     found = at < len(to_keys)
     found[found] = to_keys[at[found]] <= from_keys[found] + high

@@ -51,7 +51,7 @@ class Values:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventRows:
-    """Rows of some concepts, in no particular order.
+    """Rows of some concepts, in the order of person and day.
 
     Attributes:
         person: int32 places in the universe.
@@ -137,7 +137,7 @@ def _read(
             rows = _scan(path, table, concepts, list(columns)[1:]).collect()
             place = pl.Series("person", universe.places_of(rows))
             parts.append(rows.select(place, *list(columns)[1:]))
-    rows = pl.concat(parts, rechunk=True)
+    rows = pl.concat(parts, rechunk=True).sort("person", "day")
     person, day = rows["person"].to_numpy(), rows["day"].to_numpy()
     if not valued:
         return EventRows(person, day)

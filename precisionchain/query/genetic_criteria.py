@@ -12,7 +12,7 @@ import numpy.typing as npt
 from precisionchain.query.criteria import STATES, Assayed, Carries, CarriesIn, Genotype, Maf
 from precisionchain.query.criterion_scope import CriterionScope
 from precisionchain.query.frequencies import allele_frequencies
-from precisionchain.query.genotype_matrix import GenotypeMatrix, StateBlock, listed_alleles
+from precisionchain.query.genotype_matrix import Detail, GenotypeMatrix, StateBlock, listed_alleles
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, Bytes, genetic_batches
 from precisionchain.query.kleene import Bools, Truth
 from precisionchain.query.universe import Places, Universe
@@ -88,8 +88,12 @@ def of_region(scope: CriterionScope, asked: CarriesIn, among: Bools | None) -> T
 
 def _blocks(scope: CriterionScope, asked: CarriesIn) -> Iterator[StateBlock]:
     """Yield the states of those with genotypes at the alleles that may count."""
-    matrix = _matrices.get(scope.universe.key, lambda: GenotypeMatrix(scope.snapshot))
-    if asked.maf is None or asked.maf.within is not None:
+    within = asked.maf is not None and asked.maf.within is not None
+    detail: Detail = "ploidy" if within else "state"
+    matrix = _matrices.get(
+        (scope.universe.key, detail), lambda: GenotypeMatrix(scope.snapshot, detail=detail)
+    )
+    if asked.maf is None or within:
         return matrix.of_region(asked.region)
     low, high = asked.maf.frequencies.low or 0.0, asked.maf.frequencies.high or 0.0
     return matrix.of_alleles(allele_frequencies(scope.snapshot, low, high, asked.region))
@@ -97,9 +101,10 @@ def _blocks(scope: CriterionScope, asked: CarriesIn) -> Iterator[StateBlock]:
 
 def _of_frequency(block: StateBlock, among: Bools, asked: Maf) -> Bools:
     """Return the alleles whose minor allele frequency among some persons is as asked."""
-    called = block.state[:, among] < MISSING
-    copies = np.where(called, block.state[:, among], 0).sum(axis=1, dtype=np.int64)
-    alleles = block.ploidy[:, among].sum(axis=1, dtype=np.int64)
+    columns = np.flatnonzero(among)
+    states = np.take(block.state, columns, axis=1)
+    copies = np.count_nonzero(states == 1, axis=1) + 2 * np.count_nonzero(states == 2, axis=1)
+    alleles = np.take(block.ploidy, columns, axis=1).sum(axis=1, dtype=np.int64)
     with np.errstate(invalid="ignore"):
         maf = np.minimum(copies, alleles - copies) / alleles
     fits: Bools = (maf >= asked.frequencies.low) & (maf <= asked.frequencies.high)

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,10 @@ CELLS: Final = 8 * 2**20
 RANK: Final = np.array([2, 3, 3, 1, 0], np.uint8)
 """How good each state is to know: no copy, carrier, carrier, missing, not assayed."""
 
+Detail: TypeAlias = Literal["state", "ploidy", "phase"]
+_DETAILS: Final = get_args(Detail)
+_NOTHING: Final = np.empty((0, 0), np.uint8)
+
 MATRIX_PERSONS: Final = {"site": pl.String, "person_id": pl.Int64, "sex": pl.UInt8}
 """Columns of a matrix's persons; sex is 1 male, 2 female, 0 unknown or contradicted."""
 
@@ -65,6 +69,8 @@ Place: TypeAlias = "slice | Ints"
 @dataclass(frozen=True, slots=True)
 class StateBlock:
     """States of a run of alleles (rows) and of all persons of the matrix (columns).
+
+    Where the matrix holds less detail, arrays that nobody asked for are empty.
 
     Attributes:
         alleles: chrom, pos, ref, alt; a row an allele.
@@ -118,12 +124,19 @@ class GenotypeMatrix:
         persons: a frame with ``site`` and ``person_id``, repeats allowed; None means everybody with
             genotypes. Persons without genotypes have a column, too: not assayed everywhere.
         cells: the most calls in a block.
+        detail: what is read: the state, also the ploidy, or also the phase.
     """
 
     def __init__(
-        self, snapshot: Snapshot, persons: pl.DataFrame | None = None, *, cells: int = CELLS
+        self,
+        snapshot: Snapshot,
+        persons: pl.DataFrame | None = None,
+        *,
+        cells: int = CELLS,
+        detail: Detail = "phase",
     ) -> None:
         self._snapshot = snapshot
+        self._arrays = _DETAILS.index(detail) + 1
         self.persons = _persons(snapshot, persons)
         self._sources = list(_sources(snapshot, self.persons))
         held = sum(len(source.targets) for source in self._sources)
@@ -150,16 +163,12 @@ class GenotypeMatrix:
 
     def _block(self, alleles: pl.DataFrame) -> StateBlock:
         shape = (alleles.height, self.persons.height)
-        block = StateBlock(
-            alleles,
-            np.full(shape, NOT_ASSAYED, np.uint8),
-            np.zeros(shape, np.uint8),
-            np.zeros(shape, np.uint8),
-        )
+        arrays = [np.full(shape, NOT_ASSAYED, np.uint8)]
+        arrays += [np.zeros(shape, np.uint8) for _ in range(1, self._arrays)]
         for source in self._sources:
-            for rows, targets, states in _of_batch(source, alleles):
-                _add(block, rows, targets, states, alone=self._alone)
-        return block
+            for rows, targets, states in _of_batch(source, alleles, self._arrays):
+                _add(arrays, rows, targets, states, alone=self._alone)
+        return StateBlock(alleles, *arrays, *[_NOTHING] * (len(_DETAILS) - self._arrays))
 
 
 def region_states(
@@ -233,12 +242,14 @@ def _genome_order(name: str) -> tuple[Any, ...]:
 
 # ----------------------------------------------------------------------------- one batch, one block
 
-States: TypeAlias = tuple[Bytes, Bytes, Bytes]
-"""State, ploidy and phase, of one shape."""
+States: TypeAlias = list[Bytes]
+"""State, ploidy and phase, of one shape, or the first of these."""
 
 
-def _of_batch(source: _Source, alleles: pl.DataFrame) -> Iterator[tuple[Place, Place, States]]:
-    """Yield what a batch knows: rows of the block, columns, and states of these."""
+def _of_batch(
+    source: _Source, alleles: pl.DataFrame, arrays: int
+) -> Iterator[tuple[Place, Place, States]]:
+    """Yield what a batch knows: rows of the block, columns, and so many arrays of these."""
     listed, others = _places(source.batch, alleles)
     for (run,), rows in listed.group_by("run", maintain_order=True):
         at = _sliced(rows["allele"].to_numpy().astype(np.int64))
@@ -248,13 +259,13 @@ def _of_batch(source: _Source, alleles: pl.DataFrame) -> Iterator[tuple[Place, P
             columns, targets = source.chosen(block.person_offset, block.n_persons)
             calls = unpack_calls(source.batch.packed(block.object), of_run)
             if not _is_empty(targets):
-                yield at, targets, _of_calls(_columns(calls, columns), other)
+                yield at, targets, _of_calls(_columns(calls, columns), other, arrays)
     inferred = others.filter(pl.Series(infers(source.batch, others), dtype=pl.Boolean))
     if inferred.height:
         ploidy = _expected(source.batch, inferred)[:, source.columns]
         state = np.where(ploidy > 0, 0, NOT_ASSAYED).astype(np.uint8)
         at = _sliced(inferred["allele"].to_numpy().astype(np.int64))
-        yield at, _sliced(source.targets), (state, ploidy, np.zeros_like(state))
+        yield at, _sliced(source.targets), [state, ploidy, np.zeros_like(state)][:arrays]
 
 
 def _places(batch: GeneticBatch, alleles: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -311,15 +322,16 @@ _NO_SITES: Final = {
 }
 
 
-def _of_calls(calls: Calls, other: npt.NDArray[np.intp]) -> States:
+def _of_calls(calls: Calls, other: npt.NDArray[np.intp], arrays: int) -> States:
     """Return the states of calls; rows of ``other`` are of another allele at the position."""
-    state, ploidy, phase = calls.dosage, ploidy_of(calls), phase_of(calls)
+    states = [calls.dosage, *(of(calls) for of in (ploidy_of, phase_of)[: arrays - 1])]
     if other.size:
         # Who is called for the other allele has no copy of this one.
-        state = state.copy()
-        state[other] = np.where(state[other] == MISSING, MISSING, 0)
-        phase[other] = phase[other] > 0
-    return state, ploidy, phase
+        states[0] = states[0].copy()
+        states[0][other] = np.where(states[0][other] == MISSING, MISSING, 0)
+        for phase in states[2:]:
+            phase[other] = phase[other] > 0
+    return states
 
 
 def _expected(batch: GeneticBatch, alleles: pl.DataFrame) -> Bytes:
@@ -335,17 +347,16 @@ def _expected(batch: GeneticBatch, alleles: pl.DataFrame) -> Bytes:
 # ------------------------------------------------------------------------------------- numpy places
 
 
-def _add(block: StateBlock, rows: Place, targets: Place, states: States, *, alone: bool) -> None:
-    """Put states into a block; where a person may be known already, only if they are better."""
+def _add(arrays: States, rows: Place, targets: Place, states: States, *, alone: bool) -> None:
+    """Put states into arrays; where a person may be known already, only if they are better."""
     places: Any = (rows, targets)
     if isinstance(rows, np.ndarray) and isinstance(targets, np.ndarray):
         places = np.ix_(rows, targets)
-    arrays = (block.state, block.ploidy, block.phase)
     if alone:
         for array, values in zip(arrays, states, strict=True):
             array[places] = values
         return
-    better = RANK[states[0]] > RANK[block.state[places]]
+    better = RANK[states[0]] > RANK[arrays[0][places]]
     for array, values in zip(arrays, states, strict=True):
         array[places] = np.where(better, values, array[places])
 

@@ -34,6 +34,7 @@ ends = st.one_of(st.none(), st.integers(-8, 8), st.sampled_from([-(2**62), 2**62
 
 
 def columns(found: list[Row]) -> Rows:
+    found = sorted(found)
     return Rows(
         np.array([person for person, _, _ in found], np.int32),
         np.array([day for _, day, _ in found], np.int32),
