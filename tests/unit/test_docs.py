@@ -22,7 +22,7 @@ _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"`((?:[\w.]+/)+(?:[\w.]+\.(?:py|md|toml|sh))?|[\w.]+\.(?:md|toml))`")
 # Parts of a site folder, and what `make demo` and `make bench` leave behind.
 _NOT_OURS = {
-    *("precisionchain.toml", "keys/", "outbox/", "replica/", "staging/"),
+    *("precisionchain.toml", "cohorts/", "keys/", "outbox/", "replica/", "reports/", "staging/"),
     *("demo_network/", "benchmarks/results/"),
 }
 
