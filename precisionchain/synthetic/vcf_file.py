@@ -1,27 +1,23 @@
-"""Write records as a block-compressed VCF (BGZF, as ``bgzip`` makes it).
+"""Write records as a block-compressed VCF.
 
-VCF 4.2: https://samtools.github.io/hts-specs/VCFv4.2.pdf; BGZF: section 4.1 of SAMv1.pdf there.
-The same records give the same bytes: a BGZF block carries no time stamp.
+VCF 4.2: https://samtools.github.io/hts-specs/VCFv4.2.pdf.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
+from precisionchain.schemas.bgzf import BgzfWriter
 from precisionchain.schemas.genome import GRCH37
 from precisionchain.synthetic.genome import FounderContig
 from precisionchain.synthetic.pedigree import Flags, Ints
 from precisionchain.synthetic.transmission import Haplotypes
 
-_BLOCK = 65_280  # content of a block, as bgzip cuts it
 _LEVEL = 4  # of zlib: files of simulated calls hardly shrink above it
-_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _TAB, _PIPE, _DOT, _ZERO = b"\t|.0"
 
 
@@ -36,8 +32,8 @@ class VcfFile:
 
     def __init__(self, path: Path, chroms: Sequence[str], sample_ids: Sequence[str]) -> None:
         self._file = path.open("wb")
-        self._pending = bytearray(_header(chroms, sample_ids))
-        self.records = 0
+        self._to = BgzfWriter(self._file, _LEVEL)
+        self._to.write(_header(chroms, sample_ids))
 
     def __enter__(self) -> VcfFile:
         return self
@@ -49,9 +45,8 @@ class VcfFile:
         trace: TracebackType | None,
     ) -> None:
         with self._file:
-            if self._pending:
-                self._file.write(_block(bytes(self._pending)))
-            self._file.write(_END)
+            if error is None:
+                self._to.close()
 
     def write(
         self, contig: FounderContig, sites: Ints, haplotypes: Haplotypes, one_x: Flags
@@ -78,12 +73,8 @@ class VcfFile:
                 ".",
                 "GT",
             )
-            self._pending += "\t".join(fields).encode()
-            self._pending += _calls(haplotypes[row], written if one_x.any() else None) + b"\n"
-            while len(self._pending) >= _BLOCK:
-                self._file.write(_block(bytes(self._pending[:_BLOCK])))
-                del self._pending[:_BLOCK]
-        self.records += len(sites)
+            calls = _calls(haplotypes[row], written if one_x.any() else None)
+            self._to.write("\t".join(fields).encode() + calls + b"\n")
 
 
 def _header(chroms: Sequence[str], sample_ids: Sequence[str]) -> bytes:
@@ -109,11 +100,3 @@ def _calls(haplotypes: Haplotypes, written: Flags | None) -> bytes:
     text[:, 2] = _PIPE
     text[:, [1, 3]] = np.where(haplotypes < 0, _DOT, haplotypes + _ZERO)
     return text.tobytes() if written is None else text[written].tobytes()
-
-
-def _block(content: bytes) -> bytes:
-    """A gzip member whose extra field ``BC`` holds its own length less one."""
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
-    body = packer.compress(content) + packer.flush()
-    header = struct.pack("<4BI2BH2B2H", 31, 139, 8, 4, 0, 0, 255, 6, 66, 67, 2, len(body) + 25)
-    return header + body + struct.pack("<2I", zlib.crc32(content), len(content))
