@@ -62,22 +62,9 @@ class OpenSite:
         """The network's parameters, as the ledger states them."""
         return NetworkParameters.from_body(self.membership.parameters_body)
 
-    def site_of(self, publisher: bytes) -> str:
-        """Return the site a publisher's key belongs to.
-
-        Raises:
-            UsageError: the key belongs to no member.
-        """
-        member = self.membership.member(publisher)
-        if member is None:
-            raise UsageError(f"key {publisher.hex()[:16]} belongs to no member of this network")
-        return member.site
-
     def sites(self) -> frozenset[str]:
-        """Return the sites that are members now."""
-        now = datetime.now(UTC)
-        admitted = (member.site for member in self.membership.members())
-        return frozenset(site for site in admitted if self.membership.current_site(site, now))
+        """Return the sites that are or were members: what they published before stays."""
+        return frozenset(member.site for member in self.membership.members())
 
     def member(self) -> Member:
         """Return this site as the ledger knows it now.
@@ -193,7 +180,7 @@ class OpenSite:
             self.folder.replica,
             network=self.network,
             entitled=self.membership.is_entitled,
-            site_of=self.site_of,
+            site_of=self.membership.site_of,
             progress=progress,
         )
 

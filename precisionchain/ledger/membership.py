@@ -28,6 +28,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self, TypeVar
 
+from precisionchain.errors import UsageError
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
 from precisionchain.ledger.records import (
     NETWORK_STREAM,
@@ -106,6 +107,17 @@ class Membership:
         if public_key not in self._members:
             self.catch_up()
         return self._members.get(public_key)
+
+    def site_of(self, public_key: bytes) -> str:
+        """Return the name of the site that ever had this key.
+
+        Raises:
+            UsageError: none ever did.
+        """
+        member = self.member(public_key)
+        if member is None:
+            raise UsageError(f"key {public_key.hex()[:16]} belongs to no member of this network")
+        return member.site
 
     def member_at(self, placed: LedgerItem) -> Member | None:
         """Return the site that an item's publisher was, where and when the item was taken."""

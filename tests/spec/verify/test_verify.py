@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from precisionchain.ledger.base import LedgerItem
+from precisionchain.schemas.parameters import DEFAULT_MAF_EDGES
 from precisionchain.verify import Check
+from tests.lib.drawn_genotypes import ingest_genotypes
 from tests.lib.site_builder import BuiltNetwork, BuiltSite
 from tests.spec.conftest import Build
 
@@ -148,3 +150,21 @@ def test_a_missing_file_of_the_replica_is_named(own_network: BuiltNetwork) -> No
     checks = failed(site)
     assert list(checks) == ["replica"]
     assert "CONDITION_0/condition_occurrence" in checks["replica"].line()
+
+
+def test_checkpoints_that_name_another_site_s_newer_batch_are_recounted(build: Build) -> None:
+    network = build()
+    first, second = network.site("A"), network.site("B")
+    genotypes = """
+        place | ref | alt | 1   | 2
+        9:100 | A   | G   | 0/1 | 0/0
+        """
+    ingest_genotypes(first, genotypes, source="one")
+    before = first.site.sync().position
+    ingest_genotypes(second, genotypes, source="two")
+    checks = {check.name: check for check in first.site.verify()}
+    assert [name for name, check in checks.items() if not check.ok] == []
+    assert checks["maf-checkpoints"].examined == 2 * (len(DEFAULT_MAF_EDGES) - 1)
+    ledger = network.ledger()
+    assert ledger.head().position > before
+    ledger.close()
