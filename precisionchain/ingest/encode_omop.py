@@ -62,9 +62,7 @@ class OmopEncoder:
             for path in sorted(self._accepted.glob("*.parquet"))
             if path.stem in TABLES
         }
-        for name in self.tables:
-            path = self._accepted / f"{name}.parquet"
-            self._database.from_parquet(str(path)).create_view(f"accepted_{name}")
+        self._present = {name: self._view_accepted(table) for name, table in self.tables.items()}
         self._maps: list[pa.Table] = []
 
     def drafts(self) -> Iterator[Draft]:
@@ -125,6 +123,7 @@ class OmopEncoder:
             f"join placement on placement.concept_id = coalesce({concept}, 0)",
             "placement.ancestor",
             order,
+            ("person_id", concept),
         )
 
         def keys_of(chunk: pa.Table) -> list[str]:
@@ -147,6 +146,7 @@ class OmopEncoder:
             "join person_place using (person_id)",
             "person_place.bucket",
             ["person_id", table.start_date_column, table.primary_key],
+            ("person_id",),
         )
 
         def keys_of(chunk: pa.Table) -> list[str]:
@@ -192,12 +192,15 @@ class OmopEncoder:
             yield Draft(family, tuple(keys), payload)
 
     def _reader(
-        self, table: Table, join: str, run: str, order: list[str | None]
+        self, table: Table, join: str, run: str, order: list[str | None], found_by: tuple[str, ...]
     ) -> pa.RecordBatchReader:
-        """Return the table's published rows with their run in ``_run``, sorted by it."""
-        columns = [f"t.{name}" for name in self.published_columns(table)]
-        if "t.person_id" not in columns:
-            columns.insert(0, "t.person_id")
+        """Return the table's published rows with their run in ``_run``, sorted by it.
+
+        Rows have the columns they are found by, also where the file, or a child's row, has none.
+        """
+        published = self.published_columns(table)
+        columns = [f"t.{name}" for name in found_by if name not in published]
+        columns += [f"t.{name}" for name in published]
         by = [f"t.{name}" if "(" not in name else name for name in order if name]
         known = {*self._columns(table.name), "person_id"}
         by = [name for name in by if "(" in name or name[2:] in known]
@@ -221,12 +224,21 @@ class OmopEncoder:
             f" join accepted_{parent.name} p using ({key}))"
         )
 
-    def _columns(self, table: str) -> list[str]:
-        return [
-            name
-            for name in self._database.view(f"accepted_{table}").columns
-            if not name.startswith("_")
+    def _view_accepted(self, table: Table) -> list[str]:
+        """Make the view ``accepted_<table>`` of all the table's columns, null where the file has
+        none, as a death needs no cause; return the columns that the file has.
+        """
+        rows = self._database.from_parquet(str(self._accepted / f"{table.name}.parquet"))
+        absent = [
+            f"cast(null as {field.lexical.sql_type}) as {field.name}"
+            for field in table.fields
+            if field.name not in rows.columns
         ]
+        rows.project(", ".join(["*", *absent])).create_view(f"accepted_{table.name}")
+        return [name for name in rows.columns if not name.startswith("_")]
+
+    def _columns(self, table: str) -> list[str]:
+        return self._present[table]
 
     def _used_concepts(self, clinical: list[Table]) -> str:
         """Return SQL for the distinct concepts in any published concept column."""

@@ -35,7 +35,7 @@ def place_concepts(
     Rows without a main concept count as concept 0.
 
     Args:
-        database: with views ``accepted_<table>``.
+        database: with views ``accepted_<table>`` of all the table's columns, given or not.
         table: the table that is placed.
         ancestors: the chosen ancestors of its domain.
         known: whether ``accepted_concept_ancestor`` exists.
@@ -76,7 +76,7 @@ def vocabulary_slice(
     With it readers expand descendants without a licensed vocabulary of their own.
 
     Args:
-        database: with views ``accepted_<table>``.
+        database: with views ``accepted_<table>`` of all the table's columns, given or not.
         tables: the tables of the run.
         used: SQL for the distinct concepts that the batch publishes.
     """
@@ -95,11 +95,8 @@ def vocabulary_slice(
             if "concept_ancestor" in tables
             else ""
         )
-        columns = [
-            name for name in _CONCEPT_COLUMNS if name in database.view("accepted_concept").columns
-        ]
         concepts = database.sql(
-            f"select {', '.join(columns)} from accepted_concept"
+            f"select {', '.join(_CONCEPT_COLUMNS)} from accepted_concept"
             f" where concept_id in (select concept_id from used_concept) {above} order by 1"
         )
         yield from _slice(concepts, "concept")
