@@ -18,6 +18,7 @@ ENGINES = (
     "cryptography",
     "cyvcf2",
     "duckdb",
+    "jinja2",
     "mcrpc",
     "msprime",
     "numba",
