@@ -38,6 +38,8 @@ _FUNCTIONS: Final = {
 _RANGES: Final = ((0, 0.01), (0, 0.05), (0.01, 0.05), (0.05, 0.2), (0.05, 0.5), (0, 0.5), (0, 0))
 _BASES: Final = "ACGT"
 _REGION_ALLELES: Final = 120
+_SHARED: Final = 600
+"""How many leaves are shared by criteria."""
 _RARELY: Final = 0.004
 """How often a part is drawn that must be refused."""
 
@@ -84,6 +86,16 @@ class Expressions:
         return of.all_of(*parts) if self._random.random() < 0.5 else of.any_of(*parts)
 
     def _leaf(self) -> Criterion:
+        """Return a new leaf, or one of those that many criteria share: the oracle is slow."""
+        if self._chance(0.4):
+            return self._new_leaf()
+        own = self._random
+        self._random = random.Random(f"{self._seed}/shared/{own.randrange(_SHARED)}")
+        leaf = self._new_leaf()
+        self._random = own
+        return leaf
+
+    def _new_leaf(self) -> Criterion:
         kinds: dict[Callable[[], Criterion], float] = {
             self._event: 8,
             self._at_least: 3,

@@ -42,7 +42,7 @@ from tests.lib.cohort_oracle_genotypes import MISSING, NOT_ASSAYED, STATES, Alle
 from tests.lib.cohort_oracle_records import EventRow, Person, PersonRow, Records
 from tests.lib.genotype_text import shortest
 
-_REMEMBERED: Final = 24
+_TRUTHS, _REMEMBERED = 1_000, 24  # how many are kept, for they are large
 _FALSE, _UNKNOWN, _TRUE = 0, 1, 2  # in this order Kleene's or is the greatest
 # Of 0, 1, 2, missing, not assayed:
 _OF_CARRYING: Final = bytes.maketrans(
@@ -92,10 +92,15 @@ class Oracle:
         Raises:
             RefusalError: it is a question without an answer.
         """
-        if criterion not in self._memory:
-            answer = self._answers[type(criterion)]
-            self._memory[criterion] = answer(self, criterion)
-        return self._memory[criterion]
+        if criterion in self._memory:
+            return self._memory[criterion]
+        truth = self._answers[type(criterion)](self, criterion)
+        if isinstance(criterion, And | Or | Not):
+            return truth  # quickly found again, and not asked for again
+        if len(self._memory) == _TRUTHS:
+            self._memory.clear()
+        self._memory[criterion] = truth
+        return truth
 
     def refusals(self, criterion: Criterion) -> set[str]:
         """Return every reason for which some part of a criterion is refused."""
@@ -107,7 +112,7 @@ class Oracle:
             parts += below
             if not below:
                 try:
-                    self._found(part) if isinstance(part, Event) else self.evaluate(part)
+                    self.evaluate(part)
                 except RefusalError as refused:
                     reasons.add(refused.reason)
         return reasons
