@@ -25,7 +25,7 @@ from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_ear
 from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, HalfCall
 from precisionchain.ingest.vcf_normalise import OpenFile, contig_order, ordered_runs
 from precisionchain.ingest.vcf_read import Persons, read_runs
-from precisionchain.ingest.vcf_run import CallRun, FilterPolicy, ReadRules, ReadTally
+from precisionchain.ingest.vcf_run import DROPPED, CallRun, FilterPolicy, ReadRules, ReadTally
 from precisionchain.ingest.vcf_samples import SampleSet, match_samples, read_sample_map
 from precisionchain.ingest.vcf_scan import Scan, scan
 from precisionchain.ingest.vcf_writer import RunWriter
@@ -293,4 +293,7 @@ class _Batch:
             "block_bytes": writer.body_bytes,
             "normalised": dict(sorted(normalised.items())),
             "calls": dict(zip(COUNTERS, calls.tolist(), strict=True)),
+            "dropped": {
+                name: sum(tally.dropped[name] for tally in self.tallies) for name in DROPPED
+            },
         }

@@ -26,6 +26,9 @@ RUN_ALLELES: Final = 4096
 RUN_BYTES: Final = 8 * 2**20
 """A run holds about so many alleles, and so many bytes of dosage (three times that in all)."""
 
+_NO_INTEGER: Final = np.iinfo(np.int32).min + 7
+"""BCF's integers up to this one are no values: a missing one, the end of a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Persons:
@@ -196,7 +199,23 @@ class _RunBuilder:
             )
         if verdict is Verdict.PLOIDY:
             return Refusal.PLOIDY
-        return Refusal.ALLELE_NUMBER if verdict is Verdict.ALLELE else alleles
+        if verdict is Verdict.ALLELE:
+            return Refusal.ALLELE_NUMBER
+        if "PS" in record.FORMAT:
+            self._count_phase_sets(record.format("PS"))
+        return alleles
+
+    def _count_phase_sets(self, written: npt.NDArray[Any]) -> None:
+        """Count the calls that name a phase set: integers [samples, n], text where so declared."""
+        if written.dtype.kind == "U":
+            named = written != "."
+        elif written.dtype.kind == "f":
+            named = ~np.isnan(written).all(axis=1)
+        else:
+            named = (written > _NO_INTEGER).any(axis=1)
+        calls = int(named[self._persons.columns].sum())
+        self._tally.dropped["phase_set_records"] += calls > 0
+        self._tally.dropped["phase_set_calls"] += calls
 
     def _count_normalised(self, ref: str, alts: list[str], alleles: tuple[Allele, ...]) -> None:
         counts = self._tally.normalised

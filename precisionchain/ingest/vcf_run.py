@@ -43,6 +43,9 @@ RUN_SITES: Final = table_schema(
 null where the file has ``.``.
 """
 
+DROPPED: Final = ("phase_set_records", "phase_set_calls")
+"""What taken records say that is not kept: phase sets (FORMAT ``PS``), by record and by call."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadRules:
@@ -100,6 +103,7 @@ class ReadTally:
     refused: list[Refused] = field(default_factory=list)
     rules: Counter[str] = field(default_factory=Counter)
     normalised: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(DROPPED, 0)))
     calls: npt.NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(len(COUNTERS), dtype=np.int64)
     )
