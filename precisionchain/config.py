@@ -52,6 +52,11 @@ class SiteFolder:
         return self.root / "cohorts"
 
     @property
+    def reports(self) -> Path:
+        """Pages of staged runs, for their owner alone."""
+        return self.root / "reports"
+
+    @property
     def site_key(self) -> Path:
         """The key that signs batches."""
         return self.root / "keys" / "site.key"

@@ -40,7 +40,7 @@ class Site(MembersDoor):
         self.user = user
         self.folder = SiteFolder(Path(path))
         self.config: SiteConfig = read_config(self.folder)
-        self.staging = Staging(self.folder.staging)
+        self.staging = Staging(self.folder.staging, self.folder.staging_views)
 
     @classmethod
     def init(
@@ -342,7 +342,12 @@ class Site(MembersDoor):
                 opened.membership.is_entitled,
             )
             return write_report(
-                self.staging, chosen, published, site=self.config.site, output=target
+                self.staging,
+                chosen,
+                published,
+                site=self.config.site,
+                reports=self.folder.reports,
+                output=target,
             )
 
     def sync(self, progress: Callable[[str], None] | None = None) -> SyncReport:

@@ -18,9 +18,6 @@ from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Entitled
 from precisionchain.schemas.parameters import NetworkParameters
 
-REPORTS = "reports"
-"""The folder of pages in a site folder, for its owner alone."""
-
 _NAMED_RUNS = 20
 
 
@@ -67,7 +64,13 @@ def run_named(staging: Staging, name: str | None) -> Run:
 
 
 def write_report(
-    staging: Staging, run: Run, published: OwnBatches, *, site: str, output: Path | None = None
+    staging: Staging,
+    run: Run,
+    published: OwnBatches,
+    *,
+    site: str,
+    reports: Path,
+    output: Path | None = None,
 ) -> Path:
     """Write the page of a run; return its path.
 
@@ -79,8 +82,8 @@ def write_report(
         run: one of its runs.
         published: where its batches are.
         site: its name.
-        output: where to; by default ``reports/<run>.html`` in the site folder, whose owner alone
-            may read it.
+        reports: the site's folder of pages, for its owner alone; made when absent.
+        output: where to; by default ``<run>.html`` in ``reports``.
 
     Raises:
         IntegrityError: a sealed item of the run's batch is not on the ledger.
@@ -88,9 +91,8 @@ def write_report(
     """
     target = output
     if target is None:
-        folder = staging.directory.with_name(REPORTS)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        target = folder / f"{run.name}.html"
+        reports.mkdir(mode=0o700, exist_ok=True)
+        target = reports / f"{run.name}.html"
     newest = next(
         each for each in staging.newest() if (each.kind, each.source) == (run.kind, run.source)
     )

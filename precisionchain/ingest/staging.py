@@ -104,12 +104,13 @@ class Staging:
     """The runs below a directory. Opening creates nothing; the first run does.
 
     Args:
-        directory: the site's ``staging`` folder; its views lie beside it, ``staging.duckdb``.
+        directory: the site's ``staging`` folder.
+        views: the file of views over the newest runs; by default beside it, of the same name.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, views: Path | None = None) -> None:
         self.directory = directory
-        self.views = directory.with_name("staging.duckdb")
+        self.views = views or directory.with_name(f"{directory.name}.duckdb")
         self._runs = directory / "runs"
 
     @classmethod
