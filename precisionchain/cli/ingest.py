@@ -192,7 +192,13 @@ def publish(
     """Encode and publish the newest staged runs, sealed batch by batch."""
     site = scope(context).site()
     if dry_run:
-        render.frame(site.columns_leaving(source=source), as_json=as_json)
+        columns = site.columns_leaving(source=source)
+        leaving = {row["table"] for row in columns.iter_rows(named=True) if row["leaves"]}
+        if staying := sorted({*columns["table"]} - leaving):
+            scope(context).progress.step(
+                f"no row of these tables leaves the site: {', '.join(staying)}"
+            )
+        render.frame(columns, as_json=as_json)
         return
     for done in site.publish(
         source=source,

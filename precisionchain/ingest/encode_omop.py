@@ -98,6 +98,14 @@ class OmopEncoder:
                 refused[table.name] = staying
         return refused
 
+    def unpublished_tables(self) -> tuple[str, ...]:
+        """Return the tables of which no row leaves the site, by name; vocabulary is apart."""
+        return tuple(
+            name
+            for name, table in self.tables.items()
+            if table.scope != "vocabulary" and not self.published_columns(table)
+        )
+
     def persons(self) -> list[int]:
         """Return the distinct persons of the batch, ascending."""
         clinical = [t for t in self.tables.values() if self._person_source(t)]

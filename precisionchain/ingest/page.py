@@ -116,6 +116,7 @@ def write_report(
         origin,
         publication,
         staying=_staying(run, publication, published.parameters),
+        unpublished=_unpublished(run, published.parameters),
         version=__version__,
     )
     write_page(text, target, private=output is None)
@@ -131,3 +132,9 @@ def _staying(
     if publication is not None:
         return dict(publication.refused_columns)
     return OmopEncoder(run.path, parameters).refused_columns()
+
+
+def _unpublished(run: Run, parameters: NetworkParameters) -> tuple[str, ...]:
+    if run.kind != "omop" or not run.validated:
+        return ()
+    return OmopEncoder(run.path, parameters).unpublished_tables()

@@ -28,6 +28,7 @@ def page_html(
     publication: Publication | None,
     *,
     staying: dict[str, tuple[str, ...]],
+    unpublished: tuple[str, ...] = (),
     version: str,
 ) -> str:
     """Return the page of a run.
@@ -37,6 +38,7 @@ def page_html(
         origin: how it is called.
         publication: its batch, None if it is not published.
         staying: by table, the columns that stay at the site.
+        unpublished: tables of which no row leaves the site.
         version: the program's.
     """
     template = _environment().get_template(f"{origin.kind}.html")
@@ -45,6 +47,7 @@ def page_html(
         origin=origin,
         publication=publication,
         staying=staying,
+        unpublished=unpublished,
         version=version,
         by_table={} if publication is None else by_table(publication),
         by_view={} if publication is None else by_view(publication),
