@@ -140,7 +140,7 @@ def test_so_are_those_asked_for_through_the_gate(
     tally = compare(linked.oracle, through_the_gate, criteria)
     _report(f"through the gate: {tally}")
     assert not tally.differences, "\n".join(tally.differences)
-    assert tally.parted > 0.6 * tally.asked, str(tally)
+    assert tally.parted > 0.5 * tally.asked, str(tally)
 
 
 def _report(said: str) -> None:
