@@ -6,6 +6,7 @@ others make the hospitals' files, and edit a byte of a ledger behind its back.
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections import Counter
@@ -238,7 +239,8 @@ class _Demo:
             for finding in row.get("findings", ())
         ]
         tell.show(found, ("check", "finding"))
-        located = any(f"position {position}:" in str(row["finding"]) for row in found)
+        place = re.compile(rf"\bposition {position}\b")
+        located = any(place.search(str(row["finding"])) for row in found)
         tell.check("the tampered byte", "found, and located", "" if located else "not found")
 
     def end(self, seconds: float) -> int:

@@ -7,14 +7,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-_SOUGHT = 48  # bytes of an item, enough to find it in the file by them
+_CHANGED = 47  # a byte of the batch id in an item's frame, whatever its kind is called
 
 
 def tampered_copy(site: Path, copy: Path) -> int:
     """Copy a site folder and flip one bit in the largest item of its ledger.
 
-    The guards in the file are for honest programs; this one edits the bytes, as anybody can who may
-    write the file.
+    The guards in the file are for honest programs; this one writes past them, as anybody can who
+    may write the file.
 
     Args:
         site: a site folder whose ledger is ``ledger.sqlite`` in it.
@@ -24,17 +24,15 @@ def tampered_copy(site: Path, copy: Path) -> int:
         The position on the ledger of the item that was changed.
     """
     shutil.copytree(site, copy, ignore=shutil.ignore_patterns("ledger.sqlite*", "staging*"))
-    ledger = copy / "ledger.sqlite"
     with (
         closing(sqlite3.connect(f"file:{site / 'ledger.sqlite'}?mode=ro", uri=True)) as source,
-        closing(sqlite3.connect(ledger)) as target,
+        closing(sqlite3.connect(copy / "ledger.sqlite")) as target,
     ):
         source.backup(target)
-        largest = "select position, stored from items order by length(stored) desc limit 1"
-        position, stored = target.execute(largest).fetchone()
-    # The first bytes of a large row lie together in one page of the file.
-    data = bytearray(ledger.read_bytes())
-    at = data.index(stored[:_SOUGHT]) + _SOUGHT - 1
-    data[at] ^= 1
-    ledger.write_bytes(data)
+        largest = "select position from items order by length(stored) desc limit 1"
+        (position,) = target.execute(largest).fetchone()
+        # No trigger sees what is written into a value that is open.
+        with target.blobopen("items", "stored", position) as stored:
+            stored[_CHANGED] ^= 1
+        target.commit()
     return int(position)

@@ -213,9 +213,11 @@ def test_a_command_that_fails_ends_the_story_with_its_exit_code(tmp_path: Path) 
     assert not any("query" in command for command in sites.commands)
 
 
-def test_a_tampered_copy_differs_in_one_bit_of_one_item(tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    Site.init(site, site="A")
+def test_a_tampered_copy_differs_in_one_bit_of_one_item_which_verify_names(
+    tmp_path: Path, hospitals: Path
+) -> None:
+    site, files = tmp_path / "site", hospitals / "A"
+    Site.init(site, site="A").ingest_omop(files / "omop", vocabulary=files / "vocabulary")
     position = tampered_copy(site, tmp_path / "copy")
     stored = [
         dict(ledger.execute("select position, stored from items").fetchall())
@@ -225,6 +227,8 @@ def test_a_tampered_copy_differs_in_one_bit_of_one_item(tmp_path: Path) -> None:
     assert {at for at in stored[0] if stored[0][at] != stored[1][at]} == {position}
     pairs = zip(stored[0][position], stored[1][position], strict=True)
     assert [one ^ other for one, other in pairs if one != other] == [1]
+    (said,) = [check for check in Site(tmp_path / "copy").verify() if check.name == "bytes"]
+    assert position in {finding.position for finding in said.findings}
 
 
 def test_an_earlier_demo_is_replaced(tmp_path: Path) -> None:
