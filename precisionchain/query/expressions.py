@@ -1,7 +1,7 @@
 """The functions criteria are made with, in Python, in text and from JSON alike.
 
 ``functions()`` names them all; ``docs/reference/cohorts.md`` says what each means. They check what
-they are given and make the values of ``criteria.py``.
+they are given and make the values of ``criteria/``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,71 @@
+"""Criteria: what makes a person a member of a cohort, as frozen values. No data, no engine.
+
+``docs/reference/cohorts.md`` says what each means and is what tests are written from. A criterion
+knows how it is called (`Criterion.call`); text, Python and JSON are spellings of that one call
+(``spelling.py``), and ``expressions.py`` holds the functions that make criteria from it and check
+what they are given. Equal criteria have equal spellings.
+
+Parts: ``names``, ``values`` (intervals, bounds, the call), ``logic`` (what every criterion can; and
+what and, or, not make of others), ``clinical``, ``genetic``, ``who``. Others import from here.
+"""
+
+from __future__ import annotations
+
+from precisionchain.query.criteria.clinical import (
+    Age,
+    AtLeast,
+    Born,
+    Demographic,
+    Event,
+    Observed,
+    WithinDays,
+)
+from precisionchain.query.criteria.genetic import Assayed, Carries, CarriesIn, Genotype, Maf
+from precisionchain.query.criteria.logic import And, Criterion, Not, Or, checked
+from precisionchain.query.criteria.names import (
+    ANY_EVENT,
+    EVENT_TABLES,
+    MAX_DEPTH,
+    NAME,
+    OPERATORS,
+    SEXES,
+    STATES,
+)
+from precisionchain.query.criteria.values import Argument, Bound, Call, Interval, number
+from precisionchain.query.criteria.who import AtSite, Everyone, Persons, Saved
+
+__all__ = [
+    "ANY_EVENT",
+    "EVENT_TABLES",
+    "MAX_DEPTH",
+    "NAME",
+    "OPERATORS",
+    "SEXES",
+    "STATES",
+    "Age",
+    "And",
+    "Argument",
+    "Assayed",
+    "AtLeast",
+    "AtSite",
+    "Born",
+    "Bound",
+    "Call",
+    "Carries",
+    "CarriesIn",
+    "Criterion",
+    "Demographic",
+    "Event",
+    "Everyone",
+    "Genotype",
+    "Interval",
+    "Maf",
+    "Not",
+    "Observed",
+    "Or",
+    "Persons",
+    "Saved",
+    "WithinDays",
+    "checked",
+    "number",
+]

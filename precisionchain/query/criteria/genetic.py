@@ -1,0 +1,94 @@
+"""Criteria of genotypes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from precisionchain.errors import UsageError
+from precisionchain.query.criteria.logic import Criterion, level
+from precisionchain.query.criteria.values import Argument, Call, Interval
+from precisionchain.schemas.variant import Region, Variant
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Genotype(Criterion):
+    """The person's state at a variant is one of ``states``, of `STATES`."""
+
+    variant: Variant
+    states: tuple[str, ...]
+
+    def call(self) -> Call:
+        """Return ``genotype(variant, state, ...)``."""
+        states = (int(state) if state.isdecimal() else state for state in self.states)
+        return Call("genotype", (self.variant, *states))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Carries(Criterion):
+    """The person has a copy of an allele."""
+
+    variant: Variant
+
+    def call(self) -> Call:
+        """Return ``carries(variant)``."""
+        return Call("carries", (self.variant,))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Assayed(Criterion):
+    """The variant was looked at in the person, called or missing."""
+
+    variant: Variant
+
+    def call(self) -> Call:
+        """Return ``assayed(variant)``."""
+        return Call("assayed", (self.variant,))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Maf:
+    """A condition on alleles: their minor allele frequency; no criterion by itself.
+
+    ``within`` are the persons it is taken among: those of whom the criterion is true; None means
+    the network's counts.
+    """
+
+    frequencies: Interval
+    within: Criterion | None = None
+
+    def __post_init__(self) -> None:
+        low, high = self.frequencies.low, self.frequencies.high
+        if low is None or high is None or not 0 <= low <= high <= 0.5:
+            raise UsageError(
+                "not a range of minor allele frequencies", hint="0 <= LOW <= HIGH <= 0.5"
+            )
+
+    def __repr__(self) -> str:
+        from precisionchain.query.spelling import to_python
+
+        return to_python(self.call())
+
+    def call(self) -> Call:
+        """Return ``maf(LOW..HIGH)``."""
+        within: tuple[tuple[str, Argument], ...] = (
+            () if self.within is None else (("within", self.within.call()),)
+        )
+        return Call("maf", (self.frequencies,), within)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CarriesIn(Criterion):
+    """The person has a copy of any allele listed in a region, of some frequency."""
+
+    region: Region
+    maf: Maf | None = None
+    depth: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        within = () if self.maf is None or self.maf.within is None else (self.maf.within,)
+        object.__setattr__(self, "depth", level(1 if self.maf is None else 2, within))
+
+    def call(self) -> Call:
+        """Return ``carries(region)``."""
+        maf: tuple[Argument, ...] = () if self.maf is None else (self.maf.call(),)
+        return Call("carries", (self.region, *maf))
