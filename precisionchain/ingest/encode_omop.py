@@ -71,7 +71,7 @@ class OmopEncoder:
         person_tables = [table for table in clinical if self._person_source(table)]
         yield from vocabulary_slice(self._database, self.tables, self._used_concepts(clinical))
         for table in person_tables:
-            if table.domain_prefix and table.concept_column:
+            if table.domain_prefix and self._may_be_placed(table):
                 yield from self._domain_view(table)
         self._place_persons(person_tables)
         for table in person_tables:
@@ -147,6 +147,11 @@ class OmopEncoder:
                 f" '{prefix}_' || ancestor as family, n from placement order by concept_id"
             ).to_arrow_table()
         )
+
+    def _may_be_placed(self, table: Table) -> bool:
+        """Whether rows may be found by their main concept: not where it must stay at the site."""
+        stays = self.refused_columns().get(table.name, ())
+        return table.concept_column is not None and table.concept_column not in stays
 
     def _person_view(self, table: Table) -> Iterator[Draft]:
         rows = self._reader(

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import precisionchain as pc
+from precisionchain.errors import UnknownConceptError
 from precisionchain.query.criteria import EVENT_TABLES
 from precisionchain.schemas.omop import TABLES, Table
 from tests.lib.ledger_places import MemoryPlace
@@ -180,3 +181,15 @@ def test_tables_of_no_person_with_what_they_must_have(tmp_path: Path) -> None:
     with built.network() as network:
         assert members(network, "condition(501)") == [f"A:{PERSONS[1]}"]
     assert all(check.ok for check in built.site.verify())
+
+
+def test_a_main_concept_that_may_not_leave_places_nothing(tmp_path: Path) -> None:
+    allowed = {"person": ("person_id",), "condition_occurrence": ("condition_occurrence_id",)}
+    network = BuiltNetwork(tmp_path, MemoryPlace(tmp_path), settings={"published": allowed})
+    built = network.site()
+    take_in(built, ["condition_occurrence"])
+    with built.network() as opened:
+        record = opened.person(f"A:{PERSONS[0]}")["condition_occurrence"]
+        with pytest.raises(UnknownConceptError):
+            opened.domain(500)
+    assert set(record.columns) == {"site", "person_id", "table", "condition_occurrence_id"}
