@@ -44,7 +44,7 @@ _ERRORS = (
     Rule("ragged", "error", "conformance", "more or fewer fields than the header"),
     Rule("too_long", "error", "conformance", "more than 2,000,000 bytes"),
     *(
-        Rule(f"type:{kind.name}", "error", "conformance", f"a cell that is not a {kind.name}")
+        Rule(f"type:{kind.name}", "error", "conformance", f"a cell that is not of type {kind.name}")
         for kind in (INTEGER64, FLOAT, DATE, DATETIME, FLAG)
     ),
     Rule("required", "error", "completeness", "no key, person, main concept or start date"),
