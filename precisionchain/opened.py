@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precisionchain.access.gate import Gate
-from precisionchain.access.place import AccessStreams
 from precisionchain.config import SiteConfig, SiteFolder, read_config
 from precisionchain.errors import UsageError
 from precisionchain.ledger.admission import Registrar
@@ -26,6 +24,7 @@ from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.streams import BATCH
 
 if TYPE_CHECKING:
+    from precisionchain.access.gate import Gate
     from precisionchain.ingest.publish import Publisher
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
@@ -140,6 +139,9 @@ class OpenSite:
 
     def gate(self, user: str | None = None) -> Gate:
         """Return the gate for a user of this site, whose key lies in ``keys/``."""
+        from precisionchain.access.gate import Gate
+        from precisionchain.access.place import AccessStreams
+
         name, code = self.full_name(user or self.user), self.member().code
         streams = AccessStreams(self.ledger, code=code, parameters=self.parameters)
         return Gate(

@@ -7,7 +7,6 @@ and told by ``findings``.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,7 +32,7 @@ from precisionchain.access.entries import (
 )
 from precisionchain.errors import CodecError, IntegrityError
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
-from precisionchain.ledger.batches import streams_of
+from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.records import NETWORK_STREAM, User
 from precisionchain.schemas.canonical import canonical_json
@@ -242,8 +241,7 @@ class AccessLog:
         bucket was listed.
         """
         last = self._ledger.head().position
-        buckets = [self._ledger.items(name) for name in streams_of(self._ledger).get(ACCESS, [])]
-        for found in heapq.merge(*buckets, key=lambda found: found.position):
+        for found in family_items(self._ledger, ACCESS):
             if found.position > last:
                 return
             yield found

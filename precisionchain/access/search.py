@@ -6,9 +6,7 @@ the answer of an unresolved request was seen, is flagged, never left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
@@ -18,14 +16,13 @@ from precisionchain.access import postings
 from precisionchain.access.entries import Request, Result
 from precisionchain.access.log import ANSWERED, MAY_HAVE_SEEN, NOT_PERMITTED, AccessLog, Question
 from precisionchain.access.summary import summarise
-from precisionchain.errors import UsageError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.membership import Membership
+from precisionchain.schemas.person import Person
 from precisionchain.schemas.variant import Variant
 
 _SEEN = (ANSWERED, NOT_PERMITTED, MAY_HAVE_SEEN)
 RETURNED, CONTRIBUTED = "returned", "contributed"
-_PERSON = re.compile(r"(?P<site>[^:\s]+):(?P<person_id>-?[0-9]{1,19})", re.ASCII)
 
 _ASKED: dict[str, Any] = {
     "entry": pl.Int64,
@@ -49,27 +46,7 @@ SEEN_BY_COLUMNS: dict[str, Any] = {
 WHO_SAW_COLUMNS: dict[str, Any] = {**_ASKED, "how": pl.String}
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedPerson:
-    """A person as the log knows one, written ``A:42``."""
-
-    site: str
-    person_id: int
-
-    @classmethod
-    def parse(cls, text: str) -> LoggedPerson:
-        """Read ``A:42``.
-
-        Raises:
-            UsageError: the text is not of that form; a bare id means nobody in a network's log.
-        """
-        found = _PERSON.fullmatch(text.strip())
-        if found is None or not -(2**63) <= int(found["person_id"]) < 2**63:
-            raise UsageError("not a person", hint="site:person_id, as in A:42")
-        return cls(found["site"], int(found["person_id"]))
-
-
-Subject: TypeAlias = LoggedPerson | Variant
+Subject: TypeAlias = Person | Variant
 
 
 class AuditSearch:
@@ -156,12 +133,12 @@ def parse_subject(text: str) -> Subject:
     Raises:
         UsageError: it names neither.
     """
-    return LoggedPerson.parse(text) if text.count(":") < 2 else Variant.parse(text)
+    return Person.parse(text) if text.count(":") < 2 else Variant.parse(text)
 
 
 def _how_of(subject: Subject) -> Callable[[Result], str | None]:
     """Return the question to put to each result: how does it show the subject, if at all."""
-    if isinstance(subject, LoggedPerson):
+    if isinstance(subject, Person):
 
         def of_person(result: Result) -> str | None:
             if postings.holds(result.returned, subject.site, subject.person_id):

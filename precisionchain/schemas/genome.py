@@ -16,12 +16,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Final
 
 from precisionchain.errors import RegionError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 AUTOSOMES: Final = tuple(str(n) for n in range(1, 23))
 CHROMOSOMES: Final = (*AUTOSOMES, "X", "Y", "MT")
@@ -168,6 +169,8 @@ def in_par(build: str, chrom: str, positions: npt.ArrayLike) -> npt.NDArray[np.b
         chrom: canonical chromosome.
         positions: integers of any shape; the answer has the same shape.
     """
+    import numpy as np
+
     pos = np.asarray(positions)
     inside = np.zeros(pos.shape, dtype=np.bool_)
     for name, first, last in BUILDS[build].par:
@@ -213,23 +216,13 @@ def tile_of(pos: int) -> int:
     return max(pos - 1, 0) >> TILE_BITS
 
 
-def tile_span(index: int) -> tuple[int, int]:
-    """Return the closed interval (first, last) of a tile."""
-    return (index << TILE_BITS) + 1, (index + 1) << TILE_BITS
-
-
-def tiles_of(start: int, end: int) -> range:
-    """Return the tiles that a closed interval touches."""
-    return range(tile_of(start), tile_of(end) + 1)
-
-
 def tiles(positions: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Return the tile of each position (int32, same shape)."""
-    shifted: npt.NDArray[np.int32] = np.maximum(positions - 1, 0) >> TILE_BITS
+    shifted: npt.NDArray[np.int32] = (positions - 1).clip(0) >> TILE_BITS
     return shifted
 
 
 def bins(positions: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Return the bin of each position (int32, same shape)."""
-    shifted: npt.NDArray[np.int32] = np.maximum(positions - 1, 0) >> BIN_BITS
+    shifted: npt.NDArray[np.int32] = (positions - 1).clip(0) >> BIN_BITS
     return shifted

@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from precisionchain.errors import UsageError
 
 _PERSON: Final = re.compile(r"(?:(?P<site>[A-Za-z][A-Za-z0-9-]{0,15}):)?(?P<id>-?[0-9]{1,19})")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person of the network, written ``A:42``."""
+
+    site: str
+    person_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Person:
+        """Read ``A:42``.
+
+        Raises:
+            UsageError: the text is not of that form; a bare id means nobody in a network.
+        """
+        site, person_id = parse_person(text)
+        if site is None:
+            raise UsageError("not a person of the network", hint="SITE:person_id, as A:42")
+        return cls(site, person_id)
 
 
 def parse_person(text: str) -> tuple[str | None, int]:
