@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import duckdb
 import polars as pl
 
@@ -14,6 +16,10 @@ _HIDDEN = (
     duckdb.token_type.numeric_const,
     duckdb.token_type.comment,
 )
+_DAYS = (-719_162, 2_932_896)
+"""The first and the last day of years 1 to 9999, counted from 1970-01-01."""
+_PLAIN_WORD = re.compile(rb"[A-Za-z_]+[0-9]?")
+"""A name of a table or column, or an alias such as ``t1``; a record number is none."""
 
 
 def answer(staging: Staging, statement: str, site: str) -> Evaluated[pl.DataFrame]:
@@ -30,6 +36,8 @@ def answer(staging: Staging, statement: str, site: str) -> Evaluated[pl.DataFram
     Raises:
         UsageError: it is not one SELECT, or cannot be answered.
     """
+    if statement != statement.encode(errors="replace").decode():
+        raise UsageError("the statement is not text in UTF-8")
     with staging.database() as database:
         database.execute(f"set allowed_directories = ['{_quoted(staging)}']")
         database.execute("set enable_external_access = false")
@@ -43,6 +51,12 @@ def answer(staging: Staging, statement: str, site: str) -> Evaluated[pl.DataFram
             raise UsageError(
                 _said(error), hint="tables: select view_name from duckdb_views()"
             ) from error
+        except pl.exceptions.PolarsError as error:
+            raise UsageError(
+                "two columns of one name, or a type such as INTERVAL or UNION that no frame holds",
+                hint="name columns with AS, cast them to VARCHAR",
+            ) from error
+    _require_years_of_a_calendar(frame)
     shown = frame
     if "person_id" in frame.columns and not frame["person_id"].dtype.is_integer():
         shown = frame.with_columns(pl.col("person_id").cast(pl.Int64, strict=False))
@@ -57,20 +71,38 @@ def answer(staging: Staging, statement: str, site: str) -> Evaluated[pl.DataFram
     )
 
 
-def redacted(statement: str) -> str:
-    """Return a statement with ``?`` for its strings, numbers and comments, as it is logged.
+def _require_years_of_a_calendar(frame: pl.DataFrame) -> None:
+    """Refuse dates and times outside years 1 to 9999, infinite ones too: no format writes them."""
+    dates, times = pl.selectors.date(), pl.selectors.datetime("us")
+    days = frame.select(dates.to_physical(), times.to_physical() // 86_400_000_000)
+    if not all(column.is_between(*_DAYS).all() for column in days):
+        raise UsageError(
+            "a date or time outside years 1 to 9999", hint="cast it to VARCHAR to look at it"
+        )
 
-    The access log is read by every member, and what is searched for in staging may be a value that
-    must not leave the site.
+
+def redacted(statement: str) -> str:
+    """Return a statement as it is logged: with ``?`` for what may be a value of a record.
+
+    These are strings, numbers, comments, names in double quotes (meant as strings, by a slip that
+    SQL invites) and words that hold a number or letters beyond ASCII. The access log is read by
+    every member, and what is searched for in staging may be a value that must not leave the site.
     """
-    tokens = duckdb.tokenize(statement)
-    bounds = [*(start for start, _ in tokens), len(statement)]
-    pieces = []
+    # DuckDB counts in bytes, so bytes are what is cut.
+    typed = statement.encode(errors="replace")
+    tokens = duckdb.tokenize(typed.decode())
+    bounds = [*(start for start, _ in tokens), len(typed)]
+    pieces, glued = [], False
     for (start, kind), end in zip(tokens, bounds[1:], strict=True):
-        text = statement[start:end]
-        hidden = kind in _HIDDEN
-        pieces.append("?" + text[len(text.rstrip()) :] if hidden else text)
-    return "".join(pieces).strip()
+        text = typed[start:end]
+        bare = text.rstrip()
+        word = kind == duckdb.token_type.identifier
+        hidden = bare != b"." and (
+            kind in _HIDDEN or (word and (glued or not _PLAIN_WORD.fullmatch(bare)))
+        )
+        pieces.append(b"?" + text[len(bare) :] if hidden else text)
+        glued = hidden and bare == text  # `00777MRN` is a number and a word
+    return b"".join(pieces).decode(errors="replace").strip()
 
 
 def _said(error: duckdb.Error) -> str:

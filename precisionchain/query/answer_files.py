@@ -1,8 +1,8 @@
 """An answer's frame as CSV or Parquet, for other programs.
 
 CSV is RFC 4180 in UTF-8 with a header; null is an empty cell and an empty text is ``""``; dates and
-times are ISO 8601; lists and structs are JSON; bytes are hex. Parquet keeps polars' types, but for
-integers of 128 bits, which few readers know: they become decimals.
+times are ISO 8601; lists, maps and structs are JSON; bytes are hex. Parquet keeps polars' types,
+but for integers of 128 bits, which few readers know: they become decimals.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def csv_text(answer: pl.DataFrame) -> str:
 def _plain(column: pl.Series) -> pl.Expr:
     """Return a column as text or as a type that CSV writes in one way."""
     values, kind = pl.col(column.name), column.dtype
-    if isinstance(kind, pl.List | pl.Array):
+    if isinstance(kind, pl.List | pl.Array | pl.Map):
         # A struct of one member knows JSON, a list does not: its value is what stands between.
         before = len('{"":') + len("x")
         whole = pl.struct(values.alias("x")).struct.json_encode()

@@ -19,7 +19,12 @@ from precisionchain.ingest.staging_sql import answer, redacted
             "select * from person where person_source_value = 'MRN-1' -- of Jane\n and x = 42",
             "select * from person where person_source_value = ? ?\n and x = ?",
         ),
-        ("select $$a$$, E'x\\'y', \"Weird\"", 'select ?, ?, "Weird"'),
+        ("select $$a$$, E'x\\'y', t.\"Weird\" from t1", "select ?, ?, t.? from t1"),
+        ("select 'Zoë Müller', x from t where y = 'MRN-1'", "select ?, x from t where y = ?"),
+        ('select * from person where x = "MRN-1"', "select * from person where x = ?"),
+        ("select * from t where x = ‘MRN-1’ or 1", "select * from t where x = ?-?? or ?"),
+        ("MRN0042", "?"),
+        ("select 0042MRN, 0xMRN", "select ??, ??"),
         ("select 'unterminated", "select ?"),
         ("", ""),
     ],
@@ -39,6 +44,12 @@ def test_values_in_a_statement_are_not_logged(statement: str, logged: str) -> No
         "select * from read_csv('/etc/passwd')",
         "select * from nothing_of_that_name",
         "not sql at all",
+        "select 1 as a, 2 as a",
+        "select union_value(a := 1)",
+        "select 'infinity'::timestamp",
+        "select null::timestamp, '-infinity'::date",
+        "select interval 1 month",
+        "select '\udcff'",
     ],
 )
 def test_a_statement_that_is_not_one_select_over_staging_is_refused(
@@ -61,3 +72,8 @@ def test_persons_in_an_answer_are_what_it_shows(tmp_path: Path) -> None:
     )
     assert {site: ids.tolist() for site, ids in evaluated.persons_returned.items()} == {"A": [7]}
     assert evaluated.rows == 2
+
+
+def test_the_first_and_the_last_day_of_the_calendar_are_answers(tmp_path: Path) -> None:
+    statement = "select date '0001-01-01', timestamp '9999-12-31 23:59:59', null::timestamptz"
+    assert answer(Staging(tmp_path / "staging"), statement, "A").rows == 1
