@@ -218,6 +218,7 @@ class Site(MembersDoor):
         said = progress or Silent()
         done = []
         with writing_job(self.folder), self._opened() as opened:
+            self.staging.refresh_views()  # of runs that somebody deleted, too
             outbox = Outbox(self.folder.outbox)
             try:
                 publisher = opened.publisher()

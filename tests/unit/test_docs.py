@@ -20,10 +20,10 @@ _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 # A path in backticks: `ingest/route.py`, `precisionchain/errors.py`, `tests/unit/`, `docs/adr/`.
 _PATH = re.compile(r"`((?:[\w.]+/)+(?:[\w.]+\.(?:py|md|toml|sh))?|[\w.]+\.(?:md|toml))`")
-# Parts of a site folder, and what `make demo` and `make bench` leave behind.
+# Parts of a site folder, what `make demo` and `make bench` leave behind, and files of a hospital.
 _NOT_OURS = {
     *("precisionchain.toml", "cohorts/", "keys/", "outbox/", "replica/", "reports/", "staging/"),
-    *("demo_network/", "benchmarks/results/"),
+    *("demo_network/", "benchmarks/results/", "omop/", "vocabulary/", "truth/"),
 }
 
 
