@@ -197,16 +197,15 @@ def _show(shown: dict[str, Any], *, as_json: bool) -> None:
         return
     for name, value in shown.items():
         if value is not None:
-            typer.echo(f"{name}: {value}")
+            typer.echo(f"{name}: {render.cell(value)}")
 
 
 def _for_people(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without positions and whole keys, times to the minute, roles in one cell."""
+    """Without positions and whole keys, roles in one cell."""
     import polars as pl
 
     return frame.drop("since_position", "until_position", "public_key").with_columns(
-        pl.col("since", "until").dt.strftime("%Y-%m-%d %H:%M"),
-        pl.col(pl.List(pl.String)).list.join(" "),
+        pl.col(pl.List(pl.String)).list.join(" ")
     )
 
 

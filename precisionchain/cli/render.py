@@ -22,7 +22,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -238,10 +238,11 @@ def answers(command: Callable[..., None]) -> Callable[..., None]:
 
 def json_lines(rows: Iterable[Mapping[str, Any]], to: TextIO | None = None) -> None:
     """Print mappings as JSON, one a line; members that are null are left out."""
-    write = (to or sys.stdout).write
-    for row in rows:
-        present = {name: value for name, value in row.items() if value is not None}
-        write(json.dumps(present, default=_text, ensure_ascii=False) + "\n")
+    lines = (
+        _ENCODER.encode({name: value for name, value in row.items() if value is not None})
+        for row in rows
+    )
+    (to or sys.stdout).writelines(f"{line}\n" for line in lines)
 
 
 def frame(
@@ -270,21 +271,34 @@ def table(
     for name in shown.columns:
         grid.add_column(name, justify="right" if shown[name].dtype.is_numeric() else "left")
     for row in shown.head(answer.height if whole else SHOWN_ROWS).iter_rows():
-        grid.add_row(*("" if value is None else _text(value) for value in row))
+        grid.add_row(*map(cell, row))
     if shown.width:
         console.print(grid)
     left = 0 if whole else answer.height - SHOWN_ROWS
     more = f", {left} more not shown (--json or --output FILE.csv has all)" if left > 0 else ""
-    console.print(f"{answer.height} rows{more}")
+    console.print(f"{answer.height} {'row' if answer.height == 1 else 'rows'}{more}")
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, date):
-        return value.isoformat()
+def cell(value: Any) -> str:
+    """Return a value as a table for people shows it; times of the ledger are UTC, to the second."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)
+    if isinstance(value, datetime):
+        of_ledger = value.tzinfo is not None
+        shown = value.replace(tzinfo=None, microsecond=0) if of_ledger else value
+        return shown.isoformat(sep=" ")
+    return _json_text(value)
+
+
+def _json_text(value: Any) -> str:
+    """Return as text what JSON has no type for: dates and times in ISO 8601, bytes in hex."""
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_json_text)

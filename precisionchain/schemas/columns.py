@@ -23,11 +23,11 @@ from typing import Any, Final, cast
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
+from precisionchain.schemas.arrow_values import Column
 from precisionchain.schemas.column_steps import (
     DROPPED,
     TICKS_A_DAY,
     TYPES,
-    Column,
     Ints,
     Step,
     column_integers,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -119,6 +120,22 @@ def test_an_audit_table_leaves_out_columns_that_csv_has() -> None:
     asked = next(e for e in reversed(entries) if e["operation"] == "variant")
     assert json.loads(asked["question"])["variant"] == "9:100:A:G"
     assert asked["time"].endswith("+00:00")
+    as_json = [
+        row for row in ok("-C site audit entries --json").rows if row["operation"] == "variant"
+    ]
+    assert asked["time"] in [row["time"] for row in as_json]
+
+
+def test_a_table_is_for_people_times_to_the_second_truth_as_elsewhere_and_one_row() -> None:
+    ok(VARIANT)
+    (shown, _, *_) = re.findall(r"[0-9]{4}-[0-9-]{5} [0-9:.+]+", ok("-C site audit entries").out)
+    assert re.fullmatch("[0-9-]{10} [0-9]{2}:[0-9]{2}:[0-9]{2}", shown)
+    statement = "select true as t, timestamp '2020-02-29 01:02:03.5' as e"
+    table = ok(f'-C site sql "{statement}"').out.splitlines()
+    assert table[1].split() == ["true", "2020-02-29", "01:02:03.500000"]
+    assert table[2] == "1 row"
+    (row,) = ok(f'-C site sql "{statement}" --json').rows
+    assert row == {"t": True, "e": "2020-02-29T01:02:03.500000"}
 
 
 @pytest.mark.parametrize(
