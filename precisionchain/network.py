@@ -8,22 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from precisionchain.access import postings
-from precisionchain.access.digest import frame_digest, value_digest
-from precisionchain.access.evaluated import Evaluated, evaluated_frame
+from precisionchain.access.evaluated import Evaluated, evaluated_frame, evaluated_record
 from precisionchain.audit import Audit
-from precisionchain.errors import (
-    AmbiguousPersonError,
-    UnknownPersonError,
-)
 from precisionchain.opened import OpenSite
 from precisionchain.query import persons, typed
 from precisionchain.replica.catalogue import Snapshot
-from precisionchain.schemas.person import parse_person, written
+from precisionchain.schemas.person import written
 from precisionchain.schemas.variant import Region, Variant
 
 if TYPE_CHECKING:
@@ -144,9 +139,10 @@ class Network:
         def answer(snapshot: Snapshot) -> Evaluated[dict[str, pl.DataFrame]]:
             from precisionchain.query.clinical import person_record
 
-            site, person_id = self._person(snapshot, person)
+            own_site = self._opened.config.site
+            site, person_id = persons.named(snapshot, person, own_site=own_site)
             record = person_record(snapshot, site, person_id, table=table)
-            return _evaluated_record(record, site, person_id)
+            return evaluated_record(record, site, person_id)
 
         return self._ask("person", "clinical", asked, answer)
 
@@ -194,10 +190,10 @@ class Network:
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             from precisionchain.query.person_variants import person_variants
 
-            within = Region.parse(region) if isinstance(region, str) else region
+            within = typed.region(region)
             typed.checked_range(maf)
-            site, person_id = self._person(snapshot, person)
-            persons.require_known(snapshot, site, person_id)
+            own_site = self._opened.config.site
+            site, person_id = persons.published(snapshot, person, own_site=own_site)
             frame = person_variants(snapshot, site, person_id, within, maf)
             return evaluated_frame(frame, contributed={site: [person_id]})
 
@@ -216,7 +212,7 @@ class Network:
             from precisionchain.query.frequencies import allele_frequencies
 
             typed.checked_range((low, high))
-            within = Region.parse(region) if isinstance(region, str) else region
+            within = typed.region(region)
             frame = allele_frequencies(snapshot, low, high, within)
             return evaluated_frame(frame, contributed=persons.with_genotypes(snapshot))
 
@@ -325,8 +321,8 @@ class Network:
                 form,
                 {target: files.partial(target) for target in targets},
                 build=self._opened.parameters.build,
-                persons=self._frame_of(snapshot, persons),
-                region=Region.parse(region) if isinstance(region, str) else region,
+                persons=None if persons is None else self._frame_of(snapshot, persons),
+                region=typed.region(region),
                 skip_symbolic=skip_symbolic,
             )
 
@@ -366,7 +362,7 @@ class Network:
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             from precisionchain.query.omop_cohort import cohort_rows
 
-            chosen = named_persons.as_frame(cohort, self._resolver(snapshot))
+            chosen = self._frame_of(snapshot, cohort)
             return cohort_rows(
                 snapshot, chosen, definition_id, site=site, skip_unobserved=skip_unobserved
             )
@@ -406,51 +402,8 @@ class Network:
             position=snapshot.catalogue.position,
         )
 
-    def _resolver(self, snapshot: Snapshot) -> Callable[[str | int], tuple[str, int]]:
-        """Return what finds a person that something was published of."""
-
-        def resolve(person: str | int) -> tuple[str, int]:
-            site, person_id = self._person(snapshot, person)
-            persons.require_known(snapshot, site, person_id)
-            return site, person_id
-
-        return resolve
-
-    def _frame_of(self, snapshot: Snapshot, named: NamedPersons | None) -> pl.DataFrame | None:
+    def _frame_of(self, snapshot: Snapshot, named: NamedPersons) -> pl.DataFrame:
         from precisionchain.query.named_persons import as_frame
 
-        return None if named is None else as_frame(named, self._resolver(snapshot))
-
-    def _person(self, snapshot: Snapshot, person: str | int) -> tuple[str, int]:
-        """Return (site, person_id); a bare id is the own site's, or the only other one's.
-
-        Raises:
-            AmbiguousPersonError: several other sites hold the id.
-            UnknownPersonError: nobody does.
-        """
-        site, person_id = parse_person(str(person))
-        if site is not None:
-            return site, person_id
-        holding = persons.sites_of(snapshot, person_id)
-        if self._opened.config.site in holding:
-            return self._opened.config.site, person_id
-        if len(holding) > 1:
-            raise AmbiguousPersonError(
-                f"sites {', '.join(holding)} hold a person of that id", hint="write SITE:person_id"
-            )
-        if not holding:
-            raise UnknownPersonError("no site has published a person of that id")
-        return holding[0], person_id
-
-
-def _evaluated_record(
-    record: dict[str, pl.DataFrame], site: str, person_id: int
-) -> Evaluated[dict[str, pl.DataFrame]]:
-    """Return a record with what it shows: one person, all of its rows."""
-    parts = {name: frame_digest(rows) for name, rows in record.items()}
-    return Evaluated(
-        record,
-        sum(rows.height for rows in record.values()),
-        value_digest(parts),
-        postings.persons({site: [person_id]}),
-    )
+        own_site = self._opened.config.site
+        return as_frame(named, partial(persons.published, snapshot, own_site=own_site))

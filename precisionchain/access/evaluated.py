@@ -76,6 +76,18 @@ def evaluated_frame(
     )
 
 
+def evaluated_record(
+    record: dict[str, pl.DataFrame], site: str, person_id: int
+) -> Evaluated[dict[str, pl.DataFrame]]:
+    """Return a record, a frame a table, with what it shows: one person, all of its rows."""
+    return Evaluated(
+        record,
+        sum(rows.height for rows in record.values()),
+        value_digest({name: frame_digest(rows) for name, rows in record.items()}),
+        persons({site: [person_id]}),
+    )
+
+
 def evaluated_value(
     value: T, *, rows: int = 1, contributed: Mapping[str, Any] | None = None
 ) -> Evaluated[T]:

@@ -1,4 +1,4 @@
-"""Persons: who holds them, which have genotypes."""
+"""Persons: whom a text names, who holds them, which have genotypes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from precisionchain.errors import UnknownPersonError
+from precisionchain.errors import AmbiguousPersonError, UnknownPersonError
 from precisionchain.query.frames import index_file, index_frame
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.person import parse_person
 from precisionchain.schemas.streams import MAP_PERSON
 
 
@@ -30,6 +31,46 @@ def _clinical_sites(snapshot: Snapshot, person_id: int) -> list[str]:
     if mapped is None:
         return []
     return sorted(mapped.filter(pl.col("person_id") == person_id)["site"].unique().to_list())
+
+
+def named(snapshot: Snapshot, person: str | int, *, own_site: str) -> tuple[str, int]:
+    """Return (site, person_id) of a person; a bare id is the own site's, or the only other one's.
+
+    Args:
+        snapshot: the generation in which a bare id is looked up.
+        person: ``A:42``, which is taken as it is, or ``42``.
+        own_site: the site that is asking.
+
+    Raises:
+        UsageError: the text is no person.
+        AmbiguousPersonError: several other sites hold the bare id.
+        UnknownPersonError: no site holds it.
+    """
+    site, person_id = parse_person(str(person))
+    if site is not None:
+        return site, person_id
+    holding = sites_of(snapshot, person_id)
+    if own_site in holding:
+        return own_site, person_id
+    if len(holding) > 1:
+        raise AmbiguousPersonError(
+            f"sites {', '.join(holding)} hold a person of that id", hint="write SITE:person_id"
+        )
+    if not holding:
+        raise UnknownPersonError("no site has published a person of that id")
+    return holding[0], person_id
+
+
+def published(snapshot: Snapshot, person: str | int, *, own_site: str) -> tuple[str, int]:
+    """Return (site, person_id) of a person of whom the site has published something.
+
+    Raises:
+        UsageError, AmbiguousPersonError: as `named`.
+        UnknownPersonError: nothing was published of the person.
+    """
+    site, person_id = named(snapshot, person, own_site=own_site)
+    require_known(snapshot, site, person_id)
+    return site, person_id
 
 
 def require_known(snapshot: Snapshot, site: str, person_id: int) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 from precisionchain.errors import PrecisionChainError, UsageError
 from precisionchain.query.criteria import STATES
 from precisionchain.schemas.person import written
-from precisionchain.schemas.variant import Variant
+from precisionchain.schemas.variant import Region, Variant
 
 NOT_LOGGED = "?"
 """What stands in the log for something typed that is not what it should be."""
@@ -48,6 +48,15 @@ def subject(text: str) -> str:
         UsageError: the text is neither.
     """
     return written(text) if text.count(":") < 2 else str(Variant.parse(text))
+
+
+def region(asked: str | Region | None) -> Region | None:
+    """Return a region given as one or as ``CHROM[:START-END]``.
+
+    Raises:
+        RegionError: the text is no region.
+    """
+    return Region.parse(asked) if isinstance(asked, str) else asked
 
 
 def as_date(day: date | str | None) -> date | None:

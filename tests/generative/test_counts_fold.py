@@ -14,7 +14,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precisionchain.query.genetic import allele_frequencies, person_variants, variant_calls
+from precisionchain.query.frequencies import allele_frequencies
+from precisionchain.query.person_variants import person_variants
+from precisionchain.query.variants import variant_calls
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.genome import expected_ploidy
 from precisionchain.schemas.variant import Variant

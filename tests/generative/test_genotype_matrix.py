@@ -9,9 +9,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precisionchain.query.genetic import variant_calls
 from precisionchain.query.genotype_matrix import GenotypeMatrix, StateBlock, region_states
 from precisionchain.query.genotyped import STATE_NAMES
+from precisionchain.query.variants import variant_calls
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.variant import Region, Variant
 from tests.generative.test_counts_fold import STATES, UNLISTED, batches, networks

@@ -14,7 +14,8 @@ import pytest
 
 from precisionchain.errors import IntegrityError
 from precisionchain.ingest.encode_vcf import encode_vcf
-from precisionchain.query.genetic import person_variants, variant_calls
+from precisionchain.query.person_variants import person_variants
+from precisionchain.query.variants import variant_calls
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.checkpoints import checkpoint_payloads, differs_from_recount
 from precisionchain.replica.fold_counts import fold_counts

@@ -20,7 +20,7 @@ import polars as pl
 
 import precisionchain as pc
 from precisionchain.opened import OpenSite
-from precisionchain.query.genetic import variant_calls
+from precisionchain.query.variants import variant_calls
 from precisionchain.schemas.variant import Variant
 from tests.validation.vcf_oracle import (
     MALE,
