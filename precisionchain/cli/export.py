@@ -30,7 +30,10 @@ def cohort(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A saved cohort.")],
     definition_id: Annotated[
-        int, typer.Option(help="The cohort's number where the rows are going.")
+        int,
+        typer.Option(
+            help="The cohort's number where the rows are going.", min=-(2**63), max=2**63 - 1
+        ),
     ],
     site: Annotated[
         str | None, typer.Option(help="Whose persons; needed where they are of several sites.")
@@ -41,8 +44,10 @@ def cohort(
     out: Out = Out(),
 ) -> None:
     """A saved cohort as rows of the OMOP CDM's COHORT table."""
+    from precisionchain.query.criteria import Saved
+
     with scope(context).network() as network:
-        saved = network.cohort(f"saved({name})")
+        saved = network.cohort(Saved(name))
         answer = network.export_cohort(
             saved, definition_id=definition_id, site=site, skip_unobserved=skip_unobserved
         )
@@ -80,11 +85,13 @@ def genotypes(
     """Genotypes of persons and a region as VCF, or PLINK's bed or pgen."""
     if cohort is not None and persons is not None:
         raise UsageError("--cohort and --persons contradict each other", hint="give one of them")
+    from precisionchain.query.criteria import Saved
+
     with scope(context).network() as network:
         exported = network.export_genotypes(
             region,
             output=output,
-            persons=persons if cohort is None else network.cohort(f"saved({cohort})"),
+            persons=persons if cohort is None else network.cohort(Saved(cohort)),
             to=None if to is None else to.value,
             skip_symbolic=skip_symbolic,
             overwrite=overwrite,

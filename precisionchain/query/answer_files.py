@@ -7,6 +7,7 @@ but for integers of 128 bits, which few readers know: they become decimals.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +20,9 @@ def write_frame(answer: pl.DataFrame, path: Path, form: str) -> None:
     """Write a frame to a path as ``csv`` or ``parquet``."""
     if form == "parquet":
         wide = [pl.col(name).cast(pl.Decimal(38, 0)) for name in _of_types(answer, _WIDE)]
-        answer.with_columns(wide).write_parquet(path)
+        whole = io.BytesIO()  # written by Python, so that a full disk is an OSError
+        answer.with_columns(wide).write_parquet(whole)
+        path.write_bytes(whole.getbuffer())
     else:
         path.write_text(csv_text(answer), encoding="utf-8", newline="")
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,7 +37,8 @@ class OutputFiles:
             end as the new ones do, so that a mistyped name costs nobody a home folder.
 
     Raises:
-        UsageError: a target exists, or its folder does not.
+        UsageError: a target exists, or its folder does not; or, from within the block, a file
+            cannot be written there.
     """
 
     def __init__(self, targets: Sequence[Path], *, overwrite: bool = False) -> None:
@@ -56,20 +58,32 @@ class OutputFiles:
         trace: TracebackType | None,
     ) -> None:
         for partial in self._partial.values():
-            _remove(partial)
+            with suppress(OSError):
+                _remove(partial)
+        if isinstance(error, OSError) and self._is_about_these(error):
+            raise _unwritable(next(iter(self._partial)), error) from error
 
     def partial(self, target: Path) -> Path:
         """Return the name under which a target is made; an empty private file, for now."""
         partial = self._partial[target]
-        if not partial.exists():
-            partial.touch(PRIVATE_FILE)
+        with _written_there(target):
+            if not partial.exists():
+                partial.touch(PRIVATE_FILE)
         return partial
 
     def partial_folder(self, target: Path) -> Path:
         """Return the name under which a target that is a folder is made, for now empty."""
         partial = self._partial[target]
-        partial.mkdir(PRIVATE_FOLDER, exist_ok=True)
+        with _written_there(target):
+            partial.mkdir(PRIVATE_FOLDER, exist_ok=True)
         return partial
+
+    def _is_about_these(self, error: OSError) -> bool:
+        """Return whether writing broke off; reading something else names that file."""
+        named = error.filename
+        return named is None or any(
+            Path(os.fsdecode(named)).is_relative_to(partial) for partial in self._partial.values()
+        )
 
     def release(self) -> None:
         """Give every file its name, after its bytes are on disk.
@@ -85,7 +99,47 @@ class OutputFiles:
         for target, partial in self._partial.items():
             if target.is_dir() or partial.is_dir():
                 _remove(target)
+            elif not self._overwrite and _linked(partial, target):
+                continue
             partial.replace(target)
+
+
+def _linked(partial: Path, target: Path) -> bool:
+    """Name a file so that of two at once one wins; return False where there are no hard links.
+
+    Raises:
+        UsageError: another was quicker.
+    """
+    try:
+        target.hardlink_to(partial)
+    except FileExistsError:
+        raise _taken(target) from None
+    except OSError:
+        return False
+    return True
+
+
+def _taken(path: Path) -> UsageError:
+    return UsageError(
+        "the output exists already", where=str(path), hint="another name, or --overwrite"
+    )
+
+
+@contextmanager
+def _written_there(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    said = error.strerror or type(error).__name__
+    return UsageError(
+        f"the output cannot be written ({said}); nothing was",
+        where=str(path),
+        hint="make room, or name another place",
+    )
 
 
 def require_free(path: Path, *, overwrite: bool) -> None:
@@ -94,14 +148,17 @@ def require_free(path: Path, *, overwrite: bool) -> None:
     Raises:
         UsageError: it exists and must not be replaced, or there is no folder to put it in.
     """
+    with _written_there(path):
+        _require_free(path, overwrite=overwrite)
+
+
+def _require_free(path: Path, *, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise UsageError("the folder of the output does not exist", where=str(path.parent))
     if not path.exists() and not path.is_symlink():
         return
     if not overwrite:
-        raise UsageError(
-            "the output exists already", where=str(path), hint="another name, or --overwrite"
-        )
+        raise _taken(path)
     if path.is_dir() and not all(_is_an_answer(inner) for inner in path.iterdir()):
         raise UsageError(
             "the output is a folder that holds other things than answers",
