@@ -20,7 +20,10 @@ from benchmarks.omop import GIBLEED
 from benchmarks.report import Figure, seconds
 from precisionchain.network import connect
 from precisionchain.opened import OpenSite
-from precisionchain.query import clinical, genetic
+from precisionchain.query import clinical
+from precisionchain.query.frequencies import allele_frequencies
+from precisionchain.query.person_variants import person_variants
+from precisionchain.query.variants import variant_calls
 from precisionchain.schemas.variant import Region, Variant
 
 WARM, COLD = 300, 7
@@ -195,9 +198,7 @@ def _questions(
         Question(
             "variant",
             network.variant,
-            lambda variant: genetic.variant_calls(
-                snapshot, Variant.parse(variant), frozenset(("1", "2"))
-            ),
+            lambda variant: variant_calls(snapshot, Variant.parse(variant), frozenset(("1", "2"))),
             lambda variant: ["query", "variant", variant, "--json"],
             lambda variant: [
                 *("bcftools", "query", "-r", place(variant), "-f", "[%SAMPLE\t%GT\n]", vcf)
@@ -208,7 +209,7 @@ def _questions(
         Question(
             "person-variants",
             lambda name, variant: network.person_variants(*of_person(name, variant)),
-            lambda name, variant: genetic.person_variants(
+            lambda name, variant: person_variants(
                 snapshot, "A", linked[name], Region.parse(region(variant)), None
             ),
             lambda name, variant: ["query", "person-variants", *of_person(name, variant), "--json"],
@@ -221,9 +222,7 @@ def _questions(
         Question(
             "maf",
             lambda variant: network.maf(0.01, 0.05, region=region(variant)),
-            lambda variant: genetic.allele_frequencies(
-                snapshot, 0.01, 0.05, Region.parse(region(variant))
-            ),
+            lambda variant: allele_frequencies(snapshot, 0.01, 0.05, Region.parse(region(variant))),
             lambda variant: ["query", "maf", "0.01-0.05", "--region", region(variant), "--json"],
             lambda variant: [
                 *("bcftools", "view", "-H", "-q", "0.01:minor", "-Q", "0.05:minor"),

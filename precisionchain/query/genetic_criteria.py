@@ -13,10 +13,10 @@ from precisionchain.query.criteria import STATES, Assayed, Carries, CarriesIn, G
 from precisionchain.query.criterion_scope import CriterionScope
 from precisionchain.query.frequencies import allele_frequencies
 from precisionchain.query.genotype_matrix import Detail, GenotypeMatrix, StateBlock, listed_alleles
-from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, Bytes, genetic_batches
+from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, RANK, Bytes, genetic_batches
 from precisionchain.query.kleene import Bools, Truth
 from precisionchain.query.universe import Places, Universe
-from precisionchain.query.variants import RANK, states_in
+from precisionchain.query.variants import states_in
 from precisionchain.replica.genetic_batch import GeneticBatch
 from precisionchain.replica.kept import Kept
 from precisionchain.schemas.variant import Variant

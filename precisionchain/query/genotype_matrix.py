@@ -29,6 +29,7 @@ from precisionchain.query.frequencies import families_of, in_region
 from precisionchain.query.genotyped import (
     MISSING,
     NOT_ASSAYED,
+    RANK,
     Bytes,
     folded_counts,
     genetic_batches,
@@ -46,9 +47,6 @@ from precisionchain.schemas.variant import Region
 
 CELLS: Final = 8 * 2**20
 """The most calls in a block of states; a call takes three bytes there, and as many to make it."""
-
-RANK: Final = np.array([2, 3, 3, 1, 0], np.uint8)
-"""How good each state is to know: no copy, carrier, carrier, missing, not assayed."""
 
 Detail: TypeAlias = Literal["state", "ploidy", "phase"]
 _DETAILS: Final = get_args(Detail)
@@ -75,7 +73,7 @@ class StateBlock:
     Attributes:
         alleles: chrom, pos, ref, alt; a row an allele.
         state: uint8 [alleles, persons]: 0, 1, 2 copies, 3 missing, 4 not assayed
-            (`genotyped.STATE_NAMES`).
+            (`criteria.STATES`).
         ploidy: uint8, same shape: 1 or 2 where a call is, else 0.
         phase: uint8, same shape: 0 none, else 1 + 2 x the first haplotype's copies + the second's
             (``0|0``, ``0|1``, ``1|0``, ``1|1``).
@@ -169,13 +167,6 @@ class GenotypeMatrix:
             for rows, targets, states in _of_batch(source, alleles, self._arrays):
                 _add(arrays, rows, targets, states, alone=self._alone)
         return StateBlock(alleles, *arrays, *[_NOTHING] * (len(_DETAILS) - self._arrays))
-
-
-def region_states(
-    snapshot: Snapshot, region: Region | None, persons: pl.DataFrame | None = None
-) -> Iterator[StateBlock]:
-    """Yield the state matrix of a region; see `GenotypeMatrix`."""
-    return GenotypeMatrix(snapshot, persons).of_region(region)
 
 
 def listed_alleles(snapshot: Snapshot, region: Region | None) -> Iterator[pl.DataFrame]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from precisionchain.query.criteria import STATES
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.genetic_batch import GeneticBatch, genetic_batch
 from precisionchain.replica.kept import Kept
@@ -17,9 +18,10 @@ from precisionchain.schemas.calls import Calls
 
 MISSING: Final = 3
 NOT_ASSAYED: Final = 4
+"""The codes of these `STATES`; those below are the dosage."""
 
-STATE_NAMES: Final = ("0", "1", "2", "missing", "not_assayed")
-"""The states of a person and an allele, in the order of their codes: the dosage, then these."""
+RANK: Final = np.array([2, 3, 3, 1, 0], np.uint8)
+"""How good each of `STATES` is to know: no copy, carrier, carrier, missing, not assayed."""
 
 _PLOIDIES: Final = pl.Series("ploidy", [None, 1, 2], pl.UInt8)
 _PHASES: Final = pl.Series("phase", [None, "0|0", "0|1", "1|0", "1|1"], pl.String)
@@ -68,7 +70,7 @@ def phase_of(calls: Calls) -> Bytes:
 def call_columns(state: Bytes, ploidy: Bytes, phase: Bytes) -> list[pl.Series]:
     """Return the columns genotype, ploidy (null where nothing is called) and phase of an answer."""
     return [
-        looked_up(pl.Series("genotype", STATE_NAMES), state),
+        looked_up(pl.Series("genotype", STATES), state),
         looked_up(_PLOIDIES, ploidy),
         looked_up(_PHASES, phase),
     ]

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import polars as pl
 
 from precisionchain.errors import UsageError
+from precisionchain.query.criteria import STATES
 from precisionchain.query.genotyped import (
     MISSING,
     NOT_ASSAYED,
-    STATE_NAMES,
+    RANK,
     Bytes,
     call_columns,
     genetic_batches,
@@ -40,9 +41,6 @@ VARIANT_CALLS: Final = {
     "batch": pl.String,
 }
 """Columns of an answer; ``batch`` is null where the variant is not assayed."""
-
-RANK: Final = np.array([2, 3, 3, 1, 0], np.uint8)
-"""How good each state is to know: carrier, no copy, missing, not assayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,8 @@ def variant_calls(
         UsageError: a state that is none.
     """
     wanted = CARRIERS if genotypes is None else genotypes
-    if unknown := sorted(wanted - set(STATE_NAMES)):
-        raise UsageError(f"{unknown[0]!r} is no genotype", hint=f"one of {', '.join(STATE_NAMES)}")
+    if unknown := sorted(wanted - set(STATES)):
+        raise UsageError(f"{unknown[0]!r} is no genotype", hint=f"one of {', '.join(STATES)}")
     variant = variant.trimmed()
     batches = genetic_batches(snapshot)
     if not batches:
@@ -98,13 +96,13 @@ def variant_calls(
     sites = [batch.site for batch, _ in batches]
     if persons_in_several(tuple((b.site, genetic.folder) for b, genetic in batches)):
         found = found.rows(_best_known(found, sites))
-    asked = [STATE_NAMES.index(name) for name in wanted]
+    asked = [STATES.index(name) for name in wanted]
     found = found.rows(np.isin(found.state, asked))
     return _answer(found, [batch for batch, _ in batches])
 
 
 def states_in(batch: GeneticBatch, variant: Variant) -> Bytes:
-    """Return the state of every person of a batch at a variant, in column order: `STATE_NAMES`."""
+    """Return the state of every person of a batch at a variant, in column order: `STATES`."""
     return _states(batch, variant.trimmed()).state
 
 

@@ -9,8 +9,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precisionchain.query.genotype_matrix import GenotypeMatrix, StateBlock, region_states
-from precisionchain.query.genotyped import STATE_NAMES
+from precisionchain.query import criteria
+from precisionchain.query.genotype_matrix import GenotypeMatrix, StateBlock
 from precisionchain.query.variants import variant_calls
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.variant import Region, Variant
@@ -29,7 +29,7 @@ def known(block: StateBlock, persons: pl.DataFrame) -> Known:
     assert block.state.shape == (block.alleles.height, persons.height)
     return {
         (key, site, person): State(
-            STATE_NAMES[block.state[i, j]],
+            criteria.STATES[block.state[i, j]],
             int(block.ploidy[i, j]) or None,
             PHASES[block.phase[i, j]],
         )
@@ -117,7 +117,7 @@ def test_any_persons_of_several_sites_and_batches_are_as_the_variants_say(
 def test_a_region_holds_the_listed_alleles_with_pos_inside(network: list[Batch], text: str) -> None:
     region = Region.parse(text)
     with tempfile.TemporaryDirectory() as folder:
-        blocks = list(region_states(replica(Path(folder), network), region))
+        blocks = list(GenotypeMatrix(replica(Path(folder), network)).of_region(region))
         found = [key for block in blocks for key in block.alleles.iter_rows()]
         inside = [key for key in listed_keys(network) if region.contains(key[0], key[1])]
         assert found == sorted(inside)
