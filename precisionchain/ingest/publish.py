@@ -19,12 +19,13 @@ from precisionchain.ingest.outbox import Outbox
 from precisionchain.ingest.overlap import refuse_overlap
 from precisionchain.ingest.qc_exclusions import excluded_drafts
 from precisionchain.ingest.send import Progress, Published, send_batch
+from precisionchain.ingest.staged_manifest import omop_manifest, vcf_manifest
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Entitled, Seal, heads, seals
 from precisionchain.ledger.signing import Signer
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.items import SEAL_ORDINAL
-from precisionchain.schemas.manifest import NO_PARENT, Manifest, batch_id_of
+from precisionchain.schemas.manifest import NO_PARENT, batch_id_of
 from precisionchain.schemas.parameters import NetworkParameters
 
 MAX_VANISHING = 0.05
@@ -92,12 +93,7 @@ def publish_run(
     batch_id = batch_id_of(
         publisher.network, publisher.signer.public_key, source, source_id, parent
     )
-    if SEAL_ORDINAL in publisher.ledger.ordinals(publisher.signer.public_key, batch_id):
-        raise SealRefusedError(
-            "this batch was sealed before and is no longer the head of its source",
-            where=f"source {source}",
-            hint="run `precisionchain verify`: the ledger's heads are not what they should be",
-        )
+    _refuse_sealed(publisher, batch_id, source)
     identity = {"batch": batch_id.hex(), "parent": parent.hex()}
     if step:
         step(f"encode {description['kind']} source {source}")
@@ -106,13 +102,13 @@ def publish_run(
         if head is not None and not allow_shrinking:
             _refuse_vanishing(encoder.persons(), head, snapshot)
         drafts = encoder.drafts()
-        manifest = _omop_manifest(run, description, encoder, identity)
+        manifest = omop_manifest(run, description, encoder, identity)
     else:
         publisher.parameters.require(build=description["build"])
         _refuse_replacing(head)
         refuse_overlap(run, snapshot, publisher.signer.public_key.hex())
         drafts = chain(encode_vcf(run, publisher.parameters), excluded_drafts(run))
-        manifest = _vcf_manifest(run, description, identity)
+        manifest = vcf_manifest(run, description, identity)
     frozen = outbox.fill(
         _counted(drafts, step), manifest, signer=publisher.signer, network=publisher.network
     )
@@ -140,73 +136,13 @@ def _counted(drafts: Iterator[Draft], step: Callable[[str], None] | None) -> Ite
         yield draft
 
 
-def _omop_manifest(
-    run: Path, description: dict[str, Any], encoder: OmopEncoder, identity: dict[str, str]
-) -> Manifest:
-    with duckdb.connect() as database:
-        rows = database.execute(
-            "select table_name, sum(n_records)::bigint, sum(n_accepted)::bigint,"
-            " sum(n_rejected)::bigint from read_parquet(?) group by 1 order by 1",
-            [str(run / "tables.parquet")],
-        ).fetchall()
-        normalised = dict(
-            database.execute(
-                "select table_name, sum(n)::bigint from read_parquet(?) group by 1",
-                [str(run / "normalised.parquet")],
-            ).fetchall()
+def _refuse_sealed(publisher: Publisher, batch_id: bytes, source: str) -> None:
+    if SEAL_ORDINAL in publisher.ledger.ordinals(publisher.signer.public_key, batch_id):
+        raise SealRefusedError(
+            "this batch was sealed before and is no longer the head of its source",
+            where=f"source {source}",
+            hint="run `precisionchain verify`: the ledger's heads are not what they should be",
         )
-    return _manifest(
-        description,
-        identity,
-        tables={
-            name: {
-                "records": records,
-                "accepted": accepted,
-                "rejected": rejected,
-                "normalised": normalised.get(name, 0),
-            }
-            for name, records, accepted, rejected in rows
-        },
-        refused_columns=encoder.refused_columns(),
-        vocabulary_release=encoder.vocabulary_release(),
-        persons=len(encoder.persons()),
-    )
-
-
-def _vcf_manifest(run: Path, description: dict[str, Any], identity: dict[str, str]) -> Manifest:
-    with duckdb.connect() as database:
-        found = database.execute(
-            "select count(*) from read_parquet(?)", [str(run / "samples.parquet")]
-        ).fetchall()
-    return _manifest(
-        description,
-        identity,
-        assay=description["assay"],
-        build_proof=description["build_proof"],
-        statistics=description.get("statistics", {}),
-        persons=found[0][0],
-    )
-
-
-def _manifest(description: dict[str, Any], identity: dict[str, str], **content: Any) -> Manifest:
-    """Return a manifest still without items, root and pages; inputs lose their file names."""
-    inputs = [
-        {name: value for name, value in entry.items() if name != "file"}
-        for entry in description["inputs"]
-    ]
-    return Manifest(
-        kind=description["kind"],
-        source=description["source"],
-        source_id=description["source_id"],
-        items=0,
-        root="",
-        families=(),
-        pages=(),
-        inputs=tuple(inputs),
-        settings=description.get("settings", {}),
-        **identity,
-        **content,
-    )
 
 
 def _refuse_replacing(head: Seal | None) -> None:

@@ -1,0 +1,89 @@
+"""What a batch's manifest says of its staged run; the items come when it is sealed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from precisionchain.ingest.encode_omop import OmopEncoder
+from precisionchain.schemas.manifest import Manifest
+
+
+def omop_manifest(
+    run: Path, description: dict[str, Any], encoder: OmopEncoder, identity: dict[str, str]
+) -> Manifest:
+    """Return the manifest of clinical tables.
+
+    Args:
+        run: the run's folder.
+        description: its ``run.json``.
+        encoder: what encodes it.
+        identity: ``batch`` and ``parent``, in hex.
+    """
+    with duckdb.connect() as database:
+        rows = database.execute(
+            "select table_name, sum(n_records)::bigint, sum(n_accepted)::bigint,"
+            " sum(n_rejected)::bigint from read_parquet(?) group by 1 order by 1",
+            [str(run / "tables.parquet")],
+        ).fetchall()
+        normalised = dict(
+            database.execute(
+                "select table_name, sum(n)::bigint from read_parquet(?) group by 1",
+                [str(run / "normalised.parquet")],
+            ).fetchall()
+        )
+    return _manifest(
+        description,
+        identity,
+        tables={
+            name: {
+                "records": records,
+                "accepted": accepted,
+                "rejected": rejected,
+                "normalised": normalised.get(name, 0),
+            }
+            for name, records, accepted, rejected in rows
+        },
+        refused_columns=encoder.refused_columns(),
+        vocabulary_release=encoder.vocabulary_release(),
+        persons=len(encoder.persons()),
+    )
+
+
+def vcf_manifest(run: Path, description: dict[str, Any], identity: dict[str, str]) -> Manifest:
+    """Return the manifest of genotypes; arguments as of `omop_manifest`."""
+    with duckdb.connect() as database:
+        found = database.execute(
+            "select count(*) from read_parquet(?)", [str(run / "samples.parquet")]
+        ).fetchall()
+    return _manifest(
+        description,
+        identity,
+        assay=description["assay"],
+        build_proof=description["build_proof"],
+        statistics=description.get("statistics", {}),
+        persons=found[0][0],
+    )
+
+
+def _manifest(description: dict[str, Any], identity: dict[str, str], **content: Any) -> Manifest:
+    """Return a manifest still without items, root and pages; inputs lose their file names."""
+    inputs = [
+        {name: value for name, value in entry.items() if name != "file"}
+        for entry in description["inputs"]
+    ]
+    return Manifest(
+        kind=description["kind"],
+        source=description["source"],
+        source_id=description["source_id"],
+        items=0,
+        root="",
+        families=(),
+        pages=(),
+        inputs=tuple(inputs),
+        settings=description.get("settings", {}),
+        **identity,
+        **content,
+    )
