@@ -99,7 +99,7 @@ class Site(MembersDoor):
                 Path(directory),
                 vocabulary=None if vocabulary is None else Path(vocabulary),
                 source=source,
-                progress=said.step,
+                step=said.step,
             )
             self.staging.refresh_views()
         return run.name
@@ -143,10 +143,10 @@ class Site(MembersDoor):
                 filter_policy=filter_policy,
                 build_unverified=build_unverified,
                 allow_missing_samples=allow_missing_samples,
-                progress=said.step,
+                step=said.step,
                 advance=said.advance,
             )
-            run = apply_qc(self.staging, run, qc, progress=said.step)
+            run = apply_qc(self.staging, run, qc, step=said.step)
             self.staging.refresh_views()
         return run.name
 
@@ -163,9 +163,7 @@ class Site(MembersDoor):
         said = progress or Silent()
         with writing_job(self.folder):
             run = self._newest("omop", source)
-            validate_omop(
-                self.staging, run, known_persons=self._known_persons(run), progress=said.step
-            )
+            validate_omop(self.staging, run, known_persons=self._known_persons(run), step=said.step)
             self.staging.refresh_views()
         return table_fates(self.staging.read(run.name))
 
@@ -230,7 +228,7 @@ class Site(MembersDoor):
                         run.path,
                         opened.sync_if_behind(said.step),
                         allow_shrinking=allow_shrinking,
-                        progress=said.advance,
+                        advance=said.advance,
                         step=said.step,
                     )
                     done.append(ingested(run, published))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,8 @@ from precisionchain.ingest.encode_vcf import encode_vcf
 from precisionchain.ingest.outbox import Outbox
 from precisionchain.ingest.overlap import refuse_overlap
 from precisionchain.ingest.qc_exclusions import excluded_drafts
-from precisionchain.ingest.send import Progress, Published, send_batch
+from precisionchain.ingest.report import Advance, Step
+from precisionchain.ingest.send import Published, send_batch
 from precisionchain.ingest.staged_manifest import omop_manifest, vcf_manifest
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Entitled, Seal, heads, seals
@@ -52,10 +53,10 @@ class Publisher:
         }
 
 
-def resume(publisher: Publisher, outbox: Outbox, progress: Progress | None) -> list[Published]:
+def resume(publisher: Publisher, outbox: Outbox, advance: Advance | None) -> list[Published]:
     """Finish what a killed job left: send frozen batches, forget half-encoded ones."""
     outbox.discard_unfrozen()
-    return [_send(publisher, outbox, batch, progress) for batch in outbox.frozen()]
+    return [_send(publisher, outbox, batch, advance) for batch in outbox.frozen()]
 
 
 def publish_run(
@@ -65,8 +66,8 @@ def publish_run(
     snapshot: Snapshot,
     *,
     allow_shrinking: bool = False,
-    progress: Progress | None = None,
-    step: Callable[[str], None] | None = None,
+    advance: Advance | None = None,
+    step: Step | None = None,
 ) -> Published:
     """Publish a staged (and, for OMOP, validated) run as a sealed batch, unless it is the head.
 
@@ -76,7 +77,7 @@ def publish_run(
         run: the run's folder.
         snapshot: the replica, for what an earlier batch holds.
         allow_shrinking: accept that many persons vanish.
-        progress: called with bytes sent.
+        advance: called with (bytes sent, bytes in all).
         step: called with a line per step.
 
     Raises:
@@ -114,10 +115,10 @@ def publish_run(
     )
     if step:
         step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
-    return _send(publisher, outbox, frozen, progress)
+    return _send(publisher, outbox, frozen, advance)
 
 
-def _send(publisher: Publisher, outbox: Outbox, batch: Any, progress: Progress | None) -> Published:
+def _send(publisher: Publisher, outbox: Outbox, batch: Any, advance: Advance | None) -> Published:
     return send_batch(
         outbox,
         publisher.ledger,
@@ -125,11 +126,11 @@ def _send(publisher: Publisher, outbox: Outbox, batch: Any, progress: Progress |
         publisher=publisher.signer.public_key,
         code=publisher.code,
         parameters=publisher.parameters,
-        progress=progress,
+        advance=advance,
     )
 
 
-def _counted(drafts: Iterator[Draft], step: Callable[[str], None] | None) -> Iterator[Draft]:
+def _counted(drafts: Iterator[Draft], step: Step | None) -> Iterator[Draft]:
     for number, draft in enumerate(drafts, start=1):
         if step and number % 500 == 0:
             step(f"  {number} items encoded")

@@ -31,7 +31,8 @@ from precisionchain.ingest.qc_exclusions import (
 )
 from precisionchain.ingest.qc_kernels import count_missing
 from precisionchain.ingest.qc_settings import MODES, Mode, Thresholds
-from precisionchain.ingest.staging import DESCRIPTION, PartialRun, Progress, Run, Staging, silent
+from precisionchain.ingest.report import Step, silent
+from precisionchain.ingest.staging import DESCRIPTION, PartialRun, Run, Staging
 from precisionchain.schemas.canonical import canonical_json
 
 __all__ = ["MODES", "Exclusions", "Mode", "Thresholds", "apply_qc", "assess", "excluded_drafts"]
@@ -73,7 +74,7 @@ def apply_qc(
     mode: Mode,
     *,
     thresholds: Thresholds | None = None,
-    progress: Progress = silent,
+    step: Step = silent,
 ) -> Run:
     """Do quality control of a staged VCF run; return the run as it is afterwards.
 
@@ -87,7 +88,7 @@ def apply_qc(
         run: a VCF run as `stage_vcf` left it.
         mode: ``none``, ``mark`` or ``remove``.
         thresholds: `Thresholds()` by default.
-        progress: called with a line a step.
+        step: called with a line a step.
 
     Raises:
         UsageError: no such mode, or not a VCF run.
@@ -109,7 +110,7 @@ def apply_qc(
             where=run.name,
             hint="stage the file again",
         )
-    progress("quality control")
+    step("quality control")
     exclusions = assess(run.path, thresholds=limits)
     with staging.revise(run) as partial:
         statistics = {"qc": _statistics(exclusions)}
@@ -119,7 +120,7 @@ def apply_qc(
             _keep(run, partial, set())
         pq.write_table(exclusions.table, partial.path / FILE, compression="zstd")
         partial.describe(_description(run, settings, statistics))
-    progress(_said(exclusions))
+    step(_said(exclusions))
     return staging.read(run.name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,17 @@ if TYPE_CHECKING:
 
     from precisionchain.ingest.send import Published
     from precisionchain.ingest.staging import Run
+
+
+Step = Callable[[str], None]
+"""Called with a line when a step begins; never with anything from a person's record."""
+
+Advance = Callable[[int, int], None]
+"""Called with (done, in all); 0 in all where it is not known."""
+
+
+def silent(_line: str) -> None:
+    """Say nothing of a step."""
 
 
 class Progress(Protocol):

@@ -7,19 +7,17 @@ copy in the outbox, which the next job finds to be all on the ledger and forgets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from precisionchain.errors import StreamExistsError
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
+from precisionchain.ingest.report import Advance
 from precisionchain.ledger.base import Ledger, in_chunks, stored_size
 from precisionchain.ledger.buckets import Router
 from precisionchain.schemas.items import SEAL_ORDINAL, Item
 from precisionchain.schemas.parameters import NetworkParameters
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes sent, bytes in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def send_batch(
     publisher: bytes,
     code: str,
     parameters: NetworkParameters,
-    progress: Progress | None = None,
+    advance: Advance | None = None,
 ) -> Published:
     """Send what the ledger does not have of a frozen batch, its manifest last, and forget it.
 
@@ -61,8 +59,8 @@ def send_batch(
         for chunk in in_chunks(placed, ledger.limits):
             new += ledger.publish(ledger.prepare(chunk)).new
             sent += sum(stored_size(item) for item in chunk)
-            if progress:
-                progress(sent, batch.stored_bytes)
+            if advance:
+                advance(sent, batch.stored_bytes)
     outbox.forget(batch.batch_id)
     return Published(batch.batch_id.hex(), batch.source, batch.items, new, batch.stored_bytes)
 

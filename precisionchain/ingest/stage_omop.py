@@ -20,6 +20,7 @@ from precisionchain.ingest.csv_records import FAULT_RULES, Scan, scan
 from precisionchain.ingest.load_csv import load_csv
 from precisionchain.ingest.omop_files import Found, find_tables
 from precisionchain.ingest.omop_headers import Header, read_header
+from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.rules import RULES_VERSION
 from precisionchain.ingest.run_tables import (
     LINES,
@@ -30,7 +31,7 @@ from precisionchain.ingest.run_tables import (
     WARNINGS,
     write_run_table,
 )
-from precisionchain.ingest.staging import FORMAT, PartialRun, Progress, Run, Staging, silent
+from precisionchain.ingest.staging import FORMAT, PartialRun, Run, Staging
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.omop import TABLES, cdm_version
 
@@ -66,7 +67,7 @@ def stage_omop(
     *,
     vocabulary: Path | None = None,
     source: str | None = None,
-    progress: Progress = silent,
+    step: Step = silent,
 ) -> Run:
     """Stage the OMOP tables of a folder as a new run; needs the site's lock.
 
@@ -75,7 +76,7 @@ def stage_omop(
         directory: the export: one file a table.
         vocabulary: a folder whose vocabulary tables are taken instead of the export's.
         source: name of the source; the next export of the same name replaces this one.
-        progress: called with a line per step.
+        step: called with a line per step.
 
     Raises:
         UnreadableFileError: a folder or file that is absent, truncated, or not text.
@@ -84,14 +85,14 @@ def stage_omop(
     """
     found = find_tables(directory, vocabulary)
     for name, near in found.unrecognised.items():
-        progress(f"not an OMOP table: {name}" + (f" (did you mean {near}?)" if near else ""))
+        step(f"not an OMOP table: {name}" + (f" (did you mean {near}?)" if near else ""))
     headers = {table: read_header(path, TABLES[table]) for table, path in found.tables.items()}
     with staging.new_run("omop") as partial:
         (partial.path / "raw").mkdir(mode=0o700)
         with bounded_database(partial.path / ".scratch") as database:
             read = []
             for file in _scanned(found, headers):
-                progress(f"stage {file.table}: {file.scan.records:,} records")
+                step(f"stage {file.table}: {file.scan.records:,} records")
                 target = partial.path / "raw" / f"{file.table}.parquet"
                 load_csv(database, file.path, file.header, file.scan, target)
                 read.append(file)

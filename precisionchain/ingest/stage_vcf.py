@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -18,7 +18,8 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from precisionchain.errors import UsageError, VcfFormatError
-from precisionchain.ingest.staging import Progress, Run, Staging, silent
+from precisionchain.ingest.report import Advance, Step, silent
+from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_assay import CLASSES, Assay, Interval, merge
 from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
 from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_early, judge, weakest
@@ -34,8 +35,6 @@ from precisionchain.schemas.genome import chrom_rank, fold_build
 
 FORMAT: Final = 1
 """Version of how files become blocks; part of every source id."""
-
-Advance = Callable[[int, int], None]
 
 NORMALISATIONS: Final = (("split",), ("split", "trim"))
 """Those of the network's parameters that staging knows; ``left-align`` needs a FASTA."""
@@ -54,7 +53,7 @@ def stage_vcf(
     normalisation: Sequence[str] = ("split", "trim"),
     build_unverified: bool = False,
     allow_missing_samples: bool = False,
-    progress: Progress = silent,
+    step: Step = silent,
     advance: Advance | None = None,
 ) -> Run:
     """Stage files as one batch.
@@ -71,7 +70,7 @@ def stage_vcf(
         normalisation: the network's.
         build_unverified: accept files whose build nothing proves; published with the batch.
         allow_missing_samples: accept samples of the map that no file has.
-        progress: called with a line a step: a file checked, a contig begun.
+        step: called with a line a step: a file checked, a contig begun.
         advance: called after every block with (records read, records in all).
 
     Returns:
@@ -83,11 +82,11 @@ def stage_vcf(
         DuplicateVariantError: the files cannot be taken as they are. Nothing is left behind.
     """
     settings = _settings(build, half_call, filter_policy, normalisation)
-    extent = Assay.of(assay)
+    extent = Assay.of(assay)  # before the long work of reading
     if not files:
         raise UsageError("no VCF file was named")
     mapped = read_sample_map(samples)
-    scans = _scan_all(files, progress)
+    scans = _scan_all(files, step)
     for one in scans:
         contradict_early(one, settings["build"])
     batch = _Batch(
@@ -103,22 +102,10 @@ def stage_vcf(
     )
     with staging.new_run("vcf") as partial:
         with RunWriter(partial.path, batch.samples) as writer:
-            batch.write(writer, progress, advance)
+            batch.write(writer, step, advance)
             proof = batch.judge_build(build_unverified=build_unverified)
             writer.finish(batch.extent())
-        source_id = batch.source_id(settings)
-        partial.describe(
-            {
-                "source": source or f"vcf-{source_id[:12]}",  # a file's name never leaves the site
-                "source_id": source_id,
-                "build": settings["build"],
-                "build_proof": proof,
-                "inputs": batch.inputs(),
-                "settings": settings,
-                "assay": {"kind": extent.kind, "classes": list(CLASSES)},
-                "statistics": batch.statistics(writer),
-            }
-        )
+        partial.describe(batch.description(source, settings, proof, writer))
     return staging.read(partial.name)
 
 
@@ -149,14 +136,14 @@ def _settings(
     }
 
 
-def _scan_all(files: Sequence[Path], progress: Progress) -> list[Scan]:
+def _scan_all(files: Sequence[Path], step: Step) -> list[Scan]:
     """Scan the files, and put them into the order in which they are read."""
     twice = [path for path, n in Counter(path.resolve() for path in files).items() if n > 1]
     if twice:
         raise UsageError(f"{twice[0]} is named twice")
     scans = []
     for path in files:
-        progress(f"checking {path.name}")
+        step(f"checking {path.name}")
         scans.append(scan(path))
     scans.sort(key=_place)
     contig_order(scans)
@@ -182,7 +169,7 @@ class _Batch:
     holes: tuple[Interval, ...] = ()
     collapsed: Counter[str] = field(default_factory=Counter)
 
-    def write(self, writer: RunWriter, progress: Progress, advance: Advance | None) -> None:
+    def write(self, writer: RunWriter, step: Step, advance: Advance | None) -> None:
         """Read every file and write every block.
 
         Raises:
@@ -199,7 +186,7 @@ class _Batch:
         for run in block_runs(runs, allele_limit(len(self.samples.samples))):
             if run.chrom != chrom:
                 chrom = run.chrom
-                progress(f"staging genotypes of contig {chrom}")
+                step(f"staging genotypes of contig {chrom}")
             writer.add(run)
             if advance:
                 advance(run.sites["record"][-1].as_py() + 1, records)
@@ -264,6 +251,22 @@ class _Batch:
             "settings": settings,
         }
         return hashlib.sha256(b"precisionchain vcf source 1\0" + canonical_json(parts)).hexdigest()
+
+    def description(
+        self, source: str | None, settings: dict[str, Any], proof: BuildProof, writer: RunWriter
+    ) -> dict[str, Any]:
+        """Return what ``run.json`` says."""
+        source_id = self.source_id(settings)
+        return {
+            "source": source or f"vcf-{source_id[:12]}",  # a file's name never leaves the site
+            "source_id": source_id,
+            "build": settings["build"],
+            "build_proof": proof,
+            "inputs": self.inputs(),
+            "settings": settings,
+            "assay": {"kind": self.assay.kind, "classes": list(CLASSES)},
+            "statistics": self.statistics(writer),
+        }
 
     def inputs(self) -> list[dict[str, Any]]:
         """Return the files as ``run.json`` lists them."""

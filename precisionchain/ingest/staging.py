@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +31,6 @@ FORMAT = 1
 """Of the run folders. A reader of another format refuses them."""
 
 DESCRIPTION = "run.json"
-
-Progress = Callable[[str], None]
-"""Called with a line per step; never with anything from a person's record."""
-
-
-def silent(_line: str) -> None:
-    """Report no progress."""
 
 
 @dataclass(frozen=True, slots=True)

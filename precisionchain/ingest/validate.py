@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from precisionchain.errors import PrecisionChainError, SiteError
 from precisionchain.ingest.bounded_database import bounded_database
 from precisionchain.ingest.judge_rows import Judging, judge_rows, known_persons_table
+from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.rules import UNPARSED_RULES
 from precisionchain.ingest.run_tables import (
     LINES,
@@ -26,7 +27,7 @@ from precisionchain.ingest.run_tables import (
     write_run_table,
 )
 from precisionchain.ingest.sql_text import literal, literals, parquet
-from precisionchain.ingest.staging import PartialRun, Progress, Run, Staging, silent
+from precisionchain.ingest.staging import PartialRun, Run, Staging
 from precisionchain.ingest.warn_concepts import ConceptWarnings
 from precisionchain.ingest.warn_rows import RowWarnings
 from precisionchain.schemas.omop import TABLES, Table
@@ -37,7 +38,7 @@ def validate_omop(
     run: Run,
     *,
     known_persons: pa.Table | None = None,
-    progress: Progress = silent,
+    step: Step = silent,
 ) -> Run:
     """Judge the rows of a staged OMOP run; needs the site's lock.
 
@@ -45,7 +46,7 @@ def validate_omop(
         staging: the site's staging area.
         run: staged, or validated before (it is judged anew).
         known_persons: persons accepted in earlier batches of the site, in a column ``person_id``.
-        progress: called with a line per table.
+        step: called with a line per table.
 
     Returns:
         the run, validated; `summary` tells how many rows were accepted.
@@ -60,7 +61,7 @@ def validate_omop(
         (partial.path / "raw").mkdir(mode=0o700)
         partial.keep(run, f"{LINES}.parquet")
         with bounded_database(partial.path / ".scratch") as database:
-            _Validation(database, run, partial, known_persons).judge(progress)
+            _Validation(database, run, partial, known_persons).judge(step)
         partial.describe({**run.description, "validated": True})
     return staging.read(run.name)
 
@@ -99,7 +100,7 @@ class _Validation:
         database.register("known", known_persons_table(known_persons))
         database.execute("CREATE TABLE known_person AS SELECT person_id FROM known")
 
-    def judge(self, progress: Progress) -> None:
+    def judge(self, step: Step) -> None:
         """Write everything a validated run has beside what it takes over."""
         accepted = self._partial.path / "accepted"
         judging = Judging(
@@ -112,7 +113,7 @@ class _Validation:
         odd_rows = RowWarnings(self._database, accepted, self._run.description["cdm_version"])
         odd_concepts = ConceptWarnings(self._database, accepted)
         for table in (TABLES[name] for name in TABLES if name in self._inputs):
-            progress(f"validate {table.name}")
+            step(f"validate {table.name}")
             n = self._accept(judging, table)
             self._accepted[table.name] = n
             columns = pq.read_schema(accepted / f"{table.name}.parquet").names

@@ -34,7 +34,7 @@ class Export:
         return path
 
     def stage(self, **options: Any) -> Run:
-        return stage_omop(self.staging, self.folder, progress=self.progress.append, **options)
+        return stage_omop(self.staging, self.folder, step=self.progress.append, **options)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         with self.staging.database() as database:
@@ -256,7 +256,7 @@ def test_identity_is_content_and_not_names_or_compression(export: Export, tmp_pa
 
 def test_progress_and_errors_never_quote_a_cell(export: Export) -> None:
     export.write("person.csv", "person_id,person_source_value\n1,MRN-00000042\nMRN-00000043,x\n")
-    run = validate_omop(export.staging, export.stage(), progress=export.progress.append)
+    run = validate_omop(export.staging, export.stage(), step=export.progress.append)
     assert summary(run).to_pylist()[0]["n_rejected"] == 1
     assert "MRN" not in " ".join(export.progress)
     assert "MRN" not in (run.path / "run.json").read_text()

@@ -212,7 +212,7 @@ def test_a_run_that_was_skipped_says_so_and_publishes_an_empty_table(
     run = stage(staging, tmp_path / "in")
     limits = Thresholds(min_founders=1_000)
     lines: list[str] = []
-    after = apply_qc(staging, run, "remove", thresholds=limits, progress=lines.append)
+    after = apply_qc(staging, run, "remove", thresholds=limits, step=lines.append)
     skipped = after.description["statistics"]["qc"]["skipped"]
     assert skipped.endswith("fewer than 1000")
     assert lines[-1] == f"quality control skipped: {skipped}"

@@ -350,7 +350,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
     steps: list[str] = []
     reached: list[tuple[int, int]] = []
     path = write_vcf(tmp_path / "f.vcf", "9:5 A G 0/1 0/0", "X:70000000 A G 0/1 0/0")
-    stage(tmp_path, path, progress=steps.append, advance=lambda *at: reached.append(at))
+    stage(tmp_path, path, step=steps.append, advance=lambda *at: reached.append(at))
     assert steps == [
         "checking f.vcf",
         "staging genotypes of contig 9",
