@@ -20,9 +20,10 @@ from typing import Any
 
 from precisionchain.errors import CodecError
 from precisionchain.ledger.base import LedgerItem
-from precisionchain.ledger.signing import Signer, json_payload, single_item
+from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.canonical import canonical_json, parse_canonical
 from precisionchain.schemas.items import Codec, Item, ItemClass
+from precisionchain.schemas.json_payloads import json_payload
 from precisionchain.schemas.streams import NETWORK, StreamName
 
 NETWORK_STREAM = str(StreamName(NETWORK))

@@ -24,10 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from precisionchain.errors import KeyPermissionError, SiteError, UnreadableFileError
 from precisionchain.ledger.new_file import place_new
-from precisionchain.schemas.items import Codec, Item, ItemClass, Payload
+from precisionchain.schemas.items import Item, ItemClass, Payload
 
 SEED_BYTES = 32
-PUBLIC_KEY_BYTES = 32
 _TITLE = "precisionchain ed25519 private key 1"
 _KEY_FILE = re.compile(rf"{_TITLE}\nseed ([0-9a-f]{{64}})\npublic ([0-9a-f]{{64}})\n")
 
@@ -166,11 +165,6 @@ def single_item(
         payload,
     )
     return item.with_signature(signer.sign(item.signed_text(network)))
-
-
-def json_payload(kind: str, body: bytes) -> Payload:
-    """Return the payload of a body in canonical JSON."""
-    return Payload(kind, Codec.JSON, body)
 
 
 def is_signed(item: Item, network: bytes) -> bool:

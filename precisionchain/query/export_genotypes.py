@@ -168,20 +168,29 @@ def export_genotypes(
                     written.append(logged_alleles(block.alleles))
     if form != "vcf" and len(written) == 1:
         raise UsageError(f"none of the persons was looked at in the region: {form} needs an allele")
-    digest = value_digest([_digest(path) for path in files.values()])
     exported = ExportedGenotypes(
         form=form,
         files=tuple(str(path) for path in files),
         persons=chosen.height,
         persons_without_genotypes=asked - chosen.height,
         symbolic_left_out=symbolic,
-        digest=digest,
+        digest=value_digest([_digest(path) for path in files.values()]),
         **tally.counts,
     )
+    return _evaluated(exported, chosen, pl.concat(written))
+
+
+def _evaluated(
+    exported: ExportedGenotypes, chosen: pl.DataFrame, alleles: pl.DataFrame
+) -> Evaluated[ExportedGenotypes]:
+    """Return what an export shows: the persons chosen, and the alleles written."""
     ids = {str(site): rows["person_id"].to_numpy() for (site,), rows in chosen.group_by("site")}
-    shown = logged_alleles(pl.concat(written))
     return Evaluated(
-        exported, exported.alleles, digest, logged_persons(ids), variants_returned=shown
+        exported,
+        exported.alleles,
+        exported.digest,
+        logged_persons(ids),
+        variants_returned=logged_alleles(alleles),
     )
 
 

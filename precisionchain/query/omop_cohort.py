@@ -20,14 +20,6 @@ from precisionchain.errors import UsageError
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.streams import person_family
 
-COHORT_ROWS: Final = {
-    "cohort_definition_id": pl.Int64,
-    "subject_id": pl.Int64,
-    "cohort_start_date": pl.Date,
-    "cohort_end_date": pl.Date,
-}
-"""Columns of the CDM's COHORT table, version 5.4."""
-
 _PERSON_VIEW: Final = person_family(1).rpartition("_")[0] + "_"
 _PERIODS: Final = {
     "person_id": pl.Int64,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import shutil
 import struct
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -37,18 +37,6 @@ _HET: Final = 1
 # pgen: the number of copies, 3 missing.
 _BED_CODES: Final = np.array([3, 3, 3, 1, 0, 2, 1, 1, 0, *[1] * 6], np.uint8)
 _PGEN_CODES: Final = np.array([0, 0, 0, 3, 2, 1, 3, 3, 2, *[3] * 6], np.uint8)
-
-
-class PlinkWriter(Protocol):
-    """What `BedWriter` and `PgenWriter` share."""
-
-    def write(self, block: StateBlock, sites: pl.DataFrame) -> None:
-        """Write a block of one chromosome; sites: id (may be null), a row an allele."""
-        ...
-
-    def close(self) -> None:
-        """Finish the files."""
-        ...
 
 
 class BedWriter:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
-from precisionchain.schemas.streams import MAP_CONCEPT, MAP_PERSON, VOCABULARY, StreamName
+from precisionchain.schemas.streams import StreamName
 
 ORIGIN = ("site", "batch")
 """Columns every unpacked row carries: who published it, and in which batch."""
@@ -47,11 +47,6 @@ def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> 
 def clinical_names(folder: Path) -> dict[str, Path]:
     """Return a batch folder's files by logical name, ``CONDITION_0/condition_occurrence``."""
     return {f"{path.parent.name}/{path.stem}": path for path in sorted(folder.glob("*/*.parquet"))}
-
-
-def is_shared(name: str) -> bool:
-    """Return whether a logical name holds mappings or vocabulary rather than rows of persons."""
-    return name.partition("/")[0] in (VOCABULARY, MAP_CONCEPT, MAP_PERSON)
 
 
 def _with_origin(rows: pa.Table, batch: SealedBatch) -> pa.Table:

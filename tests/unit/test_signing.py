@@ -14,12 +14,12 @@ from precisionchain.ledger.signing import (
     Signer,
     generate_key,
     is_signed,
-    json_payload,
     load_key,
     single_item,
     verify_signature,
 )
 from precisionchain.schemas.items import Codec, ItemClass, parse_item
+from precisionchain.schemas.json_payloads import json_payload
 
 NETWORK = bytes(range(32))
 

@@ -251,26 +251,6 @@ def _cut(lines: list[bytes], samples: int) -> tuple[list[bytes], npt.NDArray[np.
     return heads, np.ascontiguousarray(words).view(np.uint64).reshape(len(lines), samples)
 
 
-# ---------------------------------------------------------------------------------------- counts
-
-
-def counts_of(calls: CallMatrix) -> pl.DataFrame:
-    """AC, AN, n_het, n_hom_alt, n_hemi, n_missing of each row."""
-    dosage, ploidy = calls.dosage, calls.ploidy
-    called = dosage <= 2
-    copies = np.where(called, dosage, 0)
-    return pl.DataFrame(
-        {
-            "ac": copies.sum(axis=1, dtype=np.int64),
-            "an": np.where(called, ploidy, 0).sum(axis=1, dtype=np.int64),
-            "n_het": ((ploidy == 2) & (copies == 1)).sum(axis=1, dtype=np.int64),
-            "n_hom_alt": ((ploidy == 2) & (copies == 2)).sum(axis=1, dtype=np.int64),
-            "n_hemi": ((ploidy == 1) & (copies == 1)).sum(axis=1, dtype=np.int64),
-            "n_missing": (dosage == MISSING).sum(axis=1, dtype=np.int64),
-        }
-    )
-
-
 def write_vcf(path: Path, lines: Sequence[str]) -> Path:
     """Write VCF lines, gzipped where the name says so."""
     text = "".join(f"{line}\n" for line in lines)
