@@ -36,6 +36,7 @@ def test_what_a_page_does_not_show_fails(step: Step, out: str, code: int) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_pages_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
