@@ -56,10 +56,13 @@ class Audit:
         Raises:
             UsageError: none or several of them, or not what it should be.
         """
+        from precisionchain.query.known_names import KnownNames
+
         named = [text for text in (subject, person, variant) if text is not None]
         if len(named) != 1:
-            raise UsageError("name one person or one variant")
-        asked = {"subject": typed.as_logged(named[0], typed.subject)}
+            raise UsageError("name one person or one variant", hint="as A:42, or as 9:22098574:A:G")
+        known = KnownNames(self._opened.sites(), self._opened.snapshot())
+        asked = known.only({"subject": typed.as_logged(named[0], typed.subject)})
         return self._read("who-saw", asked, lambda search: search.who_saw(named[0]))
 
     def summary(
@@ -98,12 +101,14 @@ class Audit:
 
     def _site(self, text: str) -> str:
         if text not in {member.site for member in self._opened.membership.members()}:
-            raise UsageError("no institution of that name")
+            raise UsageError(
+                "no institution of that name", hint="`precisionchain members` lists them"
+            )
         return text
 
     def _user(self, text: str) -> str:
         if not self._opened.membership.has_user(text):
-            raise UsageError("no user of that name")
+            raise UsageError("no user of that name", hint="`precisionchain members` lists users")
         return text
 
     def _read(

@@ -99,9 +99,13 @@ def read_config(folder: SiteFolder) -> SiteConfig:
     try:
         members = tomllib.loads(folder.config.read_text(encoding="utf-8"))
         if members.pop("format") != FORMAT:
-            raise SiteError(f"not of format {FORMAT}", where=CONFIG_NAME)
+            raise SiteError(
+                f"not of format {FORMAT}",
+                where=CONFIG_NAME,
+                hint="use the release that made this site folder",
+            )
         return SiteConfig(**members)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise SiteError(
             "the settings cannot be read",
             where=CONFIG_NAME,

@@ -141,7 +141,11 @@ def _require_joinable(
     with closing(open_ledger(ledger, base=base)) as opened:
         membership = LiveMembership(opened)
         if membership.network == NO_NETWORK:
-            raise LedgerFormatError("the ledger holds no network to join", where=ledger)
+            raise LedgerFormatError(
+                "the ledger holds no network to join",
+                where=ledger,
+                hint="--ledger names the file that the network's ledger is in",
+            )
         parameters = NetworkParameters.from_body(membership.parameters_body)
         if build is not None:
             parameters.require(build=fold_build(build))

@@ -84,7 +84,9 @@ def _tables_in(directory: Path) -> tuple[dict[str, Path], dict[str, str | None]]
 
 def _files(directory: Path) -> Iterator[Path]:
     if not directory.is_dir():
-        raise UnreadableFileError("no such folder", where=str(directory))
+        raise UnreadableFileError(
+            "no such folder", where=str(directory), hint="name a folder of OMOP CSV files"
+        )
     yield from sorted(path for path in directory.iterdir() if path.is_file())
 
 

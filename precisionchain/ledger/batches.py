@@ -20,6 +20,9 @@ Entitled = Callable[[LedgerItem], bool]
 """Whether a single item is signed by someone who could say it at that position."""
 
 
+_VERIFY = "run `precisionchain verify`"
+
+
 @dataclass(frozen=True, slots=True)
 class Seal:
     """A valid manifest where it stands."""
@@ -104,10 +107,10 @@ def sealed_leaves(ledger: Ledger, seal: Seal) -> list[bytes]:
         if index is not None and item.publisher == seal.publisher:
             bodies.setdefault(index, item.payload.body)
     if len(bodies) < len(wanted):
-        raise IntegrityError("a leaf page is missing", where=where)
+        raise IntegrityError("a leaf page is missing", where=where, hint=_VERIFY)
     leaves = leaves_of_pages([bodies[index] for index in sorted(bodies)])
     if len(leaves) != manifest.items or merkle_root(leaves).hex() != manifest.root:
-        raise IntegrityError("the leaves do not give the sealed root", where=where)
+        raise IntegrityError("the leaves do not give the sealed root", where=where, hint=_VERIFY)
     return leaves
 
 
@@ -142,5 +145,5 @@ def sealed_items(ledger: Ledger, seal: Seal, network: bytes) -> Iterator[Item]:
         raise IntegrityError(
             f"{len(missing)} of {len(leaves)} sealed items are not on the ledger ({named})",
             where=f"batch {seal.manifest.batch[:16]}",
-            hint="run `precisionchain verify`",
+            hint=_VERIFY,
         )

@@ -130,7 +130,11 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise LedgerFormatError("this SQLite file is not a PrecisionChain ledger", where=str(path))
+        raise LedgerFormatError(
+            "this SQLite file is not a PrecisionChain ledger",
+            where=str(path),
+            hint="name the ledger in precisionchain.toml, or with --ledger",
+        )
     if version != FORMAT:
         raise LedgerFormatError(
             f"the ledger is of format {version}, this release reads format {FORMAT}",

@@ -80,7 +80,11 @@ def generate_key(path: Path) -> Signer:
         signer = Signer(seed)
         _write_new(path, f"{_TITLE}\nseed {seed.hex()}\npublic {signer.public_key.hex()}\n")
     except FileExistsError as error:
-        raise SiteError("a key exists already and is not replaced", where=str(path)) from error
+        raise SiteError(
+            "a key exists already and is not replaced",
+            where=str(path),
+            hint="if nobody needs it, move it away",
+        ) from error
     except OSError as error:
         raise SiteError(f"the key cannot be written: {error.strerror}", where=str(path)) from error
     return signer
@@ -105,7 +109,11 @@ def load_key(path: Path) -> Signer:
         found = None
     signer = Signer(bytes.fromhex(found[1])) if found else None
     if not found or not signer or signer.public_key.hex() != found[2]:
-        raise UnreadableFileError("not a key file of format 1, or damaged", where=str(path))
+        raise UnreadableFileError(
+            "not a key file of format 1, or damaged",
+            where=str(path),
+            hint="bring it back from a copy",
+        )
     return signer
 
 

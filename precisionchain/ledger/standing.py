@@ -29,7 +29,9 @@ def site_now(membership: Membership, public_key: bytes, now: datetime) -> Member
             hint="give the line that `precisionchain join-token` prints to an administrator",
         )
     if member.until is not None:
-        raise AccessRefusedError(f"site {member.site} was removed from this network")
+        raise AccessRefusedError(
+            f"site {member.site} was removed from this network", hint="ask an administrator"
+        )
     if has_expired(member, now):
         raise AccessRefusedError(
             f"the membership of site {member.site} has expired", hint="ask an administrator"

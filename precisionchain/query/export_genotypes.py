@@ -200,7 +200,9 @@ def _chosen(everyone: pl.DataFrame, persons: pl.DataFrame) -> pl.DataFrame:
 
 def _check_persons(form: str, persons: pl.DataFrame) -> None:
     if not persons.height:
-        raise UsageError("none of the persons has genotypes")
+        raise UsageError(
+            "none of the persons has genotypes", hint="name no persons to export all who have"
+        )
     if form != "vcf" and (persons["person_id"] == PLINK_NOBODY).any():
         raise UsageError(
             "a person has the id 0, which PLINK keeps for nobody",
