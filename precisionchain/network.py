@@ -102,7 +102,7 @@ class Network:
 
         first, last = typed.as_date(since), typed.as_date(until)
         asked = {
-            "concept": concept,
+            "concept": typed.number(concept),
             "table": typed.as_logged(table, typed.table_name),
             "since": None if first is None else first.isoformat(),
             "until": None if last is None else last.isoformat(),
@@ -184,7 +184,7 @@ class Network:
         asked = {
             "person": typed.as_logged(person, written),
             "region": typed.as_logged(region, Region.parse),
-            "maf": None if maf is None else list(maf),
+            "maf": None if maf is None else [typed.number(bound) for bound in maf],
         }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
@@ -206,7 +206,11 @@ class Network:
             UsageError: the range is not within 0 to 0.5.
             RegionError: the region cannot be parsed.
         """
-        asked = {"low": low, "high": high, "region": typed.as_logged(region, Region.parse)}
+        asked = {
+            "low": typed.number(low),
+            "high": typed.number(high),
+            "region": typed.as_logged(region, Region.parse),
+        }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             from precisionchain.query.frequencies import allele_frequencies
@@ -355,7 +359,7 @@ class Network:
 
         asked = {
             "cohort": named_persons.as_logged(cohort),
-            "definition_id": definition_id,
+            "definition_id": typed.number(definition_id),
             "site": site,
         }
 
@@ -393,11 +397,13 @@ class Network:
         asked: Mapping[str, Any],
         answer: Callable[[Snapshot], Evaluated[T]],
     ) -> T:
+        from precisionchain.query.known_names import KnownNames
+
         snapshot = self._opened.sync_if_behind()
         return self._gate.ask(
             operation,
             data,
-            asked,
+            KnownNames(self._opened.sites(), snapshot).only(asked),
             lambda: answer(snapshot),
             position=snapshot.catalogue.position,
         )

@@ -20,6 +20,8 @@ def concept_set(snapshot: Snapshot, concept: int, *, descendants: bool = True) -
     Raises:
         UnknownConceptError: the concept is in no vocabulary slice and in no row.
     """
+    if not -(2**63) <= concept < 2**63:
+        raise UnknownConceptError("not a concept", hint="OMOP concept ids are 64-bit integers")
     below: set[int] = set()
     pairs = index_frame(snapshot, _ANCESTOR)
     known = False

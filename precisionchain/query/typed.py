@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from datetime import date
 
@@ -25,6 +26,13 @@ def as_logged(typed: object, parse: Callable[[str], object]) -> str | None:
         return str(parse(str(typed)))
     except PrecisionChainError:
         return NOT_LOGGED
+
+
+def number(typed: object) -> int | float | str:
+    """Return a number as it is logged: itself, where it is one."""
+    if isinstance(typed, int | float) and math.isfinite(typed):
+        return typed
+    return NOT_LOGGED
 
 
 def table_name(text: str) -> str:

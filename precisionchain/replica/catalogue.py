@@ -103,7 +103,14 @@ def read_snapshot(root: Path, network: bytes) -> Snapshot:
 @lru_cache(maxsize=8)
 def _read(path: Path, network: bytes, _file: tuple[int, int, int]) -> Catalogue:
     """Read a catalogue, each once: one is never written to, so another is another ``_file``."""
-    members = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        members = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LedgerFormatError(
+            "the replica's catalogue is damaged",
+            where=str(path.name),
+            hint="delete the replica folder and run `precisionchain sync`: it is rebuilt",
+        ) from error
     if members.get("format") != FORMAT or members.get("network") != network.hex():
         raise LedgerFormatError(
             f"the replica is of format {members.get('format')} or of another network, not of "

@@ -29,7 +29,7 @@ MISSING_ALLELE: Final = "*"
 _POSITION = r"\d{1,3}(?:,\d{3})+|\d+"
 _CONTIG = r"[0-9A-Za-z!#$%&+./;=?@^_|~-][0-9A-Za-z!#$%&*+./;=?@^_|~-]*"
 _BASES = r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+"
-_VARIANT = re.compile(rf"({_CONTIG}):({_POSITION}):({_BASES}):([^\s,]+)", re.ASCII)
+_VARIANT = re.compile(rf"({_CONTIG}):({_POSITION}):({_BASES}):([^\s,\ud800-\udfff]+)", re.ASCII)
 _REGION = re.compile(rf"({_CONTIG})(?::({_POSITION})(?:-({_POSITION}))?)?", re.ASCII)
 _SEQUENCE = re.compile(_BASES, re.ASCII)
 _SYMBOLIC = re.compile(r"<[^<>\s]+>|[\[\]]|^\.[A-Za-z]|[A-Za-z]\.$", re.ASCII)

@@ -1,0 +1,67 @@
+"""Names in a question that the network knows; of others the log says only that one was typed.
+
+A record number typed where a site or a chromosome belongs is a well-formed name of either
+(``MRN-00777``), and every member reads the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from precisionchain.query.typed import NOT_LOGGED
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.genome import CHROMOSOMES
+
+_SITES: Final = {"site", "at_site"}
+_PERSONS: Final = {"person", "persons", "subject"}
+_PLACES: Final = {"region", "variant", "subject", "carries", "genotype", "assayed"}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """What may be named in a logged question.
+
+    Args:
+        sites: the sites that are or were members.
+        snapshot: the generation whose contigs, beside the chromosomes, are known.
+    """
+
+    sites: frozenset[str]
+    snapshot: Snapshot
+
+    def only(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a question with ``?`` for the persons, sites and places of unknown names."""
+        return {name: self._value(name, value) for name, value in asked.items()}
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return self.only(value)
+        if isinstance(value, list):
+            return [self._value(name, one) for one in value]
+        if not isinstance(value, str) or self._is_known(name, value):
+            return value
+        return NOT_LOGGED
+
+    def _is_known(self, name: str, text: str) -> bool:
+        before, colon, _ = text.partition(":")
+        if name in _SITES:
+            return text in self.sites
+        if name in _PERSONS and text.count(":") < 2:
+            return not colon or before in self.sites
+        # The state of a `genotype` is no place.
+        if name not in _PLACES or (name == "genotype" and not colon):
+            return True
+        return before in CHROMOSOMES or before in self._contigs()
+
+    def _contigs(self) -> set[str]:
+        from precisionchain.query.genotyped import genetic_batches
+
+        of_batches = (batch for _, batch in genetic_batches(self.snapshot))
+        return {
+            chrom
+            for batch in of_batches
+            for frame in (batch.extent, batch.mapping)
+            for chrom in frame["chrom"].unique()
+        }
