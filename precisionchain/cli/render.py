@@ -19,6 +19,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ NATURAL_WIDTH = 10_000
 """Tables keep their natural width: a cell that is cut or folded cannot be copied."""
 SHOWN_ROWS = 50
 """Rows a table shows on a terminal; the rest is counted below it, and whole in other formats."""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Format(StrEnum):
@@ -265,13 +269,14 @@ def table(
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, width=NATURAL_WIDTH, file=to)
+    # A cell says what it holds: `[red]` and `:smile:` are text, and no cell moves the cursor.
+    console = Console(highlight=False, markup=False, emoji=False, width=NATURAL_WIDTH, file=to)
     shown = answer.select(column for column in answer if not column.is_null().all())
     grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
     for name in shown.columns:
         grid.add_column(name, justify="right" if shown[name].dtype.is_numeric() else "left")
     for row in shown.head(answer.height if whole else SHOWN_ROWS).iter_rows():
-        grid.add_row(*map(cell, row))
+        grid.add_row(*(_CONTROL.sub(_escaped, cell(value)) for value in row))
     if shown.width:
         console.print(grid)
     left = 0 if whole else answer.height - SHOWN_ROWS
@@ -292,6 +297,10 @@ def cell(value: Any) -> str:
         shown = value.replace(tzinfo=None, microsecond=0) if of_ledger else value
         return shown.isoformat(sep=" ")
     return _json_text(value)
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return repr(control[0])[1:-1]
 
 
 def _json_text(value: Any) -> str:
