@@ -15,6 +15,7 @@ import typer
 
 from precisionchain import __version__
 from precisionchain.cli import audit, cohort, export, ingest, members, query, render, report
+from precisionchain.cli.options import Json
 from precisionchain.cli.progress import StderrProgress
 from precisionchain.cli.scope import Scope, scope
 from precisionchain.errors import IntegrityError, PrecisionChainError
@@ -26,8 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 
 
 def _version(value: bool) -> None:

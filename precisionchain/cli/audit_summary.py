@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.options import as_day
 from precisionchain.cli.render import Out
 from precisionchain.cli.scope import scope
 
@@ -39,7 +40,7 @@ def summary(
         answer = network.audit.summary(
             period=period.value,
             site=site,
-            since=None if since is None else since.date(),
-            until=None if until is None else until.date(),
+            since=as_day(since),
+            until=as_day(until),
         )
     out.frame(answer)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
 
 if TYPE_CHECKING:
     from precisionchain.ingest.report import Ingested
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Folder = Annotated[Path, typer.Argument(help="A folder of OMOP CSV files.")]
 Vocabulary = Annotated[
     Path | None, typer.Option(help="A folder of OMOP vocabulary files, as from Athena.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.options import Json, as_day
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UnreadableFileError, UsageError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 user_app = typer.Typer(no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Expires = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], help="The last day, in UTC; else for good."),
@@ -88,7 +88,7 @@ def admit(
     as_json: Json = False,
 ) -> None:
     """Admit the site that made a join token, with its first user."""
-    text, day = _token_text(token), _day(expires)
+    text, day = _token_text(token), as_day(expires)
     made = scope(context).site().admit(text, admin=admin, expires=day, dry_run=dry_run)
     _show_member("would admit" if dry_run else "admitted", made, as_json=as_json)
 
@@ -131,7 +131,7 @@ def user_add(
 ) -> None:
     """Make a user of this site, with a key of their own."""
     site = scope(context).site()
-    made = site.add_user(name, role, public_key=public_key, expires=_day(expires))
+    made = site.add_user(name, role, public_key=public_key, expires=as_day(expires))
     _show_user("added", made, as_json=as_json)
     if public_key is None:
         path = site.folder.user_key(made.name)
@@ -160,10 +160,6 @@ def _token_text(given: str) -> str:
         raise UnreadableFileError(
             "neither a join token nor a file that holds one", where=given
         ) from error
-
-
-def _day(moment: datetime | None) -> date | None:
-    return None if moment is None else moment.date()
 
 
 def _show_member(what: str, member: Member, *, as_json: bool) -> None:

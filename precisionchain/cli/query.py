@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.options import as_day
 from precisionchain.cli.render import Out
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UsageError
@@ -46,8 +47,8 @@ def domain(
         answer = network.domain(
             concept,
             table=table,
-            since=_day(since),
-            until=_day(until),
+            since=as_day(since),
+            until=as_day(until),
             descendants=not no_descendants,
         )
     out.frame(answer)
@@ -116,10 +117,6 @@ def _genotypes(answer: pl.DataFrame) -> list[dict[str, Any]]:
         if row["genotype"] in ("0", "1", "2"):
             row["genotype"] = int(row["genotype"])
     return rows
-
-
-def _day(moment: datetime | None) -> date | None:
-    return None if moment is None else moment.date()
 
 
 def _range(text: str) -> tuple[float, float]:

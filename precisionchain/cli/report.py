@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UsageError
 
@@ -21,9 +22,7 @@ def report(
         Path | None, typer.Option(help="The file to write.", show_default="reports/RUN.html")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="A page for every staged run.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line on stdout.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Write what became of a run as an HTML page: accepted, rejected, changed, published."""
     if every and (run is not None or output is not None):
