@@ -7,7 +7,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
-from precisionchain.access.summary import required_period
 from precisionchain.errors import UsageError
 from precisionchain.opened import OpenSite
 from precisionchain.query import typed
@@ -84,6 +83,8 @@ class Audit:
         Raises:
             UsageError: no such period, institution or date.
         """
+        from precisionchain.access.summary import required_period
+
         first, last = typed.as_date(since), typed.as_date(until)
         asked = {
             "period": typed.as_logged(period, required_period),
