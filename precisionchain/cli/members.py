@@ -13,7 +13,7 @@ import typer
 from precisionchain.cli import render
 from precisionchain.cli.options import Json, as_day
 from precisionchain.cli.scope import scope
-from precisionchain.errors import UnreadableFileError, UsageError
+from precisionchain.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,8 +60,11 @@ def show_token(token: str, *, as_json: bool) -> None:
 def join_token(
     context: typer.Context,
     output: Annotated[
-        Path | None, typer.Option(help="A file for the token, instead of stdout.")
+        Path | None, typer.Option(help="A new file for the token, instead of stdout.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file of --output.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print the line by which an administrator admits this site; it holds no secret."""
@@ -69,12 +72,11 @@ def join_token(
     if output is None:
         show_token(token, as_json=as_json)
         return
-    try:
-        output.write_text(token + "\n", encoding="ascii")
-    except OSError as error:
-        raise UsageError(
-            f"the token cannot be written: {error.strerror}", where=str(output)
-        ) from error
+    from precisionchain.query.output_files import OutputFiles
+
+    with OutputFiles([output], overwrite=overwrite) as files:
+        files.partial(output).write_text(token + "\n", encoding="ascii")
+        files.release()
 
 
 def admit(
