@@ -398,13 +398,18 @@ class Network:
         answer: Callable[[Snapshot], Evaluated[T]],
     ) -> T:
         from precisionchain.query.known_names import KnownNames
+        from precisionchain.replica.reading import reading
+
+        def evaluated() -> Evaluated[T]:
+            with reading(snapshot):
+                return answer(snapshot)
 
         snapshot = self._opened.sync_if_behind()
         return self._gate.ask(
             operation,
             data,
             KnownNames(self._opened.sites(), snapshot).only(asked),
-            lambda: answer(snapshot),
+            evaluated,
             position=snapshot.catalogue.position,
         )
 

@@ -32,7 +32,9 @@ from precisionchain.ledger.batches import (
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.records import NETWORK_STREAM, Member, has_expired
 from precisionchain.replica.catalogue import Snapshot, read_snapshot
+from precisionchain.replica.digests import damage, read_digests
 from precisionchain.replica.history import require_same_history
+from precisionchain.replica.reading import REBUILD
 from precisionchain.schemas.items import Item, ItemClass
 from precisionchain.schemas.payloads import distinct_integers, payload_table
 from precisionchain.schemas.streams import ACCESS, BATCH, FREQUENCIES, NETWORK, StreamName
@@ -329,7 +331,9 @@ def _history(ledger: Ledger, snapshot: Snapshot) -> Check:
 
 
 def _replica(ledger: Ledger, entitled: Entitled, snapshot: Snapshot) -> Check:
-    """Check that the replica answers from exactly the current batches up to its position."""
+    """Check that the replica answers from exactly the current batches up to its position, and from
+    the files that sync wrote.
+    """
     check = Check("replica")
     known = [
         seal for seal in seals(ledger, entitled) if seal.position <= snapshot.catalogue.position
@@ -341,8 +345,10 @@ def _replica(ledger: Ledger, entitled: Entitled, snapshot: Snapshot) -> Check:
         check.find(f"batch {batch[:16]} is sealed and not in the replica")
     for batch in sorted(held - current):
         check.find(f"batch {batch[:16]} is in the replica and not current on the ledger")
-    for name, path in snapshot.paths("").items():
-        check.examined += 1
-        if not path.is_file():
-            check.find(f"file of {name} is missing; delete the replica folder and sync")
+    digests = read_digests(snapshot)
+    if digests is None and held:
+        check.find(f"the digests of its files are missing or damaged; {REBUILD}")
+    check.examined += len(digests or {})
+    for message in damage(snapshot, digests or {}) if digests else ():
+        check.find(f"{message}; {REBUILD}")
     return check

@@ -17,7 +17,7 @@ from typing import Any
 from precisionchain.errors import LedgerFormatError
 from precisionchain.ledger.base import Head
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Catalogue:
     the replica folder. ``batches`` are the sealed, not superseded ones, by seal position;
     ``superseded`` and ``incomplete`` are batch ids in hex, kept to be reported. ``head`` is the
     ledger's newest block at that time: a checkpoint that a rewritten or cut-off history fails.
+    ``digests`` is the digest of the list of the files' digests (``digests.py``).
     """
 
     network: str
@@ -53,6 +54,7 @@ class Catalogue:
     incomplete: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     head: Head | None = None
+    digests: str = ""
     format: int = FORMAT
 
     @cached_property

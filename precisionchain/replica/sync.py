@@ -24,9 +24,11 @@ from precisionchain.replica.catalogue import (
     read_snapshot,
     write_catalogue,
 )
+from precisionchain.replica.digests import digests_of, read_digests, write_digests
 from precisionchain.replica.fold_clinical import fold_clinical
 from precisionchain.replica.fold_counts import fold_counts
 from precisionchain.replica.history import require_same_history
+from precisionchain.replica.reading import reading
 from precisionchain.replica.unpack_clinical import unpack_clinical
 from precisionchain.replica.unpack_genetic import unpack_genetic
 
@@ -75,7 +77,10 @@ def sync(
         work = _Unpacking(ledger, network, before, progress)
         for seal in current:
             work.take(seal, _sealed_batch(seal, site_of))
-        files = _fold(work.kept, before, progress)
+        with reading(before):
+            files = _fold(work.kept, before, progress)
+        answering = [*files.values(), *_own_files(work.kept)]
+        digests = digests_of(root, answering, read_digests(before) or {})
         catalogue = Catalogue(
             network.hex(),
             before.catalogue.generation + 1,
@@ -85,6 +90,7 @@ def sync(
             tuple(work.incomplete),
             {name: str(path.relative_to(root)) for name, path in files.items()},
             head,
+            write_digests(root, digests),
         )
         if catalogue.batches != before.catalogue.batches or head != before.catalogue.head:
             write_catalogue(root, catalogue)
@@ -170,6 +176,12 @@ def _fold(
     clinical = [(batch, folder) for batch, folder in kept if batch.kind == "omop"]
     genetic = [(batch, folder) for batch, folder in kept if batch.kind == "vcf"]
     return {**fold_clinical(clinical, folded), **fold_counts(genetic, folded)}
+
+
+def _own_files(kept: list[tuple[SealedBatch, Path]]) -> Iterator[Path]:
+    """Yield the files of the batches' own folders."""
+    for _, folder in kept:
+        yield from (path for path in folder.rglob("*") if path.is_file())
 
 
 @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from precisionchain.errors import IntegrityError
 from precisionchain.ledger.base import LedgerItem
 from precisionchain.schemas.parameters import DEFAULT_MAF_EDGES
 from precisionchain.verify import Check
@@ -168,3 +171,47 @@ def test_checkpoints_that_name_another_site_s_newer_batch_are_recounted(build: B
     ledger = network.ledger()
     assert ledger.head().position > before
     ledger.close()
+
+
+def replica_files(site: BuiltSite) -> list[Path]:
+    return sorted(path for path in site.folder.replica.rglob("*.parquet"))
+
+
+def test_every_file_of_the_replica_is_compared_with_what_sync_wrote(build: Build) -> None:
+    site = filled(build).site("A")
+    files = replica_files(site)
+    assert len(files) > 3
+    for path in files:
+        content = path.read_bytes()
+        changed = bytearray(content)
+        changed[len(changed) // 2] ^= 1
+        path.write_bytes(changed)
+        (message,) = (finding.message for finding in failed(site)["replica"].findings)
+        assert str(path.relative_to(site.folder.replica)) in message
+        path.unlink()
+        assert "missing" in failed(site)["replica"].findings[0].message
+        path.write_bytes(content)
+    assert failed(site) == {}
+
+
+def test_digests_that_are_gone_or_edited_are_noticed(build: Build) -> None:
+    site = filled(build).site("A")
+    (listed,) = (site.folder.replica / "digests").iterdir()
+    listed.write_bytes(listed.read_bytes().replace(b"a", b"b", 1))
+    assert "digests" in failed(site)["replica"].findings[0].message
+    listed.unlink()
+    assert "digests" in failed(site)["replica"].findings[0].message
+
+
+def test_a_question_that_meets_a_cut_off_file_says_what_to_do(build: Build) -> None:
+    site = build().site("A")
+    site.ingest(TABLES)
+    site.site.sync()
+    for path in replica_files(site):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(IntegrityError, match="damaged") as raised:
+        site.domain(20)
+    assert raised.value.hint is not None
+    assert "sync" in raised.value.hint
+    shutil.rmtree(site.folder.replica)
+    assert site.domain(20).height == 1
