@@ -154,10 +154,10 @@ def _token_text(given: str) -> str:
     """Return what a token's argument means: stdin, the token itself, or a file that holds it."""
     if given == "-":
         return sys.stdin.read()
-    if given.startswith("pcjoin") and "." in given:
+    if given.strip().startswith("pcjoin") and "." in given:
         return given
     try:
-        return Path(given).read_text(encoding="ascii")
+        return Path(given).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableFileError(
             "neither a join token nor a file that holds one", where=given

@@ -35,6 +35,7 @@ _VERSION = "pcjoin1"
 _KEY_BYTES = 32
 _BODY_BYTES = 3 * _KEY_BYTES + 64
 _CHECKSUM_DIGITS = 8
+_BYTE_ORDER_MARK = "\ufeff"
 _ASK_AGAIN = "ask the joining site for `precisionchain join-token`, and copy the whole line"
 
 
@@ -60,12 +61,12 @@ class JoinToken:
 
     @classmethod
     def parse(cls, text: str) -> JoinToken:
-        """Read a token as it was printed, white space around it left out.
+        """Read a token as it was printed; white space around it and a byte order mark do not count.
 
         Raises:
             JoinTokenError: it is none, damaged, of another version, or not signed by its key.
         """
-        version, _, rest = text.strip().partition(".")
+        version, _, rest = text.removeprefix(_BYTE_ORDER_MARK).strip().partition(".")
         parts = rest.split(".")
         if not version.startswith("pcjoin"):
             raise JoinTokenError("this is no join token", hint=_ASK_AGAIN)

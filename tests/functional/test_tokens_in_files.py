@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lib.typed_commands import refused, run
+from tests.lib.typed_commands import refused, rows, run
 
 
 @pytest.fixture
@@ -50,3 +50,23 @@ def test_a_token_that_cannot_be_written_leaves_no_file(
         assert "No space left" in refused(two, 2, *WRITE, "b.token")
     assert set(two.iterdir()) == before
     assert "does not exist" in refused(two, 2, *WRITE, "nowhere/b.token")
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff", "\ufeff \r\n", "\n\t "])
+def test_a_token_is_read_as_editors_and_mails_leave_it(two: Path, before: str) -> None:
+    token = f"{before}{run(two, '-C', 'site_b', 'join-token').strip()} \r\n\n"
+    (two / "b.token").write_text(token, encoding="utf-8", newline="")
+    admit = ("-C", "site_a", "admit", "--dry-run")
+    for (shown,) in (
+        rows(two, *admit, "b.token"),
+        rows(two, *admit, token.removeprefix("\ufeff")),
+    ):
+        assert shown["would admit"] == "B"
+    assert "would admit: B" in run(two, *admit, "-", stdin=token)
+
+
+def test_a_file_that_is_no_text_is_no_token(two: Path) -> None:
+    (two / "b.token").write_bytes(b"\xff\xfe\x00p")
+    assert "neither a join token nor a file" in refused(two, 4, "-C", "site_a", "admit", "b.token")
+    (two / "b.token").write_bytes("pcjoin1.\u00e9".encode())
+    assert "damaged or cut short" in refused(two, 2, "-C", "site_a", "admit", "b.token")
