@@ -21,6 +21,7 @@ from precisionchain.errors import (
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.join_token import JoinToken
 from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.public_keys import is_public_key
 from precisionchain.ledger.records import (
     USER_NAME,
     Member,
@@ -170,9 +171,14 @@ class Registrar:
             expires: the last day (UTC) the user may ask.
 
         Raises:
-            UsageError: a name or role that cannot be, or that is taken.
+            UsageError: a name, role or key that cannot be, or that is taken.
         """
         self.refuse_user(name, roles, expires)
+        if not is_public_key(public_key):
+            raise UsageError(
+                f"the key for {name} is no Ed25519 public key: anybody signs for it, or nobody",
+                hint="64 hex digits, as a key file has them after the word public",
+            )
         if self.membership.has_key(public_key):
             raise UsageError(f"the key for {name} is in use by somebody else")
         ordered = tuple(role for role in ROLES if role in roles)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from precisionchain.errors import JoinTokenError
+from precisionchain.ledger.public_keys import is_public_key
 from precisionchain.ledger.records import (
     SITE_NAME,
     User,
@@ -64,7 +65,8 @@ class JoinToken:
         """Read a token as it was printed; white space around it and a byte order mark do not count.
 
         Raises:
-            JoinTokenError: it is none, damaged, of another version, or not signed by its key.
+            JoinTokenError: it is none, damaged, of another version, with a key that is none, or not
+                signed by its key.
         """
         version, _, rest = text.removeprefix(_BYTE_ORDER_MARK).strip().partition(".")
         parts = rest.split(".")
@@ -82,6 +84,11 @@ class JoinToken:
             raise JoinTokenError("the join token is damaged or cut short", hint=_ASK_AGAIN)
         keys = [body[at : at + _KEY_BYTES] for at in range(0, 3 * _KEY_BYTES, _KEY_BYTES)]
         token = cls(keys[0], site, keys[1], keys[2], body[3 * _KEY_BYTES :])
+        if not (is_public_key(token.public_key) and is_public_key(token.user_key)):
+            raise JoinTokenError(
+                "a key in the join token is none: anybody could sign for it, or nobody",
+                hint="its maker's keys are broken: do not admit it",
+            )
         if not is_signed(token.first_user(), token.network):
             raise JoinTokenError(
                 "the join token is not signed by the key it names",

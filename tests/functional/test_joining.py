@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from precisionchain.ledger.signing import Signer
 from tests.lib.omop_builder import write_omop
 from tests.lib.typed_commands import refused, rows, run
 
@@ -99,14 +100,16 @@ def test_a_user_acts_by_the_short_name_too_and_only_with_a_key_here(founded: Pat
 
 
 def test_a_user_may_keep_the_key_elsewhere(founded: Path) -> None:
-    public = "ab" * 32
+    public = Signer(b"e" * 32).public_key.hex()
     add = ("-C", "site_a", "user", "add", "eve", "--role", "researcher", "--public-key")
     (made,) = rows(founded, *add, public)
     assert made["added"] == "eve@A"
     assert not (founded / "site_a" / "keys" / "eve@A.key").exists()
     assert rows(founded, "-C", "site_a", "members")[-1]["public_key"] == public
     eva = (*add[:4], "eva", *add[5:])
-    assert "64 hex digits" in refused(founded, 2, *eva, "AB" * 32)
+    assert "64 hex digits" in refused(founded, 2, *eva, public.upper())
+    for none in ("00" * 32, "ff" * 32, f"01{'00' * 31}"):
+        assert "is no Ed25519 public key" in refused(founded, 2, *eva, none)
     assert "in use by somebody else" in refused(founded, 2, *eva, public)
 
 
