@@ -24,7 +24,7 @@ class CriterionScope:
     Attributes:
         snapshot: the generation.
         universe: its universe.
-        own_site: whose person a bare id is.
+        own_site: whose person a bare id is, if it has one of that id.
         sites: the members of the network.
         saved: finds a saved cohort by name.
     """

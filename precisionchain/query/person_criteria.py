@@ -20,6 +20,7 @@ from precisionchain.query.event_criteria import days_of, inside
 from precisionchain.query.event_rows import NO_DAY
 from precisionchain.query.kleene import Truth
 from precisionchain.query.person_rows import demographics, observation_periods
+from precisionchain.query.persons import meant_by_bare_id
 from precisionchain.schemas.person import parse_person
 
 
@@ -88,18 +89,22 @@ def of_site(scope: CriterionScope, asked: AtSite) -> Truth:
 
 
 def of_persons(scope: CriterionScope, asked: Persons) -> Truth:
-    """Return these persons.
+    """Return these persons; a bare id is the own site's, or the only other one's.
 
     Raises:
         UnknownPersonError: nobody has published one of them.
+        AmbiguousPersonError: several other sites hold a bare id.
     """
     true = np.zeros(len(scope.universe), np.bool_)
     for text in asked.persons:
         site, person_id = parse_person(text)
-        place = scope.universe.places(site or scope.own_site, np.array([person_id]))[0]
+        if site is None:
+            holding = scope.universe.sites_of(person_id)
+            site = meant_by_bare_id(holding, own_site=scope.own_site)
+        place = scope.universe.places(site, np.array([person_id]))[0]
         if place < 0:
             raise UnknownPersonError(
-                f"site {site or scope.own_site} has published nothing of one of these persons",
+                f"site {site} has published nothing of one of these persons",
                 hint="a person is written SITE:person_id",
             )
         true[place] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -49,16 +50,29 @@ def named(snapshot: Snapshot, person: str | int, *, own_site: str) -> tuple[str,
     site, person_id = parse_person(str(person))
     if site is not None:
         return site, person_id
-    holding = sites_of(snapshot, person_id)
+    return meant_by_bare_id(sites_of(snapshot, person_id), own_site=own_site), person_id
+
+
+def meant_by_bare_id(holding: Sequence[str], *, own_site: str) -> str:
+    """Return the site whose person a bare id is: the own site, or the only other one.
+
+    Args:
+        holding: the sites that have published anything of a person of the id.
+        own_site: the site that is asking.
+
+    Raises:
+        AmbiguousPersonError: several other sites hold the id.
+        UnknownPersonError: no site holds it.
+    """
     if own_site in holding:
-        return own_site, person_id
+        return own_site
     if len(holding) > 1:
         raise AmbiguousPersonError(
             f"sites {', '.join(holding)} hold a person of that id", hint="write SITE:person_id"
         )
     if not holding:
         raise UnknownPersonError("no site has published a person of that id")
-    return holding[0], person_id
+    return holding[0]
 
 
 def published(snapshot: Snapshot, person: str | int, *, own_site: str) -> tuple[str, int]:

@@ -70,6 +70,11 @@ class Universe:
         at = np.minimum(np.searchsorted(ids, person_ids), len(ids) - 1)
         return np.where(ids[at] == person_ids, at + self.first_places[site], -1).astype(np.int32)
 
+    def sites_of(self, person_id: int) -> list[str]:
+        """Return the sites that have a person of this id, in order."""
+        wanted = np.array([person_id])
+        return [site for site in self.ids if self.places(site, wanted)[0] >= 0]
+
     def places_of(self, rows: pl.DataFrame) -> Places:
         """Return the place of each row's person (``site``, ``person_id``), -1 for none."""
         found = np.full(rows.height, -1, np.int32)

@@ -296,10 +296,18 @@ class Oracle:
         named = set()
         for text in criterion.persons:
             site, _, number = text.rpartition(":")
-            named.add((site or self.own, int(number)))
+            named.add((site or self._site_of_bare(int(number)), int(number)))
         if not named <= self.universe:
             raise RefusalError("person")
         return Truth(frozenset(named))
+
+    def _site_of_bare(self, number: int) -> str:
+        others = [site for site, person in self.universe if person == number]
+        if (self.own, number) in self.universe:
+            return self.own
+        if len(others) > 1:
+            raise RefusalError("several sites")
+        return others[0] if others else self.own
 
     def _saved(self, criterion: Saved) -> Truth:
         if criterion.name not in self.saved:

@@ -31,7 +31,7 @@ class RefusalError(Exception):
     """A question that has no answer.
 
     Args:
-        reason: ``concept``, ``units``, ``site``, ``person`` or ``saved``.
+        reason: ``concept``, ``units``, ``site``, ``person``, ``several sites`` or ``saved``.
     """
 
     def __init__(self, reason: str) -> None:

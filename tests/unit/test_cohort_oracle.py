@@ -187,5 +187,17 @@ def test_the_oracle_refuses_what_the_page_refuses(
     assert oracle.refusals(of.everyone() | ~criterion) == {reason}
 
 
+def test_a_bare_id_is_the_asking_site_s_or_the_only_other_s(oracle: Oracle) -> None:
+    elsewhere = Oracle(oracle.records, oracle.genotypes, oracle.sites, own="B")
+    assert elsewhere.evaluate(of.persons(3)).true == {("A", 3)}
+    records = Records(recorded={("A", 1), ("C", 1), ("C", 2)})
+    for own, meant in (("A", {("A", 1), ("C", 2)}), ("C", {("C", 1), ("C", 2)})):
+        asked = Oracle(records, None, frozenset("ABC"), own=own)
+        assert asked.evaluate(of.persons(1, 2)).true == meant
+    with pytest.raises(RefusalError) as refused:
+        Oracle(records, None, frozenset("ABC"), own="B").evaluate(of.persons(1))
+    assert refused.value.reason == "several sites"
+
+
 def test_the_universe_is_everybody_with_a_row_or_genotypes(oracle: Oracle) -> None:
     assert oracle.universe == {("A", person) for person in (1, 2, 3, 4, 5, 77)}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from precisionchain.errors import UnknownPersonError, UsageError
+from precisionchain.errors import AmbiguousPersonError, UnknownPersonError, UsageError
 from precisionchain.query import expressions as of
 from precisionchain.query.criteria import MAX_DEPTH, Criterion
 from precisionchain.query.criterion_scope import CriterionScope
+from precisionchain.query.persons import published
 from tests.lib.asked_cohorts import answer, scope_of
 from tests.lib.drawn_genotypes import ingest_genotypes
 from tests.spec.conftest import Build
@@ -85,11 +86,36 @@ def test_persons(scope: CriterionScope, case: str) -> None:
     assert answer(scope, criterion) == (true, unknown)
 
 
-def test_a_bare_id_is_that_of_who_asks(scope: CriterionScope) -> None:
-    other = CriterionScope(scope.snapshot, scope.universe, "B", scope.sites)
-    assert answer(other, of.persons(1)) == ("B:1", "")
-    with pytest.raises(UnknownPersonError):
-        answer(other, of.persons(9))
+def asked_by(scope: CriterionScope, site: str) -> CriterionScope:
+    return CriterionScope(scope.snapshot, scope.universe, site, scope.sites)
+
+
+def test_a_bare_id_is_that_of_who_asks_or_of_the_only_other_who_has_it(
+    scope: CriterionScope,
+) -> None:
+    by_b = asked_by(scope, "B")
+    assert answer(by_b, of.persons(1)) == ("B:1", "")
+    assert answer(by_b, of.persons(-4)) == ("A:-4", "")
+    assert answer(by_b, of.persons(9, "B:1")) == ("A:9 B:1", "")
+    with pytest.raises(AmbiguousPersonError, match="sites A, B hold"):
+        answer(asked_by(scope, "C"), of.persons(1))
+    with pytest.raises(UnknownPersonError) as refused:
+        answer(by_b, of.persons(77))
+    assert "77" not in str(refused.value)
+
+
+@pytest.mark.parametrize("asking", ["A", "B", "C"])
+@pytest.mark.parametrize("person", [1, 2, 3, -4, 9, 77])
+def test_a_bare_id_means_in_a_cohort_whom_it_means_elsewhere(
+    scope: CriterionScope, asking: str, person: int
+) -> None:
+    try:
+        site, _ = published(scope.snapshot, person, own_site=asking)
+    except UsageError as refused:
+        with pytest.raises(type(refused)):
+            answer(asked_by(scope, asking), of.persons(person))
+    else:
+        assert answer(asked_by(scope, asking), of.persons(person)) == (f"{site}:{person}", "")
 
 
 def test_who_is_not_there_is_refused(scope: CriterionScope) -> None:
