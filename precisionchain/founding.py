@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from precisionchain.config import CONFIG_NAME, SiteConfig, SiteFolder, write_config
@@ -12,6 +12,7 @@ from precisionchain.errors import (
     JoinTokenError,
     LedgerFormatError,
     ParameterMismatchError,
+    PrecisionChainError,
     SiteError,
     SiteExistsError,
     UsageError,
@@ -50,7 +51,8 @@ def make_site(
 
     Raises:
         SiteExistsError: the folder is a site already.
-        SiteError: the folder holds something else, or the ledger would be in another site's.
+        SiteError: the folder holds something else or cannot be made, or the ledger would be in
+            another site's.
         UsageError: a site name that cannot be, or that is taken in the network.
         ParameterMismatchError: build or ancestors are not those of the ledger.
     """
@@ -65,9 +67,7 @@ def make_site(
             hint="a letter, then at most 15 letters, digits or dashes",
         )
     partial = SiteFolder(path.absolute().with_name(f".{path.absolute().name}.partial"))
-    shutil.rmtree(partial.root, ignore_errors=True)
-    try:
-        partial.root.mkdir(parents=True)
+    with _making(path, partial.root):
         joins = ledger_exists(ledger, partial.root)
         if not joins and (embedded_path(ledger, partial.root).parent / CONFIG_NAME).exists():
             raise SiteError(
@@ -84,9 +84,29 @@ def make_site(
             _found(partial, site, ledger, parameters)
         write_config(partial, SiteConfig(site, ledger, first_user_name(site)))
         partial.root.replace(path)
-    finally:
-        shutil.rmtree(partial.root, ignore_errors=True)
     return not joins
+
+
+@contextmanager
+def _making(path: Path, partial: Path) -> Iterator[None]:
+    """Hold the folder that a site is made in, and say its final name of whatever goes wrong."""
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield
+    except PrecisionChainError as error:
+        error.message = error.message.replace(str(partial), str(path))
+        error.where = error.where and error.where.replace(str(partial), str(path))
+        error.hint = error.hint and error.hint.replace(str(partial), str(path))
+        raise
+    except OSError as error:
+        raise SiteError(
+            f"the site folder cannot be made: {error.strerror}",
+            where=str(path),
+            hint="name a new folder, where you may write",
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def founding_parameters(build: str, ancestors: str | Path | None) -> NetworkParameters:

@@ -157,10 +157,15 @@ def _check_modes(path: Path, *, writable: bool) -> None:
     """Refuse what the modes forbid, also to root: whoever took the write bits away meant it."""
     try:
         mode, folder_mode = path.stat().st_mode, path.parent.stat().st_mode
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise LedgerUnavailableError(
-            f"no ledger: {error.strerror}", where=str(path), hint="precisionchain init makes one"
+            f"the ledger that precisionchain.toml names is not there: {error.strerror}",
+            where=str(path),
+            hint="bring it back, with its -wal file if it has one; or, if it was moved, "
+            "say where it is: ledger = in precisionchain.toml",
         ) from error
+    except OSError as error:
+        raise _unavailable(path, error.strerror or "no access") from error
     if not path.is_file():
         raise LedgerFormatError("not a file", where=str(path))
     if not os.access(path, os.R_OK):

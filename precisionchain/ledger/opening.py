@@ -72,6 +72,12 @@ def create_network(
         LedgerError: readers would not accept the founder or the user as they are named.
     """
     path = embedded_path(url, base)
+    if not path.parent.is_dir():
+        raise LedgerUnavailableError(
+            "there is no folder for the ledger to be in",
+            where=str(path),
+            hint="make the folder, or correct --ledger",
+        )
     partial = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         partial.unlink(missing_ok=True)
@@ -90,6 +96,9 @@ def create_network(
             for finding in Membership.fold(ledger.items(NETWORK_STREAM)).findings:
                 raise LedgerError(f"a network cannot begin like this: {finding.message}")
         place_new(partial, path)
+    except LedgerError as error:
+        error.where = str(path)
+        raise
     except FileExistsError as error:
         raise LedgerUnavailableError("there is a ledger already", where=str(path)) from error
     except OSError as error:
