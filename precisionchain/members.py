@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import date
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from precisionchain.opened import OpenSite
 
 
-class MembersDoor:
+class MembersDoor(ABC):
     """What `Site` does about members and users; who acts needs the role ``admin``."""
 
+    @abstractmethod
     def _opened(self) -> AbstractContextManager[OpenSite]:
-        raise NotImplementedError
+        """Open the site's ledger for a while."""
 
     def is_admitted(self) -> bool:
         """Return whether the site is, or ever was, a member of its network."""

@@ -83,18 +83,10 @@ def create_network(
         partial.unlink(missing_ok=True)
         with closing(EmbeddedLedger.create(partial, signer)) as ledger:
             ledger.create_streams(streams)
-            parameters = parameters_item(parameters_body, signer)
-            network = network_id(parameters)
             founder = Member(site, code, signer.public_key, admin=True)
-            first = User(user, site, user_key, ROLES)
-            for item in (
-                parameters,
-                member_item(founder, signer, network),
-                user_item(first, signer, network),
-            ):
-                ledger.publish(ledger.prepare([item]))
-            for finding in Membership.fold(ledger.items(NETWORK_STREAM)).findings:
-                raise LedgerError(f"a network cannot begin like this: {finding.message}")
+            network = _begin(
+                ledger, parameters_body, founder, User(user, site, user_key, ROLES), signer
+            )
         place_new(partial, path)
     except LedgerError as error:
         error.where = str(path)
@@ -107,6 +99,27 @@ def create_network(
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+    return network
+
+
+def _begin(
+    ledger: Ledger, parameters_body: bytes, founder: Member, first: User, signer: Signer
+) -> bytes:
+    """Publish a network's first three records; return its id.
+
+    Raises:
+        LedgerError: readers would not accept them.
+    """
+    parameters = parameters_item(parameters_body, signer)
+    network = network_id(parameters)
+    for item in (
+        parameters,
+        member_item(founder, signer, network),
+        user_item(first, signer, network),
+    ):
+        ledger.publish(ledger.prepare([item]))
+    for finding in Membership.fold(ledger.items(NETWORK_STREAM)).findings:
+        raise LedgerError(f"a network cannot begin like this: {finding.message}")
     return network
 
 

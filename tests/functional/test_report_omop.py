@@ -199,8 +199,7 @@ def typed(command: str, folder: Path) -> list[dict[str, Any]]:
     """Type a command into a shell, in a folder; return the rows it prints."""
     program = f"'{sys.executable}' -m precisionchain"
     done = subprocess.run(
-        command.replace("precisionchain", program, 1),
-        shell=True,
+        ["sh", "-c", command.replace("precisionchain", program, 1)],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -11,6 +11,7 @@ from precisionchain.query import expressions
 from precisionchain.query.criteria import Criterion
 from precisionchain.query.spelling import criterion
 from tests.lib.criteria_strategies import Words, criteria
+from tests.lib.python_criteria import evaluated
 
 WORDS = Words(
     concepts=(0, 1, 201826, 2_000_000_001, 2**63 - 1),
@@ -45,15 +46,8 @@ WORDS = Words(
 )
 
 
-class _Pc:
-    """What ``pc`` is in a Python spelling: the functions, and nothing else."""
-
-    def __getattr__(self, name: str) -> object:
-        return expressions.functions()[name]
-
-
 def _evaluated(python: str) -> Criterion:
-    made = eval(python, {"__builtins__": {}}, {"pc": _Pc()})
+    made = evaluated(python, expressions.functions())
     assert isinstance(made, Criterion)
     return made
 

@@ -11,6 +11,7 @@ import pytest
 import precisionchain as pc
 from precisionchain.query.expressions import functions
 from precisionchain.query.functions import LOGIC
+from tests.lib.python_criteria import evaluated
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/cohorts.md").read_text(encoding="utf-8")
 # What the page writes for any variant, concept, event, ...
@@ -56,7 +57,7 @@ def test_one_question_in_three_spellings() -> None:
     assert python
     assert written
     asked = pc.criterion(typed[1])
-    assert asked == eval(python[1], {"pc": pc}) == pc.criterion(json.loads(written[1]))
+    assert asked == evaluated(python[1], functions()) == pc.criterion(json.loads(written[1]))
 
 
 def test_every_function_is_on_the_page() -> None:
