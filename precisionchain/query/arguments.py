@@ -1,0 +1,144 @@
+"""What the functions of criteria are given, checked and made into one form.
+
+Each refuses with `UsageError` what is not what it should be; no message repeats a value that was given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from numbers import Integral
+from typing import Final, TypeAlias
+
+from precisionchain.errors import UsageError
+from precisionchain.query.criteria import OPERATORS, Bound, Event, Interval
+from precisionchain.schemas.variant import Region, Variant
+
+Concepts: TypeAlias = int | Iterable[int]
+Day: TypeAlias = date | str
+Range: TypeAlias = Interval | tuple[float | None, float | None]
+
+_COMPARED: Final = {"gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "="}
+_MOST: Final = 1_000_000  # years or days
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def as_concepts(given: Concepts) -> tuple[int, ...]:
+    """Return concept ids, ascending, from one or several."""
+    if isinstance(given, Integral):
+        return (as_integer(given),)
+    # The bytes of a text are whole numbers too.
+    if isinstance(given, str | bytes | bytearray) or not isinstance(given, Iterable):
+        raise UsageError("not a concept", hint="a concept id, or a list of them")
+    return tuple(sorted({as_integer(concept) for concept in given}))
+
+
+def some_concepts(what: str, given: Concepts) -> tuple[int, ...]:
+    """Return concept ids, at least one.
+
+    An empty list is what a search that found nothing gives: it must not come to mean any.
+    """
+    concepts = as_concepts(given)
+    if not concepts:
+        raise UsageError(f"{what} needs at least one concept")
+    return concepts
+
+
+def as_integer(given: object) -> int:
+    """Return a 64-bit whole number."""
+    if not isinstance(given, Integral) or isinstance(given, bool):
+        raise UsageError("not a whole number", hint="concepts and counts are integers")
+    whole = int(given)
+    if not -(2**63) <= whole < 2**63:
+        raise UsageError("a whole number out of range", hint="concepts and counts have 64 bits")
+    return whole
+
+
+def is_word_or_whole(given: object) -> bool:
+    """Return whether this is a text or a 64-bit whole number."""
+    if isinstance(given, Integral) and not isinstance(given, bool):
+        return -(2**63) <= int(given) < 2**63
+    return isinstance(given, str)
+
+
+def as_flag(name: str, given: object) -> bool:
+    """Return true or false."""
+    if not isinstance(given, bool):
+        raise UsageError(f"{name} is true or false")
+    return given
+
+
+def as_day(name: str, given: object) -> date | None:
+    """Return a day given as one or as ``YYYY-MM-DD``."""
+    if isinstance(given, str) and _DATE.fullmatch(given):
+        try:
+            return date.fromisoformat(given)
+        except ValueError:
+            raise UsageError(f"{name} is a day that no calendar has") from None
+    if given is None or (isinstance(given, date) and not isinstance(given, datetime)):
+        return given
+    raise UsageError(f"{name} is no date", hint="YYYY-MM-DD")
+
+
+def as_interval(given: object) -> Interval:
+    """Return an interval given as one or as (LOW, HIGH)."""
+    if isinstance(given, Interval):
+        return given
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise UsageError("this needs an interval", hint="LOW..HIGH; in Python (LOW, HIGH)")
+    return Interval(*given)
+
+
+def as_whole_interval(given: object) -> Interval:
+    """Return an interval of whole years or days with at least one bound."""
+    interval = as_interval(given)
+    bounds = [bound for bound in (interval.low, interval.high) if bound is not None]
+    if not bounds:
+        raise UsageError("an interval without bounds says nothing", hint="18..65, 18.. or ..65")
+    if not all(isinstance(bound, int) and abs(bound) <= _MOST for bound in bounds):
+        raise UsageError("not an interval of whole numbers", hint=f"up to {_MOST} years or days")
+    return interval
+
+
+def as_bounds(given: Mapping[str, float]) -> tuple[Bound, ...]:
+    """Return the bounds that ``value__gt=`` and its like name."""
+    bounds = []
+    for name, number in given.items():
+        what, _, suffix = name.partition("__")
+        if what != "value" or suffix not in _COMPARED:
+            raise UsageError(
+                f"{name} is no argument here", hint="value__gt, __ge, __lt, __le or __eq"
+            )
+        bounds.append(Bound(_COMPARED[suffix], number))
+    return tuple(sorted(bounds, key=lambda bound: OPERATORS.index(bound.operator)))
+
+
+def as_event(given: object) -> Event:
+    """Return an event."""
+    if not isinstance(given, Event):
+        raise UsageError("this needs an event", hint="as condition(201826)")
+    return given
+
+
+def as_variant(given: object) -> Variant:
+    """Return a variant."""
+    place = as_place(given)
+    if not isinstance(place, Variant):
+        raise UsageError("this needs a variant", hint="chrom:pos:ref:alt, as 9:22098574:A:G")
+    return place
+
+
+def as_place(given: object) -> Variant | Region:
+    """Return the variant or region, as it is printed again: so a value has one spelling."""
+    if isinstance(given, Variant) and given.build is not None:
+        raise UsageError(
+            "a criterion asks in the network's build", hint="give the variant without a build"
+        )
+    if isinstance(given, Variant | Region) or is_word_or_whole(given):
+        text = str(given)  # a chromosome may be given as a number
+        if text.isprintable():
+            return Variant.parse(text) if text.count(":") > 1 else Region.parse(text)
+    raise UsageError(
+        "this needs a variant or a region", hint="9:22098574:A:G or 9:22000000-22130000"
+    )
