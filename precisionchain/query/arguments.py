@@ -1,6 +1,7 @@
 """What the functions of criteria are given, checked and made into one form.
 
-Each refuses with `UsageError` what is not what it should be; no message repeats a value that was given.
+Each refuses with `UsageError` what is not what it should be; no message repeats a value it was
+given.
 """
 
 from __future__ import annotations
