@@ -15,7 +15,6 @@ from precisionchain.members import MembersDoor
 
 if TYPE_CHECKING:
     import polars as pl
-    import pyarrow as pa
 
     from precisionchain.ingest.qc_settings import Mode
     from precisionchain.ingest.vcf_calls import HalfCall
@@ -158,12 +157,14 @@ class Site(MembersDoor):
         Raises:
             SiteError: no OMOP run is staged.
         """
+        from precisionchain.ingest.known_persons import known_persons
         from precisionchain.ingest.validate import validate_omop
 
         said = progress or Silent()
         with writing_job(self.folder):
             run = self._newest("omop", source)
-            validate_omop(self.staging, run, known_persons=self._known_persons(run), step=said.step)
+            known = known_persons(self.staging, run)
+            validate_omop(self.staging, run, known_persons=known, step=said.step)
             self.staging.refresh_views()
         return table_fates(self.staging.read(run.name))
 
@@ -388,27 +389,6 @@ class Site(MembersDoor):
                     f"run {run.name} is not validated", hint="run `precisionchain validate` first"
                 )
         return runs
-
-    def _known_persons(self, run: Run) -> pa.Table:
-        """Return the persons accepted from this site's other sources, or from this one before.
-
-        An export without a person table adds to the persons its source had.
-        """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        own = (run.path / "raw" / "person.parquet").exists()
-        files = [
-            other.path / "accepted" / "person.parquet"
-            for other in self.staging.runs()
-            if other.kind == "omop"
-            and other.validated
-            and other.name != run.name
-            and not (own and other.source == run.source)
-        ]
-        schema = pa.schema([("person_id", pa.int64())])
-        found = [pq.read_table(file, columns=["person_id"]) for file in files if file.exists()]
-        return pa.concat_tables([schema.empty_table(), *(one.cast(schema) for one in found)])
 
 
 def _paths(files: str | Path | Sequence[str | Path]) -> list[Path]:
