@@ -24,7 +24,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
-    kind: Literal["omop", "vcf"]
+    kind: Literal["omop", "vcf", "correction"]
     batch: str
     parent: str
     source: str
@@ -35,6 +35,9 @@ class Manifest(BaseModel):
     pages: tuple[str, ...]
     inputs: tuple[Mapping[str, Any], ...] = ()
     tables: Mapping[str, Mapping[str, int]] = {}
+    changes: Mapping[str, Mapping[str, int]] = {}
+    supersedes: tuple[str, ...] = ()
+    withheld: Mapping[str, int] = {}
     refused_columns: Mapping[str, tuple[str, ...]] = {}
     settings: Mapping[str, Any] = {}
     vocabulary_release: str | None = None
