@@ -27,7 +27,12 @@ landed.
 
 **Visibility and finality.** ``ordinals`` and ``streams`` know an item once its publish returned.
 ``items`` and ``head`` show final items only; an item is final when its position can no longer
-change. A back end may need time for that: then the receipt's positions are None.
+change. A back end may need time for that: then the receipt's positions are None, ``ordinals`` with
+``final`` leaves the item out, and ``settle`` waits.
+
+**Addresses.** A ledger that checks rights itself knows writers by addresses of its own, one for
+each purpose (``PURPOSES``). ``addresses`` are this program's; ``admit`` lets others write,
+``dismiss`` ends that. Ledgers without addresses have none, admit nobody and dismiss nobody.
 
 **Sharing.** Any number of programs may read and write one ledger at the same time. A Ledger object
 may be used by several threads, but not across a fork.
@@ -39,14 +44,23 @@ busy, closed). ``LedgerFormatError``: not a ledger of ours, or of another format
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from precisionchain.errors import ConflictError, LimitError
+from precisionchain.errors import ConflictError, LedgerUnavailableError, LimitError
 from precisionchain.schemas.items import Item, checked_keys
 from precisionchain.schemas.streams import MAX_KEY_BYTES, MAX_NAME_BYTES
+
+PUBLISH: Final = "publish"
+"""Purpose of the address that batches, their manifests and checkpoints are written from."""
+ACCESS_LOG: Final = "access"
+"""Purpose of the address that entries of the access log are written from."""
+ADMIN: Final = "admin"
+"""Purpose of the address that records of NETWORK, and rights of others, are written from."""
+PURPOSES: Final = (PUBLISH, ACCESS_LOG, ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +111,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class LedgerItem:
-    """An item where it stands. ``time`` is when the ledger took it, UTC, by its writer's clock."""
+    """An item where it stands. ``time`` is when the ledger took it, UTC, by its writer's clock.
+
+    ``address`` is the ledger's own name of who wrote it, "" where the ledger keeps none.
+    """
 
     position: int
     time: datetime
     item: Item
+    address: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +228,14 @@ class Ledger(Protocol):
         """
         ...
 
-    def ordinals(self, publisher: bytes, batch_id: bytes) -> frozenset[int]:
-        """Return the ordinals of a batch that landed: what a restart asks."""
+    def ordinals(self, publisher: bytes, batch_id: bytes, *, final: bool = False) -> frozenset[int]:
+        """Return the ordinals of a batch that landed: what a restart asks.
+
+        Args:
+            publisher: the batch's.
+            batch_id: the batch's.
+            final: only those that are final.
+        """
         ...
 
     def head(self) -> Head:
@@ -230,9 +254,60 @@ class Ledger(Protocol):
         """Re-derive everything the ledger itself maintains from its bytes; yield what differs."""
         ...
 
+    def addresses(self) -> Mapping[str, str]:
+        """Return the addresses this program writes from, by purpose; none without addresses."""
+        ...
+
+    def admit(self, addresses: Mapping[str, str], *, admin: bool = False) -> None:
+        """Let addresses read, and write what their purposes call for; again is harmless.
+
+        Args:
+            addresses: a site's, by purpose.
+            admin: whether its ``admin`` address may admit and dismiss others.
+
+        Raises:
+            AccessRefusedError: this program's own address may not.
+            LedgerUnavailableError: not done, done in part, or done but unanswered: repeat it.
+        """
+        ...
+
+    def dismiss(self, addresses: Mapping[str, str]) -> None:
+        """End what ``admit`` allowed, with its errors; what was written stays."""
+        ...
+
     def close(self) -> None:
         """Let go of everything; closing twice is harmless."""
         ...
+
+
+SETTLE_SECONDS = 900.0
+"""How long ``settle`` waits for items to become final before it gives up."""
+
+
+def settle(
+    ledger: Ledger,
+    publisher: bytes,
+    batch_id: bytes,
+    count: int = 1,
+    *,
+    seconds: float = SETTLE_SECONDS,
+) -> None:
+    """Wait until so many ordinals of a batch are final: what was published can no longer be lost.
+
+    Raises:
+        LedgerUnavailableError: they are not within the time; publish them again, and wait again.
+    """
+    give_up, pause = time.monotonic() + seconds, 0.02
+    while (final := len(ledger.ordinals(publisher, batch_id, final=True))) < count:
+        if time.monotonic() > give_up:
+            raise LedgerUnavailableError(
+                f"{count - final} of {count} items are on the ledger but not final after"
+                f" {seconds:.0f} s",
+                where=f"batch {batch_id.hex()[:16]}",
+                hint="run the command again: nothing is written twice",
+            )
+        time.sleep(pause)
+        pause = min(2.0, pause * 1.5)
 
 
 # ------------------------------------------------------------------- rules every back end shares

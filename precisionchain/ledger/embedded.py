@@ -290,8 +290,9 @@ class EmbeddedLedger:
             average = sum(len(row[4]) for row in found) // len(found) + 1
             rows = min(4096, max(8, _PAGE_BYTES // average))
 
-    def ordinals(self, publisher: bytes, batch_id: bytes) -> frozenset[int]:
-        """See ``Ledger.ordinals``."""
+    def ordinals(self, publisher: bytes, batch_id: bytes, *, final: bool = False) -> frozenset[int]:
+        """See ``Ledger.ordinals``; what landed is final here."""
+        del final
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT ordinal FROM publishers JOIN batches USING (publisher)"
@@ -336,6 +337,16 @@ class EmbeddedLedger:
     def findings(self) -> Iterator[Finding]:
         """See ``Ledger.findings``; reads through a connection of its own."""
         return audit_bytes.audit(self.path)
+
+    def addresses(self) -> Mapping[str, str]:
+        """See ``Ledger.addresses``: whoever can write the file can write."""
+        return {}
+
+    def admit(self, addresses: Mapping[str, str], *, admin: bool = False) -> None:
+        """See ``Ledger.admit``: nothing to do."""
+
+    def dismiss(self, addresses: Mapping[str, str]) -> None:
+        """See ``Ledger.dismiss``: nothing to do."""
 
     def close(self) -> None:
         """See ``Ledger.close``."""

@@ -82,8 +82,8 @@ class FaultyLedger:
     ) -> Iterator[LedgerItem]:
         return self.inner.items(stream, key, after=after, limit=limit)
 
-    def ordinals(self, publisher: bytes, batch_id: bytes) -> frozenset[int]:
-        return self.inner.ordinals(publisher, batch_id)
+    def ordinals(self, publisher: bytes, batch_id: bytes, *, final: bool = False) -> frozenset[int]:
+        return self.inner.ordinals(publisher, batch_id, final=final)
 
     def head(self) -> Head:
         return self.inner.head()
@@ -96,6 +96,15 @@ class FaultyLedger:
 
     def findings(self) -> Iterator[Finding]:
         return self.inner.findings()
+
+    def addresses(self) -> Mapping[str, str]:
+        return self.inner.addresses()
+
+    def admit(self, addresses: Mapping[str, str], *, admin: bool = False) -> None:
+        self._write(lambda: self.inner.admit(addresses, admin=admin))
+
+    def dismiss(self, addresses: Mapping[str, str]) -> None:
+        self._write(lambda: self.inner.dismiss(addresses))
 
     def close(self) -> None:
         self.inner.close()

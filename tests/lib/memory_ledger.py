@@ -125,7 +125,7 @@ class MemoryLedger:
                     found.append(LedgerItem(position, time, parse_item(name, keys, stored)))
         return iter(found[:limit])
 
-    def ordinals(self, publisher: bytes, batch_id: bytes) -> frozenset[int]:
+    def ordinals(self, publisher: bytes, batch_id: bytes, *, final: bool = False) -> frozenset[int]:
         self._require_open()
         return frozenset(name[2] for name in self._positions if name[:2] == (publisher, batch_id))
 
@@ -147,6 +147,15 @@ class MemoryLedger:
                 parse_item(stream, keys, stored)
             except CodecError as error:
                 yield Finding("item", error.message, stream, position)
+
+    def addresses(self) -> Mapping[str, str]:
+        return {}
+
+    def admit(self, addresses: Mapping[str, str], *, admin: bool = False) -> None:
+        """Nobody is kept from writing to a list."""
+
+    def dismiss(self, addresses: Mapping[str, str]) -> None:
+        """As ``admit``."""
 
     def close(self) -> None:
         self._open = False
