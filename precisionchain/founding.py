@@ -139,7 +139,7 @@ def _found(folder: SiteFolder, site: str, ledger: str, parameters: NetworkParame
         ledger,
         parameters.body(),
         signer=generate_key(folder.site_key),
-        user_key=generate_key(folder.user_key(user)).public_key,
+        user_keys=generate_key(folder.user_key(user)).public,
         user=user,
         site=site,
         code=FIRST_CODE,

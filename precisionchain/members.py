@@ -81,7 +81,7 @@ class MembersDoor(ABC):
         Args:
             name: ``someone`` or ``someone@SITE``.
             roles: some of ``institution``, ``researcher``, ``auditor``, ``admin``.
-            public_key: 64 hex digits; the user keeps the private one elsewhere.
+            public_key: 128 hex digits, both public keys; the user keeps the private ones elsewhere.
             expires: the last day (UTC) the user may ask.
 
         Raises:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, read_config
 from precisionchain.errors import UsageError
-from precisionchain.ledger.admission import Registrar
+from precisionchain.ledger.admission import BOTH_KEYS, Registrar
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.join_token import JoinToken
 from precisionchain.ledger.membership import LiveMembership
 from precisionchain.ledger.opening import open_ledger
 from precisionchain.ledger.records import USER_NAME, Member, User, first_user_name
-from precisionchain.ledger.signing import Signer, generate_key, load_key
+from precisionchain.ledger.signing import PublicKeys, Signer, generate_key, load_key
 from precisionchain.ledger.standing import require_role, site_now, user_now
 from precisionchain.replica.catalogue import Snapshot, read_snapshot
 from precisionchain.schemas.parameters import NetworkParameters
@@ -93,8 +93,8 @@ class OpenSite:
     def join_token(self) -> JoinToken:
         """Return the token an administrator admits this site by, whether it is admitted or not."""
         site = self.config.site
-        user_key = self.user_signer(first_user_name(site)).public_key
-        return JoinToken.make(self.network, site, self.signer, user_key)
+        user_keys = self.user_signer(first_user_name(site)).public
+        return JoinToken.make(self.network, site, self.signer, user_keys)
 
     def full_name(self, user: str) -> str:
         """Return a user's whole name; without ``@SITE`` it is one of this site."""
@@ -116,12 +116,12 @@ class OpenSite:
         registrar.refuse_user(name, roles, expires)
         if public_key is None:
             path = self.folder.user_key(name)
-            key = (load_key(path) if path.exists() else generate_key(path)).public_key
-        elif re.fullmatch("[0-9a-f]{64}", public_key):
-            key = bytes.fromhex(public_key)
+            keys = (load_key(path) if path.exists() else generate_key(path)).public
+        elif re.fullmatch("[0-9a-f]{128}", public_key):
+            keys = PublicKeys(bytes.fromhex(public_key[:64]), bytes.fromhex(public_key[64:]))
         else:
-            raise UsageError("that is no public key", hint="64 hex digits, Ed25519")
-        return registrar.add_user(name, key, roles, expires=expires)
+            raise UsageError("those are no public keys", hint=BOTH_KEYS)
+        return registrar.add_user(name, keys, roles, expires=expires)
 
     def publisher(self) -> Publisher:
         """Return this site as it publishes, if the acting user may do so."""

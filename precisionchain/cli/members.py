@@ -126,7 +126,7 @@ def user_add(
     ],
     public_key: Annotated[
         str | None,
-        typer.Option(help="The user's own public key, 64 hex digits; default: make a key here."),
+        typer.Option(help="The user's own public keys, 128 hex digits; default: make keys here."),
     ] = None,
     expires: Expires = None,
     as_json: Json = False,

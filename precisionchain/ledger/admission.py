@@ -21,7 +21,7 @@ from precisionchain.errors import (
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.join_token import JoinToken
 from precisionchain.ledger.membership import Membership
-from precisionchain.ledger.public_keys import is_public_key
+from precisionchain.ledger.public_keys import is_encryption_key, is_public_key
 from precisionchain.ledger.records import (
     USER_NAME,
     Member,
@@ -31,7 +31,7 @@ from precisionchain.ledger.records import (
     revocation_item,
     user_item,
 )
-from precisionchain.ledger.signing import Signer
+from precisionchain.ledger.signing import PublicKeys, Signer
 from precisionchain.ledger.standing import site_now
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.roles import ADMIN, ROLES
@@ -39,6 +39,7 @@ from precisionchain.schemas.roles import ADMIN, ROLES
 _CODES = ["".join(pair) for pair in product(ascii_lowercase, digits + ascii_lowercase)]
 FIRST_CODE = _CODES[0]
 """The founder's two characters in names of streams it opens."""
+BOTH_KEYS = "128 hex digits: the user's public key (Ed25519), then the one to encrypt to (X25519)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Registrar:
         code = next((code for code in _CODES if not self.membership.is_taken(code)), None)
         if code is None:
             raise LedgerError("the network has no two-character code left for another site")
-        member = Member(token.site, code, token.public_key, admin, expires)
+        member = Member(token.site, code, *token.keys, admin, expires, token.addresses)
         if dry_run:
             return member
         network = self.membership.network
@@ -154,19 +155,19 @@ class Registrar:
                 f"the name {token.site} is, or was, another site's",
                 hint="the joining site makes its folder anew with another --site",
             )
-        if self.membership.has_key(token.public_key) or self.membership.has_key(token.user_key):
+        if any(self.membership.has_key(key.public_key) for key in (token.keys, token.user_keys)):
             raise JoinTokenError("a key in the join token is in use by somebody else")
 
     # ------------------------------------------------------------------------------------- users
 
     def add_user(
-        self, name: str, public_key: bytes, roles: Sequence[str], *, expires: date | None = None
+        self, name: str, keys: PublicKeys, roles: Sequence[str], *, expires: date | None = None
     ) -> User:
         """Make a user of this site.
 
         Args:
             name: ``someone@SITE``.
-            public_key: the user's, 32 bytes.
+            keys: the user's.
             roles: some of `roles.ROLES`.
             expires: the last day (UTC) the user may ask.
 
@@ -174,17 +175,23 @@ class Registrar:
             UsageError: a name, role or key that cannot be, or that is taken.
         """
         self.refuse_user(name, roles, expires)
-        if not is_public_key(public_key):
+        if not is_public_key(keys.public_key):
             raise UsageError(
                 f"the key for {name} is no Ed25519 public key: anybody signs for it, or nobody",
-                hint="64 hex digits, as a key file has them after the word public",
+                hint=BOTH_KEYS,
             )
-        if self.membership.has_key(public_key):
+        if not is_encryption_key(keys.encryption_key):
+            raise UsageError(
+                f"what {name} is sent could be read by anybody: that is no key to encrypt to",
+                hint=BOTH_KEYS,
+            )
+        if self.membership.has_key(keys.public_key):
             raise UsageError(f"the key for {name} is in use by somebody else")
         ordered = tuple(role for role in ROLES if role in roles)
-        user = User(name, self.site().site, public_key, ordered, expires)
+        user = User(name, self.site().site, *keys, ordered, expires)
         self._write(user_item(user, self.signer, self.membership.network))
-        made = next((u for u in self.membership.users() if u.public_key == public_key), None)
+        users = self.membership.users()
+        made = next((u for u in users if u.public_key == keys.public_key), None)
         if made is None:  # the same command, run twice at the same moment
             raise UsageError(f"{name} was made by somebody else just now")
         return made

@@ -21,7 +21,7 @@ from precisionchain.ledger.records import (
     parameters_item,
     user_item,
 )
-from precisionchain.ledger.signing import Signer
+from precisionchain.ledger.signing import PublicKeys, Signer
 from precisionchain.schemas.roles import ROLES
 
 
@@ -48,7 +48,7 @@ def create_network(
     site: str,
     code: str,
     user: str,
-    user_key: bytes,
+    user_keys: PublicKeys,
     streams: Sequence[str],
     base: Path | None = None,
 ) -> bytes:
@@ -63,7 +63,7 @@ def create_network(
         site: the founder's name.
         code: two of a-z and 0-9, in the names of streams that the founder opens.
         user: the first user, ``someone@SITE``.
-        user_key: the user's public key, 32 bytes.
+        user_keys: the user's public keys.
         streams: bucket 1 of every stream, ``NETWORK_1`` among them.
         base: as for ``open_ledger``.
 
@@ -83,9 +83,9 @@ def create_network(
         partial.unlink(missing_ok=True)
         with closing(EmbeddedLedger.create(partial, signer)) as ledger:
             ledger.create_streams(streams)
-            founder = Member(site, code, signer.public_key, admin=True)
+            founder = Member(site, code, *signer.public, admin=True)
             network = _begin(
-                ledger, parameters_body, founder, User(user, site, user_key, ROLES), signer
+                ledger, parameters_body, founder, User(user, site, *user_keys, ROLES), signer
             )
         place_new(partial, path)
     except LedgerError as error:

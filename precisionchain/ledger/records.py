@@ -2,8 +2,8 @@
 
 Bodies, canonical JSON with exactly these members; ``expires`` is a date or null::
 
-    member      {"admin", "code", "expires", "public_key", "site"}
-    user        {"expires", "public_key", "roles", "site", "user"}
+    member      {"addresses", "admin", "code", "encryption_key", "expires", "public_key", "site"}
+    user        {"addresses", "encryption_key", "expires", "public_key", "roles", "site", "user"}
     revocation  {"public_key"}
 
 A record counts for items after it, before its removal, and taken by the ledger on the day it
@@ -13,14 +13,16 @@ expires or earlier (UTC).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeGuard
 
 from precisionchain.errors import CodecError
 from precisionchain.ledger.base import LedgerItem
-from precisionchain.ledger.signing import Signer, single_item
+from precisionchain.ledger.public_keys import is_encryption_key, is_public_key
+from precisionchain.ledger.signing import PublicKeys, Signer, single_item
 from precisionchain.schemas.canonical import canonical_json, parse_canonical
 from precisionchain.schemas.items import Codec, Item, ItemClass
 from precisionchain.schemas.json_payloads import json_payload
@@ -34,9 +36,13 @@ NO_NETWORK = bytes(32)
 SITE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}")
 USER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}@[A-Za-z][A-Za-z0-9-]{0,15}")
 _CODE = re.compile(r"[a-z][a-z0-9]")
-_PUBLIC_KEY = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"[0-9a-f]{64}")
 _ROLE = re.compile(r"[a-z][a-z-]{0,31}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ADDRESS = re.compile(r"[A-Za-z0-9]{1,64}")
+ADDRESS_ROLES = frozenset({"access", "admin", "publish"})
+"""What a member's or user's addresses on a MultiChain are for; an embedded ledger has none."""
+_HOLDER = ("public_key", "encryption_key", "expires", "addresses")
 _RECORD_LABEL = b"precisionchain record 1\x00"
 
 
@@ -53,14 +59,18 @@ class BrokenRuleError(Exception):
 class Member:
     """A site that may publish. ``since`` and ``until`` are positions; it counts between them.
 
+    ``public_key`` (Ed25519) verifies what it signs, to ``encryption_key`` (X25519) others encrypt;
+    ``addresses`` are its own on a MultiChain, by what it uses them for.
     ``admitted`` and ``removed`` are the ledger's times of the two, for people.
     """
 
     site: str
     code: str
     public_key: bytes
+    encryption_key: bytes
     admin: bool
     expires: date | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict, hash=False)
     since: int = -1
     until: int | None = None
     admitted: datetime | None = field(default=None, compare=False)
@@ -70,8 +80,10 @@ class Member:
         """Return the record's canonical JSON."""
         return canonical_json(
             {
+                "addresses": dict(self.addresses),
                 "admin": self.admin,
                 "code": self.code,
+                "encryption_key": self.encryption_key.hex(),
                 "expires": _written(self.expires),
                 "public_key": self.public_key.hex(),
                 "site": self.site,
@@ -89,8 +101,10 @@ class User:
     name: str
     site: str
     public_key: bytes
+    encryption_key: bytes
     roles: tuple[str, ...]
     expires: date | None = None
+    addresses: Mapping[str, str] = field(default_factory=dict, hash=False)
     since: int = -1
     until: int | None = None
     admitted: datetime | None = field(default=None, compare=False)
@@ -100,6 +114,8 @@ class User:
         """Return the record's canonical JSON."""
         return canonical_json(
             {
+                "addresses": dict(self.addresses),
+                "encryption_key": self.encryption_key.hex(),
                 "expires": _written(self.expires),
                 "public_key": self.public_key.hex(),
                 "roles": list(self.roles),
@@ -136,6 +152,14 @@ def first_user_name(site: str) -> str:
     return f"admin@{site}"
 
 
+def are_addresses(value: object) -> TypeGuard[dict[str, str]]:
+    """Return whether a value is what a record may have for addresses."""
+    return isinstance(value, dict) and all(
+        role in ADDRESS_ROLES and isinstance(text, str) and _ADDRESS.fullmatch(text) is not None
+        for role, text in value.items()
+    )
+
+
 # --------------------------------------------------------------------------------------- reading
 
 
@@ -145,15 +169,16 @@ def read_member(placed: LedgerItem) -> Member:
     Raises:
         BrokenRuleError: the body is no such record.
     """
-    record = read_record(placed.item, "site", "code", "public_key", "admin", "expires")
+    record = read_record(placed.item, "site", "code", "admin", *_HOLDER)
     if not isinstance(record["admin"], bool):
         raise BrokenRuleError("record", "admin is true or false")
     return Member(
         _text(record, "site", SITE_NAME),
         _text(record, "code", _CODE),
-        _key(record),
+        *_holder_keys(record),
         record["admin"],
         _expiry(record),
+        _addresses(record),
         since=placed.position,
         admitted=placed.time,
     )
@@ -165,7 +190,7 @@ def read_user(placed: LedgerItem) -> User:
     Raises:
         BrokenRuleError: the body is no such record.
     """
-    record = read_record(placed.item, "user", "site", "public_key", "roles", "expires")
+    record = read_record(placed.item, "user", "site", "roles", *_HOLDER)
     roles = record["roles"]
     if not isinstance(roles, list) or not all(
         isinstance(role, str) and _ROLE.fullmatch(role) for role in roles
@@ -174,9 +199,10 @@ def read_user(placed: LedgerItem) -> User:
     user = User(
         _text(record, "user", USER_NAME),
         _text(record, "site", SITE_NAME),
-        _key(record),
+        *_holder_keys(record),
         tuple(roles),
         _expiry(record),
+        _addresses(record),
         since=placed.position,
         admitted=placed.time,
     )
@@ -191,7 +217,7 @@ def read_revocation(item: Item) -> bytes:
     Raises:
         BrokenRuleError: the body is no such record.
     """
-    return _key(read_record(item, "public_key"))
+    return _key(read_record(item, "public_key"), "public_key")
 
 
 def read_record(item: Item, *names: str) -> dict[str, Any]:
@@ -217,8 +243,25 @@ def _text(record: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
     return value
 
 
-def _key(record: dict[str, Any]) -> bytes:
-    return bytes.fromhex(_text(record, "public_key", _PUBLIC_KEY))
+def _key(record: dict[str, Any], name: str) -> bytes:
+    return bytes.fromhex(_text(record, name, _KEY))
+
+
+def _holder_keys(record: dict[str, Any]) -> PublicKeys:
+    """Return a record's two public keys; each must tell its holder from everybody else."""
+    public_key, encryption_key = _key(record, "public_key"), _key(record, "encryption_key")
+    if not is_public_key(public_key):
+        raise BrokenRuleError("key", "public_key is none: anybody could sign for it, or nobody")
+    if not is_encryption_key(encryption_key):
+        raise BrokenRuleError("key", "encryption_key is none: anybody could read what is for it")
+    return PublicKeys(public_key, encryption_key)
+
+
+def _addresses(record: dict[str, Any]) -> dict[str, str]:
+    found = record["addresses"]
+    if not are_addresses(found):
+        raise BrokenRuleError("record", "addresses are words, for publish, access or admin")
+    return found
 
 
 def _expiry(record: dict[str, Any]) -> date | None:

@@ -8,6 +8,9 @@ A private key is a text file of three lines, mode 0600, in a folder of mode 0700
 
 The seed is RFC 8032's 32-byte private key; the public key repeats what follows from it, so that a
 damaged file is noticed. Whoever can read the seed can sign as its owner: looser modes are refused.
+
+The holder's key for encryption follows from the same seed: the X25519 private key (RFC 7748) is
+HKDF-SHA256 of it (RFC 5869, no salt, the label below as info, 32 bytes).
 """
 
 from __future__ import annotations
@@ -18,38 +21,72 @@ import secrets
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from precisionchain.errors import KeyPermissionError, SiteError, UnreadableFileError
+from precisionchain.errors import CodecError, KeyPermissionError, SiteError, UnreadableFileError
 from precisionchain.ledger.new_file import place_new
 from precisionchain.schemas.items import Item, ItemClass, Payload
 
 SEED_BYTES = 32
+ENCRYPTION_LABEL = b"precisionchain encryption key 1\x00"
 _TITLE = "precisionchain ed25519 private key 1"
 _KEY_FILE = re.compile(rf"{_TITLE}\nseed ([0-9a-f]{{64}})\npublic ([0-9a-f]{{64}})\n")
 
 
+class PublicKeys(NamedTuple):
+    """The public half of a holder's keys, 32 bytes each: Ed25519 verifies, X25519 encrypts."""
+
+    public_key: bytes
+    encryption_key: bytes
+
+
 class Signer:
-    """A private key that signs; its seed leaves it only into a key file.
+    """A private key that signs, and one that decrypts; the seed leaves it only into a key file.
 
     Args:
         seed: RFC 8032's private key, 32 bytes.
     """
 
-    __slots__ = ("_key", "public_key")
+    __slots__ = ("_exchange_key", "_key", "encryption_key", "public_key")
 
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.public_key = self._key.public_key().public_bytes_raw()
+        derived = HKDF(SHA256(), SEED_BYTES, salt=None, info=ENCRYPTION_LABEL).derive(seed)
+        self._exchange_key = X25519PrivateKey.from_private_bytes(derived)
+        self.encryption_key = self._exchange_key.public_key().public_bytes_raw()
 
     def __repr__(self) -> str:
         return f"Signer(public_key={self.public_key.hex()})"
 
+    @property
+    def public(self) -> PublicKeys:
+        """Both public keys, as records carry them."""
+        return PublicKeys(self.public_key, self.encryption_key)
+
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte signature of a message."""
         return self._key.sign(message)
+
+    def exchange(self, peer_public: bytes) -> bytes:
+        """Return the 32 bytes that only the holders of this and a peer's key can make (X25519).
+
+        Args:
+            peer_public: the peer's ``encryption_key``, 32 bytes.
+
+        Raises:
+            CodecError: that is no such key: with it, everybody could make these bytes.
+        """
+        try:
+            return self._exchange_key.exchange(X25519PublicKey.from_public_bytes(peer_public))
+        except ValueError as error:
+            raise CodecError("that is no public key to encrypt to") from error
 
 
 def verify_signature(public_key: bytes, signature: bytes, message: bytes) -> bool:

@@ -69,7 +69,7 @@ def _found(path: Path) -> bytes:
         site="A",
         code="a0",
         user="admin@A",
-        user_key=Signer(bytes([1]) * 32).public_key,
+        user_keys=Signer(bytes([1]) * 32).public,
         streams=["NETWORK_1", "BATCH_1", "ACCESS_1"],
     )
 

@@ -72,7 +72,7 @@ def kinds(ledger: Ledger) -> list[str]:
 
 
 def gate_on(ledger: Ledger) -> Gate:
-    known = KnownUser("ada", USER.public_key)
+    known = KnownUser("ada", USER.public)
     return Gate(ledger, NETWORK, "ada", USER, membership=known, pauses=NO_PAUSE)
 
 
@@ -295,7 +295,7 @@ ASKING = """
 
     ledger = EmbeddedLedger(Path(sys.argv[1]), Signer(bytes([2]) * 32))
     user = Signer(bytes([1]) * 32)
-    known = KnownUser("ada", user.public_key)
+    known = KnownUser("ada", user.public)
     gate = Gate(ledger, bytes(range(32)), "ada", user, membership=known)
 
     def evaluate():

@@ -100,17 +100,21 @@ def test_a_user_acts_by_the_short_name_too_and_only_with_a_key_here(founded: Pat
 
 
 def test_a_user_may_keep_the_key_elsewhere(founded: Path) -> None:
-    public = Signer(b"e" * 32).public_key.hex()
+    keys = Signer(b"e" * 32)
+    public, own = keys.public_key.hex(), keys.encryption_key.hex()
+    other = Signer(b"f" * 32).public_key.hex()
     add = ("-C", "site_a", "user", "add", "eve", "--role", "researcher", "--public-key")
-    (made,) = rows(founded, *add, public)
+    (made,) = rows(founded, *add, public + own)
     assert made["added"] == "eve@A"
     assert not (founded / "site_a" / "keys" / "eve@A.key").exists()
     assert rows(founded, "-C", "site_a", "members")[-1]["public_key"] == public
     eva = (*add[:4], "eva", *add[5:])
-    assert "64 hex digits" in refused(founded, 2, *eva, public.upper())
+    assert "128 hex digits" in refused(founded, 2, *eva, (public + own).upper())
+    assert "128 hex digits" in refused(founded, 2, *eva, public)
     for none in ("00" * 32, "ff" * 32, f"01{'00' * 31}"):
-        assert "is no Ed25519 public key" in refused(founded, 2, *eva, none)
-    assert "in use by somebody else" in refused(founded, 2, *eva, public)
+        assert "is no Ed25519 public key" in refused(founded, 2, *eva, none + own)
+    assert "no key to encrypt to" in refused(founded, 2, *eva, other + 64 * "0")
+    assert "in use by somebody else" in refused(founded, 2, *eva, public + own)
 
 
 def test_a_removed_site_is_told_so_and_its_data_stay(founded: Path) -> None:

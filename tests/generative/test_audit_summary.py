@@ -90,7 +90,7 @@ class Generated:
         sites: tuple[str, ...] = ("A", "B")
         for number in range(self.questions):
             if number == int(ADMITTED * self.questions):
-                member = Member("C", "cc", key("C").public_key, admin=False)
+                member = Member("C", "cc", *key("C").public, admin=False)
                 self.net.publish(member_item(member, key("A"), self.net.network))
                 self.net.add_user("cleo@C")
                 self.net.add_user("carl@C")

@@ -19,7 +19,7 @@ from precisionchain.ledger.records import (
     revocation_item,
     user_item,
 )
-from precisionchain.ledger.signing import Signer
+from precisionchain.ledger.signing import PublicKeys, Signer
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.roles import ROLES
@@ -30,9 +30,9 @@ from tests.lib.memory_ledger import MemoryLedger
 class KnownUser(Membership):
     """Knows one user, with every role unless said otherwise, and whatever the ledger says."""
 
-    def __init__(self, name: str, public_key: bytes, roles: tuple[str, ...] = ROLES) -> None:
+    def __init__(self, name: str, keys: PublicKeys, roles: tuple[str, ...] = ROLES) -> None:
         super().__init__()
-        self._known = User(name, name.partition("@")[2], public_key, roles)
+        self._known = User(name, name.partition("@")[2], *keys, roles)
 
     def current_user(self, name: str, _now: datetime) -> User | None:
         return self._known if name == self._known.name else None
@@ -60,7 +60,7 @@ class AuditedNetwork:
         self.network = network_id(first)
         self.publish(first)
         for site in ("A", "B"):
-            member = Member(site, 2 * site.lower(), key(site).public_key, admin=site == "A")
+            member = Member(site, 2 * site.lower(), *key(site).public, admin=site == "A")
             self.publish(member_item(member, key("A"), self.network))
 
     def add_user(
@@ -68,7 +68,7 @@ class AuditedNetwork:
     ) -> None:
         """Register ``someone@SITE`` by the user's site."""
         site = name.partition("@")[2]
-        user = User(name, site, key(name).public_key, roles, expires)
+        user = User(name, site, *key(name).public, roles, expires)
         self.publish(user_item(user, key(site), self.network))
 
     def remove_user(self, name: str) -> None:
@@ -89,7 +89,7 @@ class AuditedNetwork:
         ledger = ledger or self.ledger
         code = 2 * user.partition("@")[2].lower()
         streams = AccessStreams(ledger, code=code, parameters=self.parameters)
-        known = KnownUser(user, key(user).public_key)
+        known = KnownUser(user, key(user).public)
         return Gate(
             ledger, self.network, user, key(user), membership=known, streams=streams, pauses=()
         )

@@ -130,12 +130,12 @@ class BuiltNetwork:
         return self._sites[name]
 
     def _admit(self, ledger: Ledger, site: BuiltSite) -> None:
-        name, user_key = site.config.site, site.user_signer.public_key
+        name, user_keys = site.config.site, site.user_signer.public
         founds = site is self._founder
-        member = Member(name, site.code, site.signer.public_key, admin=founds)
+        member = Member(name, site.code, *site.signer.public, admin=founds)
         items = [
             member_item(member, self._founder.signer, self._network),
-            user_item(User(site.config.user, name, user_key, ROLES), site.signer, self._network),
+            user_item(User(site.config.user, name, *user_keys, ROLES), site.signer, self._network),
         ]
         ledger.publish(ledger.prepare(items))
 
@@ -243,9 +243,9 @@ class _SiteOn(Site):
 def without_scruples(site: BuiltSite, user: str | None = None) -> Iterator[None]:
     """Let a site's program do what its keys no longer, or never, may: a changed program."""
     name = user or site.config.user
-    key = load_key(site.folder.user_key(name)).public_key
-    believes = Member(site.config.site, site.code, site.signer.public_key, admin=True)
-    asks = User(name, site.config.site, key, ROLES)
+    keys = load_key(site.folder.user_key(name)).public
+    believes = Member(site.config.site, site.code, *site.signer.public, admin=True)
+    asks = User(name, site.config.site, *keys, ROLES)
     with (
         mock.patch("precisionchain.opened.site_now", return_value=believes),
         mock.patch("precisionchain.opened.user_now", return_value=asks),

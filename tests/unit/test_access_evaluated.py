@@ -217,7 +217,7 @@ def test_a_question_does_not_load_pandas() -> None:
         ledger = MemoryLedger()
         ledger.create_stream("ACCESS_1")
         signer = Signer(bytes(32))
-        known = KnownUser("ada@A", signer.public_key)
+        known = KnownUser("ada@A", signer.public)
         gate = Gate(ledger, bytes(32), "ada@A", signer, membership=known)
         frame = pl.DataFrame(
             {

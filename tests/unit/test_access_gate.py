@@ -54,7 +54,7 @@ def gate_on(
         NETWORK,
         "ada",
         USER,
-        membership=KnownUser("ada", USER.public_key),
+        membership=KnownUser("ada", USER.public),
         streams=streams,
         purpose=purpose,
         clock=lambda: NOON,

@@ -37,7 +37,7 @@ def registrar(net: AuditedNetwork, site: str = "A") -> Registrar:
 
 def token(net: AuditedNetwork, site: str, made_by: str = "", network: bytes = b"") -> JoinToken:
     by = made_by or site
-    return JoinToken.make(network or net.network, site, key(by), key(f"admin@{by}").public_key)
+    return JoinToken.make(network or net.network, site, key(by), key(f"admin@{by}").public)
 
 
 def test_a_site_is_admitted_with_its_first_user(net: AuditedNetwork) -> None:
@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[Act, type[PrecisionChainError], str]] = {
         "the name Bb",
     ),
     "a user's key taken": (
-        lambda by, net: by.admit(JoinToken.make(net.network, "C", key("C"), key("B").public_key)),
+        lambda by, net: by.admit(JoinToken.make(net.network, "C", key("C"), key("B").public)),
         JoinTokenError,
         "in use by somebody else",
     ),
@@ -115,33 +115,33 @@ REFUSED: dict[str, tuple[Act, type[PrecisionChainError], str]] = {
     "the last administrator": (lambda by, net: by.revoke("A"), AccessRefusedError, "the last"),
     "a site nobody knows": (lambda by, net: by.revoke("Z"), UsageError, "Z is no member"),
     "a user of another site": (
-        lambda by, net: by.add_user("eve@B", key("eve").public_key, ["admin"]),
+        lambda by, net: by.add_user("eve@B", key("eve").public, ["admin"]),
         UsageError,
         "cannot name a user of this site",
     ),
     "a user's name with a path": (
-        lambda by, net: by.add_user("../eve@A", key("eve").public_key, ["admin"]),
+        lambda by, net: by.add_user("../eve@A", key("eve").public, ["admin"]),
         UsageError,
         "cannot name",
     ),
     "a user without a role": (
-        lambda by, net: by.add_user("eve@A", key("eve").public_key, []),
+        lambda by, net: by.add_user("eve@A", key("eve").public, []),
         UsageError,
         "needs a role",
     ),
     "a role nobody knows": (
-        lambda by, net: by.add_user("eve@A", key("eve").public_key, ["root", "admin"]),
+        lambda by, net: by.add_user("eve@A", key("eve").public, ["root", "admin"]),
         UsageError,
         "no role 'root'",
     ),
     "a user with a site's key": (
-        lambda by, net: by.add_user("eve@A", key("B").public_key, ["admin"]),
+        lambda by, net: by.add_user("eve@A", key("B").public, ["admin"]),
         UsageError,
         "in use",
     ),
     "a user until yesterday": (
         lambda by, net: by.add_user(
-            "eve@A", key("eve").public_key, ["admin"], expires=date(2020, 1, 1)
+            "eve@A", key("eve").public, ["admin"], expires=date(2020, 1, 1)
         ),
         UsageError,
         "has passed",
@@ -154,7 +154,7 @@ REFUSED: dict[str, tuple[Act, type[PrecisionChainError], str]] = {
         "last user of site A",
     ),
     "a user again": (
-        lambda by, net: by.add_user("ada@A", key("eve").public_key, ["admin"]),
+        lambda by, net: by.add_user("ada@A", key("eve").public, ["admin"]),
         UsageError,
         "is, or was, a user",
     ),
@@ -175,7 +175,7 @@ def test_what_would_not_count_is_refused_and_not_written(net: AuditedNetwork, na
 def test_a_removed_or_expired_site_does_nothing_more(net: AuditedNetwork) -> None:
     yesterday = datetime.now(UTC).date() - timedelta(1)
     net.publish(member_item(
-        Member("C", "c0", key("C").public_key, admin=True, expires=yesterday), key("A"), net.network
+        Member("C", "c0", *key("C").public, admin=True, expires=yesterday), key("A"), net.network
     ))  # fmt: skip
     net.remove_site("B")
     for site, said in (("B", "was removed"), ("C", "has expired")):
@@ -185,13 +185,13 @@ def test_a_removed_or_expired_site_does_nothing_more(net: AuditedNetwork) -> Non
 
 def test_users_are_made_and_removed_by_their_site(net: AuditedNetwork) -> None:
     by = registrar(net, "B")
-    made = by.add_user("eve@B", key("eve").public_key, ["auditor", "researcher", "auditor"])
+    made = by.add_user("eve@B", key("eve").public, ["auditor", "researcher", "auditor"])
     assert (made.name, made.site, made.roles) == ("eve@B", "B", ("researcher", "auditor"))
     assert by.revoke_user("eve@B").until is not None
     with pytest.raises(UsageError, match="no user"):
         by.revoke_user("eve@B")
     with pytest.raises(UsageError, match="is, or was, a user"):
-        by.add_user("eve@B", key("eve two").public_key, ["auditor"])
+        by.add_user("eve@B", key("eve two").public, ["auditor"])
     assert LiveMembership(net.ledger).findings == []
 
 

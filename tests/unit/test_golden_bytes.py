@@ -7,11 +7,13 @@ library's release without changing what they mean, so no compressed bytes are pi
 from __future__ import annotations
 
 import struct
+from datetime import date
 from hashlib import sha256
 
 import pytest
 
 from precisionchain.errors import CodecError, LimitError
+from precisionchain.ledger.records import Member, User, member_item
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.items import Codec, Item, ItemClass, Payload, checked_keys, parse_item
 from precisionchain.schemas.json_payloads import value_payload
@@ -28,6 +30,8 @@ SIGNATURE = (
     "c821e262583cb30e3a6216696608596ae4229248a9ca82a4398732e97751d003"
 )
 BATCH = "233124d9a4895978b7acefd28318176ea102d2fb96de77a2364b409fee0e2171"
+PUBLIC_KEY = "0bbc346a57667c380120bd9c7fd7e51d2c5fdfea37cd2f5bf405b2c6bf6f2d78"
+ENCRYPTION_KEY = "1fe97265e13191bf2dc7849dc608edb92604e0945567819efb89ba5b8fb55f35"
 ROOT = "550347fe72bcb7c23a0576eb793f410a6192c5d678b483eb1adfd880720b55ea"
 FRAME = (
     "50434931" "01" "00" "06" "6d656d626572"  # magic, single, JSON, kind
@@ -102,6 +106,26 @@ def test_golden_batch_id_root_and_pages() -> None:
     assert merkle_root(leaves).hex() == ROOT
     assert leaf_pages(leaves) == [b"".join(leaves)]
     assert leaves_of_pages(leaf_pages(leaves)) == leaves
+
+
+def test_golden_records_of_a_member_and_a_user() -> None:
+    addresses = {"publish": "1A", "access": "1b"}
+    member = Member("B", "b0", *SIGNER.public, admin=True, addresses=addresses)
+    assert member.body().decode() == (
+        '{"addresses":{"access":"1b","publish":"1A"},"admin":true,"code":"b0",'
+        f'"encryption_key":"{ENCRYPTION_KEY}","expires":null,'
+        f'"public_key":"{PUBLIC_KEY}","site":"B"}}'
+    )
+    user = User("ada@B", "B", *SIGNER.public, ("auditor",), date(2030, 1, 2))
+    assert user.body().decode() == (
+        f'{{"addresses":{{}},"encryption_key":"{ENCRYPTION_KEY}","expires":"2030-01-02",'
+        f'"public_key":"{PUBLIC_KEY}","roles":["auditor"],"site":"B","user":"ada@B"}}'
+    )
+    made = member_item(member, SIGNER, NETWORK)
+    assert (
+        made.batch_id
+        == sha256(b"precisionchain record 1\0" + NETWORK + b"member\0" + member.body()).digest()
+    )
 
 
 def test_more_leaves_than_a_page_holds_go_on_in_the_next() -> None:

@@ -17,44 +17,60 @@ from precisionchain.schemas.roles import ROLES
 
 NETWORK = bytes(range(32))
 SITE, USER, OTHER = (Signer(bytes([n]) * 32) for n in (1, 2, 3))
-TOKEN = JoinToken.make(NETWORK, "B", SITE, USER.public_key)
+ADDRESSES = {"publish": "1aXyZ", "access": "1b", "admin": "1c"}
+TOKEN = JoinToken.make(NETWORK, "B", SITE, USER.public, ADDRESSES)
 TEXT = str(TOKEN)
+EMBEDDED = JoinToken.make(NETWORK, "B", SITE, USER.public)
 
 
 def written(site: str, body: bytes) -> str:
     """A token with a checksum that fits, as somebody who knows the format would write it."""
     coded = base64.urlsafe_b64encode(body).decode().rstrip("=")
-    checksum = sha256(f"pcjoin1.{site}.{coded}".encode()).hexdigest()[:8]
-    return f"pcjoin1.{site}.{coded}.{checksum}"
+    checksum = sha256(f"pcjoin2.{site}.{coded}".encode()).hexdigest()[:8]
+    return f"pcjoin2.{site}.{coded}.{checksum}"
 
 
 def test_a_token_is_one_printable_line_and_reads_back() -> None:
     assert TEXT.isascii()
     assert TEXT.isprintable()
     assert not any(letter.isspace() for letter in TEXT)
-    assert len(TEXT) < 240
+    assert len(str(EMBEDDED)) < 440
+    assert JoinToken.parse(str(EMBEDDED)) == EMBEDDED
+    assert EMBEDDED.addresses == {}
     assert JoinToken.parse(TEXT) == JoinToken.parse(f"  {TEXT}\r\n") == TOKEN
-    assert str(JoinToken.make(NETWORK, "B", SITE, USER.public_key)) == TEXT
+    assert str(JoinToken.make(NETWORK, "B", SITE, USER.public, ADDRESSES)) == TEXT
 
 
 def test_a_token_holds_the_record_of_the_first_user_signed() -> None:
     item = JoinToken.parse(TEXT).first_user()
     assert item.publisher == SITE.public_key
-    assert item.payload.body == User("admin@B", "B", USER.public_key, ROLES).body()
+    assert item.payload.body == User("admin@B", "B", *USER.public, ROLES).body()
     assert is_signed(item, NETWORK)
     assert not is_signed(item, bytes(32))
 
 
-BODY = NETWORK + SITE.public_key + USER.public_key + TOKEN.signature
+WRITTEN = b'{"access":"1b","admin":"1c","publish":"1aXyZ"}'
+KEYS = b"".join((NETWORK, *SITE.public, *USER.public))
+SIGNATURES = TOKEN.user_signature + TOKEN.signature
+BODY = KEYS + SIGNATURES + WRITTEN
+OTHERS = JoinToken.make(NETWORK, "B", OTHER, USER.public, ADDRESSES)
 CHANGED = {
     "another network": written("B", bytes(32) + BODY[32:]),
     "another site": written("C", BODY),
     "another site's key": written("B", NETWORK + OTHER.public_key + BODY[64:]),
-    "another user's key": written("B", BODY[:64] + OTHER.public_key + BODY[96:]),
-    "another signature": written("B", BODY[:-1] + bytes([BODY[-1] ^ 1])),
-    "signed by somebody else": written(
-        "B", BODY[:96] + JoinToken.make(NETWORK, "B", OTHER, USER.public_key).signature
+    "another key to encrypt to": written("B", BODY[:64] + OTHER.encryption_key + BODY[96:]),
+    "another user's key": written("B", BODY[:96] + OTHER.public_key + BODY[128:]),
+    "another key to encrypt to a user": written(
+        "B", BODY[:128] + OTHER.encryption_key + BODY[160:]
     ),
+    "another signature of the user": written("B", BODY[:223] + bytes([BODY[223] ^ 1]) + BODY[224:]),
+    "another signature": written("B", BODY[:287] + bytes([BODY[287] ^ 1]) + BODY[288:]),
+    "the user signed by somebody else": written("B", KEYS + OTHERS.user_signature + BODY[224:]),
+    "signed by somebody else": written(
+        "B", KEYS + OTHERS.user_signature + OTHERS.signature + WRITTEN
+    ),
+    "another address": written("B", BODY.replace(b"1aXyZ", b"1aXyz")),
+    "no addresses": written("B", BODY.replace(WRITTEN, b"{}")),
 }
 
 
@@ -69,7 +85,7 @@ DAMAGED = {
     "": "no join token",
     "hello": "no join token",
     "pcjoin": "another version",
-    TEXT.replace("pcjoin1", "pcjoin2"): "another version",
+    TEXT.replace("pcjoin2", "pcjoin1"): "another version",
     TEXT[:-1]: "damaged",
     TEXT[:100]: "damaged",
     TEXT + "0": "damaged",
@@ -77,8 +93,11 @@ DAMAGED = {
     TEXT + "." + TEXT: "damaged",
     written("B", BODY[:-1]): "damaged",
     written("B", BODY + b"\0"): "damaged",
+    written("B", BODY.replace(b"publish", b"secrets")): "damaged",
+    written("B", BODY.replace(b"1aXyZ", b"1a yZ")): "damaged",
+    written("B", BODY.replace(WRITTEN, b'["1b"]')): "damaged",
     written("B C", BODY): "damaged",
-    "pcjoin1.B.é." + sha256("pcjoin1.B.é".encode()).hexdigest()[:8]: "damaged",
+    "pcjoin2.B.é." + sha256("pcjoin2.B.é".encode()).hexdigest()[:8]: "damaged",
 }
 
 

@@ -57,13 +57,13 @@ def member(
     admin: bool = False,
     expires: date | None = None,
 ) -> Item:
-    return record("member", Member(site, code, key.public_key, admin, expires).body(), by)
+    return record("member", Member(site, code, *key.public, admin, expires).body(), by)
 
 
 def user(
     name: str, site: str, key: Signer, by: Signer, *roles: str, expires: date | None = None
 ) -> Item:
-    return record("user", User(name, site, key.public_key, roles, expires).body(), by)
+    return record("user", User(name, site, *key.public, roles, expires).body(), by)
 
 
 def revocation(key: Signer, by: Signer) -> Item:
@@ -125,8 +125,8 @@ def test_a_founded_network_knows_its_members_and_users() -> None:
     assert network.founder == A.public_key
     assert network.parameters_body == b'{"format":1}'
     assert [m.site for m in network.members()] == ["A", "B"]
-    assert network.member(B.public_key) == Member("B", "b0", B.public_key, admin=False, since=2)
-    assert made(network, "bob@B") == User("bob@B", "B", BOB.public_key, ("researcher",), since=4)
+    assert network.member(B.public_key) == Member("B", "b0", *B.public, admin=False, since=2)
+    assert made(network, "bob@B") == User("bob@B", "B", *BOB.public, ("researcher",), since=4)
     assert [u.name for u in network.users()] == ["alice@A", "bob@B"]
     assert site_key(network, "B") == B.public_key
     assert user_key(network, "alice@A") == ALICE.public_key
@@ -140,6 +140,15 @@ def test_a_founded_network_knows_its_members_and_users() -> None:
     assert not network.is_taken("C")
 
 
+def test_a_member_s_addresses_are_those_of_its_record() -> None:
+    addresses = {"access": "1b", "publish": "1A"}
+    network = folded(*FOUNDING, addressed(canonical_json(addresses)))
+
+    found = network.member(C.public_key)
+    assert found == Member("C", "c0", *C.public, admin=False, addresses=addresses, since=5)
+    assert network.findings == []
+
+
 def test_nothing_is_said_in_an_empty_network() -> None:
     network = folded()
 
@@ -147,12 +156,16 @@ def test_nothing_is_said_in_an_empty_network() -> None:
     assert not network.is_entitled(said("BATCH_1", A, 5))
 
 
-BODY = Member("C", "c0", C.public_key, admin=False).body()
-USER = User("carl@A", "A", C.public_key, ()).body()
+BODY = Member("C", "c0", *C.public, admin=False).body()
+USER = User("carl@A", "A", *C.public, ()).body()
 
 
 def tampered(item: Item) -> Item:
     return replace(item, payload=replace(item.payload, body=item.payload.body + b" "))
+
+
+def addressed(addresses: bytes) -> Item:
+    return record("member", BODY.replace(b'"addresses":{}', b'"addresses":' + addresses), A)
 
 
 # name -> the item that comes after FOUNDING, and the rule it breaks
@@ -217,13 +230,29 @@ REFUSED: dict[str, tuple[Item, str]] = {
     "a code in capitals": (member("C", "C0", C), "record"),
     "a key in capitals": (
         record("member", canonical_json({
-            "admin": False, "code": "c0", "expires": None, "site": "C",
-            "public_key": C.public_key.hex().upper(),
+            "addresses": {}, "admin": False, "code": "c0", "expires": None, "site": "C",
+            "encryption_key": C.encryption_key.hex(), "public_key": C.public_key.hex().upper(),
         }), A),
         "record",
     ),
     "a key too short": (record("member", BODY.replace(C.public_key.hex().encode(), b"00"), A),
                         "record"),
+    "a key that anybody can sign for": (
+        record("member", BODY.replace(C.public_key.hex().encode(), b"00" * 32), A), "key",
+    ),
+    "a user's key that is no point of the curve": (
+        record("user", USER.replace(C.public_key.hex().encode(), b"ff" * 32), A), "key",
+    ),
+    "a key that anybody can read for": (
+        record("member", BODY.replace(C.encryption_key.hex().encode(), b"00" * 32), A), "key",
+    ),
+    "a user's key that anybody can read for": (
+        record("user", USER.replace(C.encryption_key.hex().encode(), b"01" + b"00" * 31), A), "key",
+    ),
+    "addresses that are no mapping": (addressed(b'[]'), "record"),
+    "an address for nothing we do": (addressed(b'{"mine":"1abc"}'), "record"),
+    "an address that is no text": (addressed(b'{"publish":1}'), "record"),
+    "an address that is none": (addressed(b'{"publish":"1 a"}'), "record"),
     "roles that are no list": (record("user", USER.replace(b"[]", b'"admin"'), A), "record"),
     "a role that is no word": (record("user", USER.replace(b"[]", b"[1]"), A), "record"),
     "a body that is compressed": (
@@ -304,7 +333,7 @@ def test_a_removed_user_keeps_what_was_said_before() -> None:
 
     assert network.findings == []
     assert made(network, "bob@B") == User(
-        "bob@B", "B", BOB.public_key, ("researcher",), since=4, until=5
+        "bob@B", "B", *BOB.public, ("researcher",), since=4, until=5
     )
     assert user_key(network, "bob@B") is None
     assert network.has_user("bob@B")

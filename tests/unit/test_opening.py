@@ -27,7 +27,7 @@ def create(url: str, base: Path | None, *, user: str = "admin@A", body: bytes = 
         site="A",
         code="a0",
         user=user,
-        user_key=USER.public_key,
+        user_keys=USER.public,
         streams=["NETWORK_1", "ACCESS_1", A],
         base=base,
     )
@@ -46,8 +46,8 @@ def test_a_network_begins_with_parameters_founder_and_first_user(tmp_path: Path)
         assert membership.findings == []
         assert membership.network == network
         assert membership.parameters_body == BODY
-        assert membership.members() == (Member("A", "a0", SITE.public_key, admin=True, since=1),)
-        assert membership.users() == (User("admin@A", "A", USER.public_key, ROLES, since=2),)
+        assert membership.members() == (Member("A", "a0", *SITE.public, admin=True, since=1),)
+        assert membership.users() == (User("admin@A", "A", *USER.public, ROLES, since=2),)
         assert list(ledger.findings()) == []
 
 

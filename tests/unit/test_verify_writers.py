@@ -51,7 +51,7 @@ class Written:
     def admit(
         self, key: Signer, site: str, code: str, *, admin: bool = False, until: date | None = None
     ) -> None:
-        member = Member(site, code, key.public_key, admin, until)
+        member = Member(site, code, *key.public, admin, until)
         self.publish(A, member_item(member, A, NETWORK))
 
     def stream(self, signer: Signer, name: str) -> None:

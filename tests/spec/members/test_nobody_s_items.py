@@ -47,7 +47,7 @@ def never_admitted(network: BuiltNetwork) -> BuiltSite:
 def expired(network: BuiltNetwork) -> BuiltSite:
     """Admitted until a day that was over before the ledger began."""
     site, ledger = network.stranger("B", "b0"), network.ledger()
-    member = Member("B", "b0", site.signer.public_key, admin=False, expires=date(2020, 1, 1))
+    member = Member("B", "b0", *site.signer.public, admin=False, expires=date(2020, 1, 1))
     item = member_item(member, network.founder.signer, network.id)
     ledger.publish(ledger.prepare([item]))
     ledger.close()
