@@ -15,6 +15,7 @@ from precisionchain.errors import UnknownPersonError, UsageError
 from precisionchain.query.concepts import concept_set, placed_families
 from precisionchain.query.frames import index_frame, rows_file
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.unpack_clinical import PLACE
 from precisionchain.schemas.omop import TABLES, Table
 from precisionchain.schemas.streams import MAP_PERSON
 
@@ -149,7 +150,7 @@ def _of_concepts(table: Table, concepts: Sequence[int]) -> pl.Expr:
 
 
 def _answer(rows: pl.LazyFrame, table: str) -> pl.DataFrame:
-    frame = rows.drop("batch").with_columns(
+    frame = rows.drop("batch", *PLACE, strict=False).with_columns(
         pl.lit(table).alias("table"), pl.col("site").cast(pl.Utf8)
     )
     leading = [pl.col(name) for name in _LEADING]

@@ -34,9 +34,9 @@ _folded: Final = Kept[pl.DataFrame](_FOLDED_BYTES, lambda frame: int(frame.estim
 
 
 def genetic_batches(snapshot: Snapshot) -> list[tuple[SealedBatch, GeneticBatch]]:
-    """Return the VCF batches of a snapshot in the order of their seals."""
+    """Return the VCF batches of a snapshot, or their parts, in the order of their seals."""
     return [
-        (batch, genetic_batch(snapshot.batch_folder(batch.batch)))
+        (batch, genetic_batch(snapshot.folder_of(batch)))
         for batch in snapshot.catalogue.batches
         if batch.kind == "vcf"
     ]

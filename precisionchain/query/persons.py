@@ -21,7 +21,7 @@ def with_genotypes(snapshot: Snapshot) -> dict[str, NDArray[np.int64]]:
     found: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
     for batch in snapshot.catalogue.batches:
         if batch.kind == "vcf":
-            samples = index_file(snapshot.batch_folder(batch.batch) / "samples.parquet")
+            samples = index_file(snapshot.folder_of(batch) / "samples.parquet")
             found[batch.site].append(samples["person_id"].to_numpy())
     return {site: np.unique(np.concatenate(ids)) for site, ids in found.items()}
 

@@ -102,7 +102,7 @@ class Universe:
 
 def universe_of(snapshot: Snapshot) -> Universe:
     """Return the universe of a generation, kept once made."""
-    key = (snapshot.root, *(batch.batch for batch in snapshot.catalogue.batches))
+    key = (snapshot.root, snapshot.catalogue.state)
     return _universes.get(key, lambda: _universe(snapshot, key))
 
 

@@ -11,18 +11,28 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from precisionchain.errors import LedgerFormatError
 from precisionchain.ledger.base import Head
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class SealedBatch:
-    """A batch that readers answer from. Digests and keys in hex; ``position`` is its seal's."""
+    """A batch, or a part of one, that readers answer from. Digests and keys are in hex.
+
+    Attributes:
+        position: of its seal.
+        supersedes: VCF: earlier batches whose calls fall where this one covers them.
+        withdrawn: the position of the seal that withdrew it, None while it counts.
+        folder: below the replica folder; empty for the batch's own, where all of it lies. A VCF
+            batch some of whose calls no longer count is in derived folders, one or two, and in the
+            catalogue once for each: the entries share ``batch`` and differ in ``persons``.
+    """
 
     batch: str
     publisher: str
@@ -32,6 +42,9 @@ class SealedBatch:
     position: int
     persons: int
     assay: Mapping[str, Any] | None = None
+    supersedes: tuple[str, ...] = ()
+    withdrawn: int | None = None
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,10 +53,13 @@ class Catalogue:
 
     ``position`` is the ledger position the generation was read up to. ``files`` maps a logical
     name (``CONDITION_436670/condition_occurrence``, ``folded/VAR_9_1_16777216``) to a file below
-    the replica folder. ``batches`` are the sealed, not superseded ones, by seal position;
-    ``superseded`` and ``incomplete`` are batch ids in hex, kept to be reported. ``head`` is the
-    ledger's newest block at that time: a checkpoint that a rewritten or cut-off history fails.
-    ``digests`` is the digest of the list of the files' digests (``digests.py``).
+    the replica folder. ``batches`` are those that answer, by seal position, a batch in several
+    parts several times; ``sealed`` all complete ones, also withdrawn ones and corrections, each
+    once. ``gone`` maps a batch to the file of its places that no longer count, ``withdrawn`` a site to
+    its withdrawn persons. ``superseded`` and ``incomplete`` are batch ids in hex, kept to be
+    reported. ``head`` is the ledger's newest block at that time: a checkpoint that a rewritten or
+    cut-off history fails. ``digests`` is the digest of the list of the files' digests
+    (``digests.py``).
     """
 
     network: str
@@ -55,12 +71,27 @@ class Catalogue:
     files: Mapping[str, str] = field(default_factory=dict)
     head: Head | None = None
     digests: str = ""
+    sealed: tuple[SealedBatch, ...] = ()
+    gone: Mapping[str, str] = field(default_factory=dict)
+    withdrawn: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     format: int = FORMAT
 
     @cached_property
     def by_batch(self) -> Mapping[str, SealedBatch]:
-        """The batches by their id."""
+        """The batches that answer by their id; of a batch in parts, its last part."""
         return {batch.batch: batch for batch in self.batches}
+
+    @cached_property
+    def state(self) -> str:
+        """Digest of all that answers are read from; generations of one state answer alike."""
+        parts = [(batch.batch, batch.folder) for batch in self.batches]
+        said = [self.network, parts, sorted(self.files.items()), sorted(self.withdrawn.items())]
+        return sha256(json.dumps(said).encode()).hexdigest()
+
+    @property
+    def newest(self) -> int:
+        """The position of the newest seal that was read, whatever became of its batch; -1: none."""
+        return max((batch.position for batch in self.sealed), default=-1)
 
 
 @dataclass(frozen=True)
@@ -84,8 +115,12 @@ class Snapshot:
         }
 
     def batch_folder(self, batch: str) -> Path:
-        """Return the folder of a batch's own unpacked files."""
+        """Return the folder of a batch's own unpacked files: the whole batch as it was sealed."""
         return self.root / "batches" / batch[:32]
+
+    def folder_of(self, batch: SealedBatch) -> Path:
+        """Return the folder that answers for a batch, or for a part of one."""
+        return self.root / batch.folder if batch.folder else self.batch_folder(batch.batch)
 
 
 def read_snapshot(root: Path, network: bytes) -> Snapshot:
@@ -120,13 +155,19 @@ def _read(path: Path, network: bytes, _file: tuple[int, int, int]) -> Catalogue:
             where=str(path.name),
             hint="delete the replica folder and run `precisionchain sync`: it is rebuilt",
         )
-    members["batches"] = tuple(SealedBatch(**batch) for batch in members["batches"])
+    for name in ("batches", "sealed"):
+        members[name] = tuple(_sealed_batch(batch) for batch in members[name])
+    members["withdrawn"] = {site: tuple(ids) for site, ids in members["withdrawn"].items()}
     head = members["head"]
     if head is not None:
         members["head"] = Head(head["position"], head["block"], bytes.fromhex(head["digest"]))
     members["superseded"] = tuple(members["superseded"])
     members["incomplete"] = tuple(members["incomplete"])
     return Catalogue(**members)
+
+
+def _sealed_batch(members: Mapping[str, Any]) -> SealedBatch:
+    return SealedBatch(**{**members, "supersedes": tuple(members["supersedes"])})
 
 
 def write_catalogue(root: Path, catalogue: Catalogue) -> None:

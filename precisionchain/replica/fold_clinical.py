@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from precisionchain.replica.catalogue import SealedBatch
-from precisionchain.replica.unpack_clinical import clinical_names
+from precisionchain.replica.unpack_clinical import ORIGIN, PLACE, clinical_names
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
@@ -54,8 +54,9 @@ def _fold(
     partial = target.with_suffix(".partial")
     rows = database.read_parquet([str(path) for path in paths], union_by_name=True)
     if family == VOCABULARY:
-        rows = rows.project("* exclude (site, batch)").distinct().order("all")
+        rows = rows.project(f"* exclude ({', '.join((*ORIGIN, *PLACE))})").distinct().order("all")
     else:
+        rows = rows.project(f"* exclude ({', '.join(PLACE)})")
         order = _sort_columns(family, table, rows.columns)
         rows = rows.order(", ".join(f'"{column}"' for column in order))
     rows.write_parquet(str(partial), compression="zstd", row_group_size=32_768)

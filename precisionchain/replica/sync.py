@@ -91,6 +91,7 @@ def sync(
             {name: str(path.relative_to(root)) for name, path in files.items()},
             head,
             write_digests(root, digests),
+            tuple(batch for batch, _ in work.kept),
         )
         if catalogue.batches != before.catalogue.batches or head != before.catalogue.head:
             write_catalogue(root, catalogue)
@@ -148,6 +149,7 @@ def _sealed_batch(seal: Seal, site_of: SiteOf) -> SealedBatch:
         seal.position,
         manifest.persons,
         manifest.assay,
+        manifest.supersedes,
     )
 
 

@@ -1,20 +1,36 @@
-"""One sealed OMOP batch as Parquet files, each unpacked once and never changed."""
+"""One sealed OMOP batch as Parquet files, each unpacked once and never changed.
+
+::
+
+    items.parquet                    ordinal, name (<family>/<table>), rows: the places there are
+    <family>/<table>.parquet         rows with site, batch, and their place: ordinal, row
+    SUPERSEDED/superseded.parquet    batch, ordinal, row: places of earlier batches, as listed
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.replica.catalogue import SealedBatch
+from precisionchain.schemas.corrections import SUPERSEDED_KIND, correction_rows
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
-from precisionchain.schemas.streams import StreamName
+from precisionchain.schemas.streams import SUPERSEDED, family_of
 
-ORIGIN = ("site", "batch")
+ORIGIN: Final = ("site", "batch")
 """Columns every unpacked row carries: who published it, and in which batch."""
+PLACE: Final = ("ordinal", "row")
+"""Columns of its place in that batch, which files of one batch have and folded ones have not."""
+
+ITEMS: Final = pa.schema([("ordinal", pa.int32()), ("name", pa.string()), ("rows", pa.int32())])
+"""Columns of ``items.parquet``."""
+SUPERSEDED_NAME: Final = f"{SUPERSEDED}/{SUPERSEDED_KIND}"
 
 
 def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> None:
@@ -28,29 +44,53 @@ def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> 
         items: its items, checked against their leaves, family by family.
         folder: an empty folder of its own.
     """
-    writers: dict[Path, pq.ParquetWriter] = {}
+    writers: dict[str, pq.ParquetWriter] = {}
+    places: list[tuple[int, str, int]] = []
     try:
         for item in items:
-            table, rows = payload_table(item.payload)
-            family = StreamName.parse(item.stream).family
-            path = folder / family / f"{table or item.payload.kind}.parquet"
-            rows = _with_origin(rows, batch)
-            if path not in writers:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                writers[path] = pq.ParquetWriter(path, rows.schema, compression="zstd")
-            writers[path].write_table(rows)
+            family = family_of(item.stream)
+            if item.payload.kind == SUPERSEDED_KIND:
+                name, rows = SUPERSEDED_NAME, correction_rows(item.payload)
+            else:
+                table, rows = payload_table(item.payload)
+                name = f"{family}/{table or item.payload.kind}"
+                places.append((item.ordinal, name, rows.num_rows))
+                rows = _with_origin(rows, batch, item.ordinal)
+            if name not in writers:
+                writers[name] = _writer(folder / f"{name}.parquet", rows.schema)
+            writers[name].write_table(rows)
     finally:
         for writer in writers.values():
             writer.close()
+    columns = zip(*sorted(places), strict=True) if places else ([], [], [])
+    pq.write_table(pa.table(list(map(list, columns)), schema=ITEMS), folder / "items.parquet")
 
 
 def clinical_names(folder: Path) -> dict[str, Path]:
-    """Return a batch folder's files by logical name, ``CONDITION_0/condition_occurrence``."""
-    return {f"{path.parent.name}/{path.stem}": path for path in sorted(folder.glob("*/*.parquet"))}
+    """Return a batch folder's files of rows by name, ``CONDITION_0/condition_occurrence``."""
+    named = {f"{path.parent.name}/{path.stem}": path for path in sorted(folder.glob("*/*.parquet"))}
+    named.pop(SUPERSEDED_NAME, None)
+    return named
 
 
-def _with_origin(rows: pa.Table, batch: SealedBatch) -> pa.Table:
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Rows of an item count up, so their differences take no room; a dictionary of them would.
+    by_dictionary: Any = [
+        name for name in schema.names if name != "row"
+    ]  # its stub knows bool only
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=by_dictionary,
+        column_encoding={"row": "DELTA_BINARY_PACKED"},
+    )
+
+
+def _with_origin(rows: pa.Table, batch: SealedBatch, ordinal: int) -> pa.Table:
+    size = rows.num_rows
     for name, value in zip(ORIGIN, (batch.site, batch.batch), strict=True):
-        column = pa.repeat(pa.scalar(value), rows.num_rows).dictionary_encode()
-        rows = rows.append_column(name, column)
-    return rows
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value), size).dictionary_encode())
+    rows = rows.append_column("ordinal", pa.repeat(pa.scalar(ordinal, pa.int32()), size))
+    return rows.append_column("row", pa.array(np.arange(size, dtype=np.int32)))
