@@ -52,6 +52,11 @@ class SiteFolder:
         return self.root / "cohorts"
 
     @property
+    def checkpoints(self) -> Path:
+        """The newest checkpoint of each member, and the hashes of the log tree."""
+        return self.root / "checkpoints"
+
+    @property
     def reports(self) -> Path:
         """Pages of staged runs, for their owner alone."""
         return self.root / "reports"
