@@ -24,6 +24,7 @@ import polars as pl
 from precisionchain.replica.assayed import expected_an, infers
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_batch import GeneticBatch, genetic_batch
+from precisionchain.replica.taken_over import VCF
 from precisionchain.schemas.counts import COUNT_COLUMNS
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, NO_ALLELE, variant_family
 from precisionchain.schemas.genome import BIN_BITS, TILE_BITS, chrom_rank
@@ -50,47 +51,55 @@ def fold_counts(batches: Sequence[tuple[SealedBatch, Path]], out: Path) -> dict[
     """Return the file that holds each bin's folded counts, writing what is not there yet.
 
     Args:
-        batches: the current VCF batches with their folders.
+        batches: the current VCF batches with their folders; a batch in parts once for each part.
         out: the folder of folded files, each below a digest of what it was folded from, so that
             a bin no new batch touches is not folded again.
     """
-    opened = {batch.batch: genetic_batch(folder) for batch, folder in batches}
-    touching: dict[str, list[str]] = defaultdict(list)
-    for batch, genetic in opened.items():
+    opened = {
+        (batch.batch, folder.name): genetic_batch(folder)
+        for batch, folder in batches
+        if batch.kind == VCF
+    }
+    touching: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for part, genetic in opened.items():
         for family in _families_touched(genetic):
-            touching[family].append(batch)
+            touching[family].append(part)
     listing = {f for genetic in opened.values() for f in genetic.variant_blocks["family"].unique()}
     answer = {}
     for family in sorted(listing):
         near = sorted(touching[family])
-        digest = sha256("\n".join([_FORMAT, family, *near]).encode()).hexdigest()
+        origin = [_FORMAT, family, *(" ".join(part) for part in near)]
+        digest = sha256("\n".join(origin).encode()).hexdigest()
         target = out / digest[:32] / f"{family}.parquet"
         if not target.exists():
-            _write(fold(family, [opened[batch] for batch in near]), target)
+            _write(fold(family, [(batch, opened[batch, name]) for batch, name in near]), target)
         answer[f"{PREFIX}{family}"] = target
     return answer
 
 
-def fold(family: str, batches: Sequence[GeneticBatch]) -> pl.DataFrame:
-    """Return a bin's alleles with their counts over batches (`FOLDED`), in genome order."""
-    counts = [
-        batch.counts(family) if _lists(batch, family) else pl.DataFrame(schema=_COUNTED)
-        for batch in batches
+def fold(family: str, parts: Sequence[tuple[str, GeneticBatch]]) -> pl.DataFrame:
+    """Return a bin's alleles with their counts over batches (`FOLDED`), in genome order.
+
+    Args:
+        family: of the bin's variant blocks.
+        parts: batches with their ids; the parts of one batch have one id.
+    """
+    listed = [
+        part.counts(family).filter(pl.col("alt") != NO_ALLELE).select(*_COUNTED)
+        if _lists(part, family)
+        else pl.DataFrame(schema=_COUNTED)
+        for _, part in parts
     ]
-    listed = [rows.filter(pl.col("alt") != NO_ALLELE).select(*_COUNTED) for rows in counts]
     alleles = pl.concat(listed).select(*ALLELE_KEY).unique()
-    parts = list(listed)
-    for batch, own in zip(batches, listed, strict=True):
-        if own.height == alleles.height:
-            continue
-        others = alleles.join(own, on=list(ALLELE_KEY), how="anti")
-        parts.append(unlisted_counts(batch, others))
+    found = []
+    for (batch, part), own in zip(parts, listed, strict=True):
+        found.append(own.with_columns(pl.lit(batch).alias("batch")))
+        if own.height != alleles.height:
+            others = unlisted_counts(part, alleles.join(own, on=list(ALLELE_KEY), how="anti"))
+            found.append(others.with_columns(pl.lit(batch).alias("batch")))
     added = [pl.col(name).cast(pl.Int64).sum() for name in COUNT_COLUMNS]
-    folded = (
-        pl.concat(parts)
-        .group_by(*ALLELE_KEY)
-        .agg(*added, (pl.col("an") > 0).sum().cast(pl.UInt32).alias("batches"))
-    )
+    adding = pl.col("batch").filter(pl.col("an") > 0).n_unique().cast(pl.UInt32)
+    folded = pl.concat(found).group_by(*ALLELE_KEY).agg(*added, adding.alias("batches"))
     return in_genome_order(_with_frequencies(folded))
 
 

@@ -1,0 +1,129 @@
+"""What a genetic batch or a staged run speaks of: its persons, and the positions that it covers.
+
+A position is covered if a record is written there, if an allele lies there as it is normalised, or
+if it lies inside the extent (``docs/reference/streams.md``, section 7). Both kinds of folders have
+the tables that tell: ``samples``, ``extent``, and ``sites``, of a batch one file a family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+_NO_SITES: Final = {"chrom": pl.String, "pos": pl.Int32, "record_pos": pl.Int32}
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Closed intervals of one chromosome: sorted, and apart from each other by a position or more.
+
+    >>> spans = Spans.of(np.array([5, 1, 6]), np.array([5, 2, 9]))
+    >>> list(zip(spans.first.tolist(), spans.last.tolist()))
+    [(1, 2), (5, 9)]
+    >>> spans.hold(np.array([2, 3, 9])).tolist()
+    [True, False, True]
+    """
+
+    first: Ints
+    last: Ints
+
+    @classmethod
+    def of(cls, first: npt.NDArray[Any], last: npt.NDArray[Any]) -> Spans:
+        """Return the spans of intervals in any order, which may overlap or touch."""
+        order = np.argsort(first, kind="stable")
+        first, last = first[order].astype(np.int64), last[order].astype(np.int64)
+        if not len(first):
+            return cls(first, last)
+        reached = np.maximum.accumulate(last)
+        begins = np.concatenate([[True], first[1:] > reached[:-1] + 1])
+        ends = np.concatenate([begins[1:], [True]])
+        return cls(first[begins], reached[ends])
+
+    def hold(self, positions: npt.NDArray[Any]) -> Bools:
+        """Return which positions lie in a span."""
+        if not len(self.first):
+            return np.zeros(len(positions), np.bool_)
+        at = np.searchsorted(self.first, positions, side="right") - 1
+        inside: Bools = (at >= 0) & (positions <= self.last[at])
+        return inside
+
+    def meeting(self, other: Spans) -> Spans:
+        """Return the positions that lie in a span of both."""
+        low = np.searchsorted(other.last, self.first, side="left")
+        high = np.searchsorted(other.first, self.last, side="right")
+        times = np.maximum(high - low, 0)
+        ours = np.repeat(np.arange(len(self.first)), times)
+        before = np.repeat(np.cumsum(times) - times, times)
+        theirs = np.repeat(low, times) + np.arange(len(ours)) - before
+        return Spans(
+            np.maximum(self.first[ours], other.first[theirs]),
+            np.minimum(self.last[ours], other.last[theirs]),
+        )
+
+    def without(self, holes: Spans) -> Spans:
+        """Return the positions that lie in no span of the other."""
+        if not len(holes.first) or not len(self.first):
+            return self
+        low = min(int(self.first[0]), int(holes.first[0])) - 1
+        high = max(int(self.last[-1]), int(holes.last[-1])) + 1
+        gaps = Spans(
+            np.concatenate([[low], holes.last + 1]), np.concatenate([holes.first - 1, [high]])
+        )
+        return self.meeting(gaps)
+
+
+@dataclass(frozen=True)
+class Cover:
+    """The persons and positions of a folder; of positions one chromosome's are kept in memory."""
+
+    folder: Path
+    _latest: dict[str, Spans] = field(default_factory=dict, compare=False, repr=False)
+
+    def persons(self) -> Ints:
+        """Return the person ids, ascending."""
+        ids = pl.read_parquet(self.folder / "samples.parquet", columns=["person_id"])
+        return np.sort(ids["person_id"].to_numpy().astype(np.int64))
+
+    def chromosomes(self) -> list[str]:
+        """Return the chromosomes with a covered position, in the order of the folder."""
+        tables = [_sites(self.folder).select("chrom"), _extent(self.folder).select("chrom")]
+        return pl.concat(tables).unique(maintain_order=True).collect()["chrom"].to_list()
+
+    def spans(self, chrom: str) -> Spans:
+        """Return the covered positions of a chromosome."""
+        if chrom not in self._latest:
+            self._latest.clear()
+            self._latest[chrom] = _spans(self.folder, chrom)
+        return self._latest[chrom]
+
+
+def _spans(folder: Path, chrom: str) -> Spans:
+    here = pl.col("chrom") == chrom
+    listed = _sites(folder).filter(here).select("pos", "record_pos").collect()
+    at = np.concatenate([listed["pos"].to_numpy(), listed["record_pos"].to_numpy()])
+    extent = _extent(folder).filter(here).collect()
+    return Spans.of(
+        np.concatenate([at, extent["start"].to_numpy()]),
+        np.concatenate([at, extent["end"].to_numpy()]),
+    )
+
+
+def _sites(folder: Path) -> pl.LazyFrame:
+    """Return where records are listed: one file of a run, one a family of a sealed batch."""
+    whole = folder / "sites.parquet"
+    files = [whole] if whole.exists() else sorted((folder / "sites").glob("*.parquet"))
+    if not files:
+        return pl.LazyFrame(schema=_NO_SITES)
+    return pl.scan_parquet(files).select(*_NO_SITES)
+
+
+def _extent(folder: Path) -> pl.LazyFrame:
+    return pl.scan_parquet(folder / "extent.parquet")
