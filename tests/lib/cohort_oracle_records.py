@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -104,6 +104,10 @@ class Records:
     rejected: Counter[str] = field(default_factory=Counter)
     _introduced: set[Person] = field(default_factory=set)
 
+    def introduce(self, persons: Iterable[Person]) -> None:
+        """Take rows about persons whose own rows no folder has."""
+        self._introduced |= set(persons)
+
     def add(self, site: str, folder: Path, *, superseded: bool = False) -> None:
         """Add the files of a folder, in the order the site ingested its folders.
 
@@ -117,7 +121,7 @@ class Records:
             if table not in _VOCABULARY:
                 self._add_table(site, table, files[table], used, keep=not superseded)
         if not superseded:
-            self._add_slice(files, used)
+            self.add_slice(files, used)
 
     def _add_table(self, site: str, table: str, path: Path, used: set[int], *, keep: bool) -> None:
         keys: set[str] = set()
@@ -164,7 +168,7 @@ class Records:
             self.periods[person].append((_day(first), _day(last)))
         self.recorded.add(person)
 
-    def _add_slice(self, files: dict[str, Path], used: set[int]) -> None:
+    def add_slice(self, files: Mapping[str, Path], used: set[int]) -> None:
         """Add what a batch seals of the vocabulary: its concepts, what is above them, names."""
         used.discard(0)
         above: set[int] = set()
