@@ -19,7 +19,14 @@ from precisionchain.errors import (
 )
 from precisionchain.ledger.admission import FIRST_CODE
 from precisionchain.ledger.membership import LiveMembership
-from precisionchain.ledger.opening import create_network, embedded_path, ledger_exists, open_ledger
+from precisionchain.ledger.opening import (
+    create_network,
+    embedded_path,
+    is_embedded,
+    ledger_exists,
+    open_ledger,
+    prepare_to_join,
+)
 from precisionchain.ledger.records import NO_NETWORK, SITE_NAME, first_user_name
 from precisionchain.ledger.signing import generate_key
 from precisionchain.schemas.ancestors import default_ancestors, read_ancestors
@@ -69,7 +76,7 @@ def make_site(
     partial = SiteFolder(path.absolute().with_name(f".{path.absolute().name}.partial"))
     with _making(path, partial.root):
         joins = ledger_exists(ledger, partial.root)
-        if not joins and (embedded_path(ledger, partial.root).parent / CONFIG_NAME).exists():
+        if not joins and _is_in_a_site(ledger, partial.root):
             raise SiteError(
                 "another site's folder holds no such ledger, and none is founded there",
                 where=ledger,
@@ -79,12 +86,17 @@ def make_site(
             _require_joinable(ledger, partial.root, site, build, ancestors)
             generate_key(partial.site_key)
             generate_key(partial.user_key(first_user_name(site)))
+            prepare_to_join(ledger, partial.root)
         else:
             parameters = founding_parameters(build or DEFAULT_BUILD, ancestors)
             _found(partial, site, ledger, parameters)
         write_config(partial, SiteConfig(site, ledger, first_user_name(site)))
         partial.root.replace(path)
     return not joins
+
+
+def _is_in_a_site(ledger: str, base: Path) -> bool:
+    return is_embedded(ledger) and (embedded_path(ledger, base).parent / CONFIG_NAME).exists()
 
 
 @contextmanager

@@ -1,0 +1,212 @@
+"""A MultiChain as one node shows it: its parameters, final blocks, and what is not final."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from precisionchain.errors import LedgerError, LedgerFormatError
+from precisionchain.ledger.base import Limits
+from precisionchain.ledger.multichain_client import NodeClient
+from precisionchain.ledger.multichain_index import ChainIndex
+from precisionchain.ledger.multichain_rows import Name, Transaction, Written, read_transaction
+
+APPLICATION: Final = {"application": "precisionchain"}
+"""Custom fields of our streams, which tell them from others on the same chain."""
+DEFAULT_FINALITY: Final = 6
+_KEY_BYTES = 384 * 1024
+"""Room left in a transaction for keys, stream references and signatures."""
+_LARGEST_CALL = 15 * 1024**2
+"""A call is at most 32 MiB, and a byte is two hex digits of it."""
+_WAITING_BLOCKS = 4
+"""So many blocks' worth of transactions may wait for a block before publishing holds back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainParameters:
+    """What a chain's parameters mean for us.
+
+    ``lonely`` says that its blocks may be made by a node without peers; ``miners`` counts the
+    addresses that may mine.
+    """
+
+    name: str
+    limits: Limits
+    block_bytes: int
+    lonely: bool
+    miners: int
+
+    @classmethod
+    def read(cls, client: NodeClient) -> ChainParameters:
+        """Ask the node.
+
+        Raises:
+            LedgerFormatError: it is no MultiChain of a kind we can use.
+        """
+        said = client.getblockchainparams()
+        try:
+            item = min(said["max-std-op-return-size"], Limits().max_item_bytes)
+            largest = min(said["max-std-tx-size"], said["maximum-block-size"], _LARGEST_CALL)
+            limits = Limits(
+                max_item_bytes=item,
+                max_items_per_publish=min(
+                    said["max-std-op-returns-count"], Limits().max_items_per_publish
+                ),
+                max_publish_bytes=max(1, largest - min(_KEY_BYTES, largest // 4)),
+                max_publish_keys=4096,
+            )
+            return cls(
+                said["chain-name"],
+                limits,
+                said["maximum-block-size"],
+                not said["mining-requires-peers"],
+                len({entry["address"] for entry in client.listpermissions("mine")}),
+            )
+        except (KeyError, TypeError) as error:
+            raise LedgerFormatError(
+                f"the node does not say the chain's parameter {error}",
+                where=client.place,
+                hint="use MultiChain 2.3",
+            ) from error
+
+    @property
+    def finality(self) -> int:
+        """The depth at which we take a block as final, if nobody says otherwise.
+
+        One node that mines alone cannot disagree with itself. Otherwise every miner has had two
+        turns, and at least six blocks have passed.
+        """
+        if self.lonely and self.miners <= 1:
+            return 1
+        return max(DEFAULT_FINALITY, 2 * self.miners)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes may wait for a block before publishing holds back."""
+        return _WAITING_BLOCKS * self.block_bytes
+
+
+class Chain:
+    """Final blocks in an index, and transactions that are not final yet in memory.
+
+    Args:
+        client: the node.
+        index: what is known of the chain.
+        depth: confirmations that make a block final.
+    """
+
+    def __init__(self, client: NodeClient, index: ChainIndex, depth: int) -> None:
+        self._client, self._index, self._depth = client, index, depth
+        self._lock = threading.RLock()
+        self._decoded: dict[str, Transaction] = {}
+
+    # --------------------------------------------------------------------------------------- final
+
+    def refresh(self) -> int:
+        """Derive what became final since; return the height of the newest final block."""
+        with self._lock:
+            final = int(self._client.getblockcount()) - self._depth + 1
+            last = self._index.last_block()
+            while last is not None and not self._still(*last):
+                self._index.forget_from(last[0])
+                last = self._index.last_block()
+            at = 0 if last is None else last[0] + 1
+            while at <= final:
+                self._derive(at)
+                at += 1
+            return final
+
+    def _still(self, height: int, block_hash: bytes) -> bool:
+        return self.hash_at(height) == block_hash
+
+    def hash_at(self, height: int) -> bytes | None:
+        """Return the hash of the node's block at a height, None where it has none."""
+        if height > int(self._client.getblockcount()):
+            return None
+        return bytes.fromhex(self._client.getblockhash(height))
+
+    def in_block(self, height: int) -> Iterator[tuple[int, Transaction]]:
+        """Yield a block's transactions, decoded anew, with their index in it."""
+        block = self._client.getblock(self._client.getblockhash(height), 1)
+        for index, txid in enumerate(block["tx"][1:], start=1):
+            yield index, self._decode(txid)
+
+    def _derive(self, height: int) -> None:
+        block = self._client.getblock(self._client.getblockhash(height), 1)
+        self._index.add_block(
+            height, bytes.fromhex(block["hash"]), block["time"], list(self._in_block(block))
+        )
+
+    def _in_block(self, block: Mapping[str, Any]) -> Iterator[tuple[int, Transaction]]:
+        # The first transaction of a block is its miner's; the first block is about the chain.
+        if block["height"] == 0:
+            return
+        for index, txid in enumerate(block["tx"][1:], start=1):
+            yield index, self._decoded.get(txid) or self._decode(txid)
+
+    def _decode(self, txid: str) -> Transaction:
+        return read_transaction(self._client.getrawtransaction(txid, 1))
+
+    # --------------------------------------------------------------------------------- not final
+
+    def pending(self) -> list[tuple[bytes, list[Written]]]:
+        """Return the transactions that landed or wait, but are not final, with what they write.
+
+        Those in blocks come first, in chain order. Our own are known without asking for them.
+        """
+        with self._lock:
+            final = self.refresh()
+            tip = int(self._client.getblockcount())
+            txids: list[str] = []
+            for height in range(max(1, final + 1), tip + 1):
+                txids.extend(self._client.getblock(self._client.getblockhash(height), 1)["tx"][1:])
+            txids.extend(self._client.getrawmempool())
+            known = self._decoded
+            self._decoded = {}
+            for txid in dict.fromkeys(txids):
+                found = known.get(txid) or self._decode_waiting(txid)
+                if found is not None:
+                    self._decoded[txid] = found
+            return [(found.txid, list(found.written)) for found in self._decoded.values()]
+
+    def _decode_waiting(self, txid: str) -> Transaction | None:
+        try:
+            return self._decode(txid)
+        except LedgerError as error:
+            if isinstance(error, LedgerFormatError) or "-710" not in error.message:
+                raise
+            return None  # it left the mempool since it was listed
+
+    def pending_names(self) -> dict[Name, list[tuple[bytes, bytes, str]]]:
+        """Return, by name, (txid, digest, address) of every item that is not final."""
+        found: dict[Name, list[tuple[bytes, bytes, str]]] = {}
+        for txid, written in self.pending():
+            for item in written:
+                if item.name is not None:
+                    found.setdefault(item.name, []).append((txid, item.digest, item.address))
+        return found
+
+    # ----------------------------------------------------------------------------------- streams
+
+    def streams(self) -> list[str]:
+        """Return the names of our streams in the order of creation, waiting ones last."""
+        listed = [
+            (_reference(stream["streamref"]), nth, stream["name"])
+            for nth, stream in enumerate(self._client.liststreams("*", False))
+            if stream.get("details") == APPLICATION and stream["restrict"]["write"]
+        ]
+        return [name for _, _, name in sorted(listed)]
+
+    def is_isolated(self, parameters: ChainParameters) -> bool:
+        """Return whether the node has no peers on a chain that wants them."""
+        return not parameters.lonely and not self._client.call("getinfo")["connections"]
+
+
+def _reference(text: str | None) -> tuple[int, int]:
+    """Return height and offset of a stream's creation; one that waits for a block comes last."""
+    if not text:
+        return (1 << 62, 0)
+    height, offset, _ = text.split("-")
+    return (int(height), int(offset))
