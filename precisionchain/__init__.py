@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from precisionchain.errors import PrecisionChainError as PrecisionChainError
+    from precisionchain.ledger.proofs import check_consistency as check_consistency
+    from precisionchain.ledger.proofs import check_inclusion as check_inclusion
     from precisionchain.network import Network as Network
     from precisionchain.network import connect as connect
     from precisionchain.query.expressions import age as age
@@ -73,6 +75,8 @@ _HOME_OF = {
     "Network": "precisionchain.network",
     "PrecisionChainError": "precisionchain.errors",
     "Site": "precisionchain.site",
+    "check_consistency": "precisionchain.ledger.proofs",
+    "check_inclusion": "precisionchain.ledger.proofs",
     "connect": "precisionchain.network",
     "criterion": "precisionchain.query.spelling",
 }

@@ -14,6 +14,7 @@ from precisionchain.errors import UsageError
 from precisionchain.ledger.admission import BOTH_KEYS, Registrar
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.join_token import JoinToken
+from precisionchain.ledger.kept_checkpoints import KeptCheckpoints, Witness, require_remembered
 from precisionchain.ledger.membership import LiveMembership
 from precisionchain.ledger.opening import open_ledger
 from precisionchain.ledger.records import USER_NAME, Member, User, first_user_name
@@ -26,6 +27,7 @@ from precisionchain.schemas.streams import BATCH
 if TYPE_CHECKING:
     from precisionchain.access.gate import Gate
     from precisionchain.ingest.publish import Publisher
+    from precisionchain.ledger.log_tree import LogTree
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
 
@@ -164,6 +166,20 @@ class OpenSite:
             raise UsageError(f"{name!r} is no user's name", hint="someone@SITE, as admin@A")
         return load_key(self.folder.user_key(name))
 
+    @property
+    def kept_checkpoints(self) -> KeptCheckpoints:
+        """The newest checkpoint of each member that this site keeps."""
+        return KeptCheckpoints(self.folder.checkpoints, self.network)
+
+    def witness(self) -> Witness:
+        """Return this site as it makes checkpoints and keeps those of others."""
+        kept = self.kept_checkpoints
+        return Witness(self.ledger, self.membership, kept, self.config.site, self.signer)
+
+    def log_tree(self) -> LogTree:
+        """Return the ledger's log tree up to its newest block."""
+        return self.kept_checkpoints.tree(self.ledger)
+
     def snapshot(self) -> Snapshot:
         """Return the replica's newest generation."""
         return read_snapshot(self.folder.replica, self.network)
@@ -173,10 +189,13 @@ class OpenSite:
 
         Raises:
             NotAdmittedError, AccessRefusedError: this site is no member now.
+            IntegrityError: the ledger is not the one that a kept checkpoint, or the replica, is of.
         """
         from precisionchain.replica.sync import sync
 
         self.member()
+        require_remembered(self.ledger, self.kept_checkpoints)
+        self.witness().pick_up()
         return sync(
             self.ledger,
             self.folder.replica,
@@ -190,10 +209,11 @@ class OpenSite:
         """Return a generation that answers from every batch sealed by now, syncing if need be.
 
         Raises:
-            IntegrityError: the ledger is not the one the replica was made from.
+            IntegrityError: the ledger is not the one that a kept checkpoint, or the replica, is of.
         """
         from precisionchain.replica.history import require_same_history
 
+        require_remembered(self.ledger, self.kept_checkpoints)
         snapshot = self.snapshot()
         require_same_history(self.ledger, snapshot)
         newer = family_items(self.ledger, BATCH, after=snapshot.catalogue.position)

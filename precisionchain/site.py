@@ -12,6 +12,7 @@ from precisionchain.errors import SiteError
 from precisionchain.ingest.report import Ingested, Progress, Silent, ingested, table_fates
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.members import MembersDoor
+from precisionchain.proofs import ProofsDoor
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from precisionchain.verify import Check
 
 
-class Site(MembersDoor):
+class Site(MembersDoor, ProofsDoor):
     """An institution's site folder.
 
     Args:
@@ -204,7 +205,8 @@ class Site(MembersDoor):
         """Publish the newest staged run of each source, or of one, and sync.
 
         A run that is its source's sealed head already publishes nothing. The folded MAF counter
-        follows as a checkpoint when the persons with genotypes grew by a tenth, or when asked for.
+        follows as a checkpoint when the persons with genotypes grew by a tenth, or when asked for;
+        then this site's checkpoint of the whole ledger, for other members to keep.
 
         Raises:
             SiteError: nothing is staged, or an OMOP run is not validated.
@@ -239,6 +241,7 @@ class Site(MembersDoor):
             if maf_checkpoint or checkpoint_due(publisher, snapshot):
                 said.step("publish a MAF checkpoint")
                 publish_checkpoints(publisher, snapshot)
+            opened.witness().publish()
         return done
 
     def ingest_omop(

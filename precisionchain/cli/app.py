@@ -14,7 +14,17 @@ from typing import Annotated
 import typer
 
 from precisionchain import __version__
-from precisionchain.cli import audit, cohort, export, ingest, members, query, render, report
+from precisionchain.cli import (
+    audit,
+    cohort,
+    export,
+    ingest,
+    members,
+    proofs,
+    query,
+    render,
+    report,
+)
 from precisionchain.cli.options import Json
 from precisionchain.cli.progress import StderrProgress
 from precisionchain.cli.scope import Scope, scope
@@ -130,6 +140,7 @@ def sync(context: typer.Context, as_json: Json = False) -> None:
 
 
 export.register(app)
+proofs.register(app)
 app.add_typer(query.app, name="query", help="Ask; every question is logged before its answer.")
 app.add_typer(audit.app, name="audit", help="Read the access log; which is logged, too.")
 

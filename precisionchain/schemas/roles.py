@@ -20,7 +20,9 @@ ADMIN: Final = "admin"
 
 ROLES: Final = (INSTITUTION, RESEARCHER, AUDITOR, ADMIN)
 
-ANYBODY: Final = frozenset({"verify", "sync", "members", "join-token"})
+ANYBODY: Final = frozenset(
+    {"verify", "sync", "members", "join-token", "checkpoint", "prove", "check-proof"}
+)
 """Operations that need no role: they show no record and no question."""
 
 ROLE_OF: Final[Mapping[str, str]] = {

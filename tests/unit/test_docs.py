@@ -22,7 +22,16 @@ _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"`((?:[\w.]+/)+(?:[\w.]+\.(?:py|md|toml|sh))?|[\w.]+\.(?:md|toml))`")
 # Parts of a site folder, what `make demo` and `make bench` leave behind, and files of a hospital.
 _NOT_OURS = {
-    *("precisionchain.toml", "cohorts/", "keys/", "outbox/", "replica/", "reports/", "staging/"),
+    *(
+        "precisionchain.toml",
+        "checkpoints/",
+        "cohorts/",
+        "keys/",
+        "outbox/",
+        "replica/",
+        "reports/",
+        "staging/",
+    ),
     *("demo_network/", "benchmarks/results/", "omop/", "vocabulary/", "truth/"),
 }
 
