@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from precisionchain.access.log import AccessLog
 from precisionchain.errors import IntegrityError, PrecisionChainError
-from precisionchain.ledger.base import Finding, Ledger, LedgerItem, Writer
+from precisionchain.ledger.base import Finding, Ledger, LedgerItem
 from precisionchain.ledger.batches import (
     Entitled,
     Seal,
@@ -30,7 +30,7 @@ from precisionchain.ledger.batches import (
     streams_of,
 )
 from precisionchain.ledger.membership import Membership
-from precisionchain.ledger.records import NETWORK_STREAM, Member, has_expired
+from precisionchain.ledger.records import NETWORK_STREAM
 from precisionchain.replica.catalogue import Snapshot, read_snapshot
 from precisionchain.replica.digests import damage, read_digests
 from precisionchain.replica.history import require_same_history
@@ -148,18 +148,12 @@ def _writers(ledger: Ledger, membership: Membership) -> Check:
     for writer in ledger.writers():
         check.examined += 1
         founds = writer.public_key == membership.founder and writer.position < began
-        if not founds and not _could_write(membership.member(writer.public_key), writer):
+        if not founds and not membership.site_at(
+            writer.public_key, writer.position + 1, writer.time
+        ):
             found = Finding(check.name, "written by a key that was no member's", block=writer.block)
             check.findings.append(found)
     return check
-
-
-def _could_write(member: Member | None, writer: Writer) -> bool:
-    """Whether a member's record stood before the block, and its removal not."""
-    if member is None or has_expired(member, writer.time):
-        return False
-    removed = member.until is not None and member.until <= writer.position
-    return member.since <= writer.position and not removed
 
 
 def _signatures(ledger: Ledger, membership: Membership) -> Check:

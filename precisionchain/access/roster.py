@@ -57,14 +57,15 @@ def users_frame(membership: Membership) -> pl.DataFrame:
 def _standing(entry: Member | User, site: Member) -> tuple[Any, ...]:
     now = datetime.now(UTC)
     expired = has_expired(entry, now) or has_expired(site, now)
-    status = "removed" if entry.until is not None else "expired" if expired else "current"
+    ended = entry if entry.until is not None else site
+    status = "removed" if ended.until is not None else "expired" if expired else "current"
     return (
         status,
         entry.admitted,
-        entry.removed,
+        ended.removed,
         entry.expires,
         entry.since,
-        entry.until,
+        ended.until,
         fingerprint(entry.public_key),
         entry.public_key.hex(),
     )

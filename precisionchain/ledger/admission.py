@@ -19,6 +19,7 @@ from precisionchain.errors import (
     UsageError,
 )
 from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.changes import Change, Revocation, change_item
 from precisionchain.ledger.join_token import JoinToken
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.public_keys import is_encryption_key, is_public_key
@@ -28,7 +29,6 @@ from precisionchain.ledger.records import (
     User,
     has_expired,
     member_item,
-    revocation_item,
     user_item,
 )
 from precisionchain.ledger.signing import PublicKeys, Signer
@@ -131,7 +131,7 @@ class Registrar:
                 f"{site} is the last administrator without an expiry date and cannot be removed",
                 hint="admit another administrator first",
             )
-        self._write(revocation_item(member.public_key, self.signer, self.membership.network))
+        self._change(Revocation(site, self.membership.next_number(site)))
         return self.membership.member(member.public_key) or member
 
     def _require_admin(self) -> None:
@@ -238,8 +238,11 @@ class Registrar:
                 f"{name} is the last user of site {site} with the role admin",
                 hint="add another one first: precisionchain user add NAME --role admin",
             )
-        self._write(revocation_item(user.public_key, self.signer, self.membership.network))
+        self._change(Revocation(name, self.membership.next_number(name)))
         return next(u for u in self.membership.users() if u.public_key == user.public_key)
+
+    def _change(self, change: Change) -> None:
+        self._write(change_item(change, self.signer, self.membership.network))
 
     def _write(self, *items: Item) -> None:
         self.ledger.publish(self.ledger.prepare(items))

@@ -1,13 +1,11 @@
-"""Records of the NETWORK stream: members, users and removals, their bodies and their items. No I/O.
+"""Records of the NETWORK stream that make members and users: bodies and items. No I/O.
 
 Bodies, canonical JSON with exactly these members; ``expires`` is a date or null::
 
     member      {"addresses", "admin", "code", "encryption_key", "expires", "public_key", "site"}
     user        {"addresses", "encryption_key", "expires", "public_key", "roles", "site", "user"}
-    revocation  {"public_key"}
 
-A record counts for items after it, before its removal, and taken by the ledger on the day it
-expires or earlier (UTC).
+What changes them later is in ``changes``.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard, TypeVar
 
 from precisionchain.errors import CodecError
 from precisionchain.ledger.base import LedgerItem
@@ -46,6 +44,9 @@ _HOLDER = ("public_key", "encryption_key", "expires", "addresses")
 _RECORD_LABEL = b"precisionchain record 1\x00"
 
 
+_Entry = TypeVar("_Entry", "Member", "User")
+
+
 class BrokenRuleError(Exception):
     """An item of NETWORK that does not exist, with the word of the rule it breaks."""
 
@@ -57,7 +58,10 @@ class BrokenRuleError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A site that may publish. ``since`` and ``until`` are positions; it counts between them.
+    """A site as it stands somewhere on the ledger, or now.
+
+    ``since`` is the position of its record, ``until`` that of the removal in force there. It stands
+    like this for items after ``changed``; up to there as ``before`` says.
 
     ``public_key`` (Ed25519) verifies what it signs, to ``encryption_key`` (X25519) others encrypt;
     ``addresses`` are its own on a MultiChain, by what it uses them for.
@@ -75,6 +79,8 @@ class Member:
     until: int | None = None
     admitted: datetime | None = field(default=None, compare=False)
     removed: datetime | None = field(default=None, compare=False)
+    changed: int = field(default=-1, compare=False)
+    before: Self | None = field(default=None, compare=False, repr=False)
 
     def body(self) -> bytes:
         """Return the record's canonical JSON."""
@@ -84,7 +90,7 @@ class Member:
                 "admin": self.admin,
                 "code": self.code,
                 "encryption_key": self.encryption_key.hex(),
-                "expires": _written(self.expires),
+                "expires": written(self.expires),
                 "public_key": self.public_key.hex(),
                 "site": self.site,
             }
@@ -94,6 +100,8 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class User:
     """A person who asks questions, with a key of their own; ``name`` is ``someone@SITE``.
+
+    Positions as for `Member`.
 
     A role that this release does not know entitles to nothing.
     """
@@ -109,6 +117,8 @@ class User:
     until: int | None = None
     admitted: datetime | None = field(default=None, compare=False)
     removed: datetime | None = field(default=None, compare=False)
+    changed: int = field(default=-1, compare=False)
+    before: Self | None = field(default=None, compare=False, repr=False)
 
     def body(self) -> bytes:
         """Return the record's canonical JSON."""
@@ -116,7 +126,7 @@ class User:
             {
                 "addresses": dict(self.addresses),
                 "encryption_key": self.encryption_key.hex(),
-                "expires": _written(self.expires),
+                "expires": written(self.expires),
                 "public_key": self.public_key.hex(),
                 "roles": list(self.roles),
                 "site": self.site,
@@ -125,14 +135,23 @@ class User:
         )
 
 
-def counts(entry: Member | User, position: int, time: datetime) -> bool:
-    """Return whether a record counts for an item at a position, taken at a time."""
-    after = entry.since < position and (entry.until is None or position < entry.until)
-    return after and not has_expired(entry, time)
+def standing_at(entry: _Entry, position: int) -> _Entry | None:
+    """Return how a site or user stands for an item at a position; None before its record."""
+    while entry.changed >= position:
+        if entry.before is None:
+            return None
+        entry = entry.before
+    return entry
+
+
+def counts(entry: _Entry, position: int, time: datetime) -> bool:
+    """Return whether a site or user is there for an item at a position, taken at a time."""
+    there = standing_at(entry, position)
+    return there is not None and is_current(there, time)
 
 
 def is_current(entry: Member | User, now: datetime) -> bool:
-    """Return whether a record counts for an item that would be written now."""
+    """Return whether a site or user is there, by its standing, at a time."""
     return entry.until is None and not has_expired(entry, now)
 
 
@@ -175,12 +194,13 @@ def read_member(placed: LedgerItem) -> Member:
     return Member(
         _text(record, "site", SITE_NAME),
         _text(record, "code", _CODE),
-        *_holder_keys(record),
+        *read_holder_keys(record),
         record["admin"],
-        _expiry(record),
-        _addresses(record),
+        read_expiry(record),
+        read_addresses(record),
         since=placed.position,
         admitted=placed.time,
+        changed=placed.position,
     )
 
 
@@ -191,33 +211,20 @@ def read_user(placed: LedgerItem) -> User:
         BrokenRuleError: the body is no such record.
     """
     record = read_record(placed.item, "user", "site", "roles", *_HOLDER)
-    roles = record["roles"]
-    if not isinstance(roles, list) or not all(
-        isinstance(role, str) and _ROLE.fullmatch(role) for role in roles
-    ):
-        raise BrokenRuleError("record", "roles are a list of words")
     user = User(
         _text(record, "user", USER_NAME),
         _text(record, "site", SITE_NAME),
-        *_holder_keys(record),
-        tuple(roles),
-        _expiry(record),
-        _addresses(record),
+        *read_holder_keys(record),
+        read_roles(record),
+        read_expiry(record),
+        read_addresses(record),
         since=placed.position,
         admitted=placed.time,
+        changed=placed.position,
     )
     if not user.name.endswith(f"@{user.site}"):
         raise BrokenRuleError("record", "a user is written someone@SITE")
     return user
-
-
-def read_revocation(item: Item) -> bytes:
-    """Return the public key that a record removes.
-
-    Raises:
-        BrokenRuleError: the body is no such record.
-    """
-    return _key(read_record(item, "public_key"), "public_key")
 
 
 def read_record(item: Item, *names: str) -> dict[str, Any]:
@@ -243,13 +250,24 @@ def _text(record: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
     return value
 
 
-def _key(record: dict[str, Any], name: str) -> bytes:
+def read_key(record: dict[str, Any], name: str) -> bytes:
+    """Return 32 bytes that a record has in hex."""
     return bytes.fromhex(_text(record, name, _KEY))
 
 
-def _holder_keys(record: dict[str, Any]) -> PublicKeys:
+def read_roles(record: dict[str, Any]) -> tuple[str, ...]:
+    """Return a record's roles."""
+    roles = record["roles"]
+    if not isinstance(roles, list) or not all(
+        isinstance(role, str) and _ROLE.fullmatch(role) for role in roles
+    ):
+        raise BrokenRuleError("record", "roles are a list of words")
+    return tuple(roles)
+
+
+def read_holder_keys(record: dict[str, Any]) -> PublicKeys:
     """Return a record's two public keys; each must tell its holder from everybody else."""
-    public_key, encryption_key = _key(record, "public_key"), _key(record, "encryption_key")
+    public_key, encryption_key = read_key(record, "public_key"), read_key(record, "encryption_key")
     if not is_public_key(public_key):
         raise BrokenRuleError("key", "public_key is none: anybody could sign for it, or nobody")
     if not is_encryption_key(encryption_key):
@@ -257,14 +275,16 @@ def _holder_keys(record: dict[str, Any]) -> PublicKeys:
     return PublicKeys(public_key, encryption_key)
 
 
-def _addresses(record: dict[str, Any]) -> dict[str, str]:
+def read_addresses(record: dict[str, Any]) -> dict[str, str]:
+    """Return a record's addresses by what they are for."""
     found = record["addresses"]
     if not are_addresses(found):
         raise BrokenRuleError("record", "addresses are words, for publish, access or admin")
     return found
 
 
-def _expiry(record: dict[str, Any]) -> date | None:
+def read_expiry(record: dict[str, Any]) -> date | None:
+    """Return the last day that a record allows; None for good."""
     if record["expires"] is None:
         return None
     try:
@@ -273,7 +293,8 @@ def _expiry(record: dict[str, Any]) -> date | None:
         raise BrokenRuleError("record", "expires is no date") from error
 
 
-def _written(expires: date | None) -> str | None:
+def written(expires: date | None) -> str | None:
+    """Return an expiry as records have it."""
     return None if expires is None else expires.isoformat()
 
 
@@ -294,7 +315,7 @@ def parameters_item(body: bytes, signer: Signer) -> Item:
 def member_item(member: Member, signer: Signer, network: bytes) -> Item:
     """Return a record that admits a site, signed by an administrator's site key."""
     key, body = f"member:{member.site}", member.body()
-    item = _record_item("member", key, body, signer.public_key, network)
+    item = record_item("member", key, body, signer.public_key, network)
     return _signed(item, signer, network)
 
 
@@ -305,22 +326,10 @@ def user_item(user: User, signer: Signer, network: bytes) -> Item:
 
 def unsigned_user_item(user: User, site_key: bytes, network: bytes) -> Item:
     """Return the same record without its signature."""
-    return _record_item("user", f"user:{user.name}", user.body(), site_key, network)
+    return record_item("user", f"user:{user.name}", user.body(), site_key, network)
 
 
-def revocation_item(public_key: bytes, signer: Signer, network: bytes) -> Item:
-    """Return a record that removes a member or user."""
-    key, body = f"revoked:{public_key.hex()[:32]}", revocation_body(public_key)
-    item = _record_item("revocation", key, body, signer.public_key, network)
-    return _signed(item, signer, network)
-
-
-def revocation_body(public_key: bytes) -> bytes:
-    """Return the canonical JSON of a record that removes a member or user."""
-    return canonical_json({"public_key": public_key.hex()})
-
-
-def _record_item(kind: str, key: str, body: bytes, publisher: bytes, network: bytes) -> Item:
+def record_item(kind: str, key: str, body: bytes, publisher: bytes, network: bytes) -> Item:
     """Return a record's item; its batch id follows from it, so that writing it twice is once."""
     batch = sha256(_RECORD_LABEL + network + kind.encode() + b"\x00" + body).digest()
     payload = json_payload(kind, body)

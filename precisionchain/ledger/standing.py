@@ -19,7 +19,7 @@ def site_now(membership: Membership, public_key: bytes, now: datetime) -> Member
 
     Raises:
         NotAdmittedError: it never was one.
-        AccessRefusedError: it was removed, or its membership has expired.
+        AccessRefusedError: it was removed, its membership has expired, or another key is in force.
     """
     membership.catch_up()
     member = membership.member(public_key)
@@ -27,6 +27,16 @@ def site_now(membership: Membership, public_key: bytes, now: datetime) -> Member
         raise NotAdmittedError(
             "this site is not admitted to its network yet",
             hint="give the line that `precisionchain join-token` prints to an administrator",
+        )
+    if member.public_key != public_key:
+        raise AccessRefusedError(
+            f"the key of site {member.site} in this folder was replaced by another",
+            hint="bring the newer key into keys/; what this one signs does not count",
+        )
+    if membership.is_compromised(public_key):
+        raise AccessRefusedError(
+            f"the key of site {member.site} is declared compromised",
+            hint="an administrator removes the site, gives it a new key and grants it again",
         )
     if member.until is not None:
         raise AccessRefusedError(

@@ -9,6 +9,7 @@ from precisionchain.access.gate import Gate
 from precisionchain.access.place import AccessStreams
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import family_items
+from precisionchain.ledger.changes import Revocation, change_item
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.records import (
     Member,
@@ -16,7 +17,6 @@ from precisionchain.ledger.records import (
     member_item,
     network_id,
     parameters_item,
-    revocation_item,
     user_item,
 )
 from precisionchain.ledger.signing import PublicKeys, Signer
@@ -73,12 +73,15 @@ class AuditedNetwork:
 
     def remove_user(self, name: str) -> None:
         """Revoke a user's key by the user's site."""
-        by = key(name.partition("@")[2])
-        self.publish(revocation_item(key(name).public_key, by, self.network))
+        self._remove(name, key(name.partition("@")[2]))
 
     def remove_site(self, name: str) -> None:
         """Revoke a site's key by the founder."""
-        self.publish(revocation_item(key(name).public_key, key("A"), self.network))
+        self._remove(name, key("A"))
+
+    def _remove(self, name: str, by: Signer) -> None:
+        number = self.membership().next_number(name)
+        self.publish(change_item(Revocation(name, number), by, self.network))
 
     def membership(self) -> Membership:
         """The membership as the ledger now says."""

@@ -13,6 +13,14 @@ from hashlib import sha256
 import pytest
 
 from precisionchain.errors import CodecError, LimitError
+from precisionchain.ledger.changes import (
+    Change,
+    Declaration,
+    Grant,
+    Revocation,
+    Rotation,
+    change_item,
+)
 from precisionchain.ledger.records import Member, User, member_item
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.items import Codec, Item, ItemClass, Payload, checked_keys, parse_item
@@ -126,6 +134,47 @@ def test_golden_records_of_a_member_and_a_user() -> None:
         made.batch_id
         == sha256(b"precisionchain record 1\0" + NETWORK + b"member\0" + member.body()).digest()
     )
+
+
+CHANGES = [
+    (Grant("B", 1, date(2030, 1, 2), admin=True),
+     '{"admin":true,"expires":"2030-01-02","name":"B","number":1}'),
+    (Grant("ada@B", 2, None, roles=("auditor",)),
+     '{"expires":null,"name":"ada@B","number":2,"roles":["auditor"]}'),
+    (Revocation("ada@B", 3), '{"name":"ada@B","number":3}'),
+    (Declaration("B", 4, b"\x01" * 32, 17),
+     '{"name":"B","number":4,"public_key":"' + "01" * 32 + '","since":17}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "body"), CHANGES)
+def test_golden_records_of_changes(change: Change, body: str) -> None:
+    item = change_item(change, SIGNER, NETWORK)
+    assert item.payload.body.decode() == body
+    assert item.keys == (f"{change.KIND}:{change.name}",)
+    assert (
+        item.batch_id
+        == sha256(
+            b"precisionchain record 1\0" + NETWORK + change.KIND.encode() + b"\0" + body.encode()
+        ).digest()
+    )
+
+
+def test_golden_record_of_a_rotation_and_what_the_new_key_signs() -> None:
+    old = b"\x02" * 32
+    new = Rotation.make("B", 5, SIGNER, replaces=old, network=NETWORK, addresses={"access": "1b"})
+    said = (
+        f'{{"addresses":{{"access":"1b"}},"encryption_key":"{ENCRYPTION_KEY}","name":"B",'
+        f'"number":5,{{}}"public_key":"{PUBLIC_KEY}"}}'
+    )
+    proof = SIGNER.sign(
+        b"precisionchain rotation 1\0" + NETWORK + old + said.replace("{}", "").encode()
+    )
+    body = change_item(new, SIGNER, NETWORK).payload.body.decode()
+    assert body == said.replace("{}", f'"proof":"{proof.hex()}",')
+    assert new.is_proved(old, NETWORK)
+    assert not new.is_proved(b"\x03" * 32, NETWORK)
+    assert not new.is_proved(old, bytes(32))
 
 
 def test_more_leaves_than_a_page_holds_go_on_in_the_next() -> None:

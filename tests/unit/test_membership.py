@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precisionchain.ledger.base import LedgerItem
+from precisionchain.ledger.changes import Change, Revocation
 from precisionchain.ledger.membership import LiveMembership, Membership
 from precisionchain.ledger.records import (
     NO_NETWORK,
     Member,
     User,
     network_id,
-    revocation_body,
 )
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.canonical import canonical_json
@@ -66,8 +66,15 @@ def user(
     return record("user", User(name, site, *key.public, roles, expires).body(), by)
 
 
-def revocation(key: Signer, by: Signer) -> Item:
-    return record("revocation", revocation_body(key.public_key), by)
+NAMES = {A: "A", B: "B", C: "C", ALICE: "alice@A", BOB: "bob@B"}
+
+
+def revocation(key: Signer, by: Signer, number: int = 1) -> Item:
+    return changed(Revocation(NAMES[key], number), by)
+
+
+def changed(change: Change, by: Signer) -> Item:
+    return record(change.KIND, canonical_json(change.value()), by)
 
 
 FOUNDING = (
@@ -306,7 +313,7 @@ BEGINNINGS: dict[str, tuple[list[Item], list[str], list[str]]] = {
     "a founder who is no administrator": ([PARAMETERS, member("A", "a0", A)], ["founder"], []),
     "a user before the founder": (
         [PARAMETERS, user("alice@A", "A", ALICE, A), member("A", "a0", A, admin=True)],
-        ["entitled"],
+        [],
         ["A"],
     ),
 }
@@ -338,7 +345,7 @@ def test_a_removed_user_keeps_what_was_said_before() -> None:
     assert user_key(network, "bob@B") is None
     assert network.has_user("bob@B")
     entitled = [at for at in range(9) if network.is_entitled(said("ACCESS_1", BOB, at))]
-    assert entitled == []  # 4 is the record itself, 5 the removal: nothing lies between
+    assert entitled == [5]  # 4 is the record itself, and 5 the last place up to the removal
     known = [at for at in range(9) if network.user_at(said("ACCESS_1", ALICE, at))]
     assert known == [4, 5, 6, 7, 8]
 
@@ -350,16 +357,16 @@ def test_a_removed_site_takes_its_users_with_it() -> None:
     assert [(f.check, f.position) for f in network.findings] == [("entitled", 6), ("entitled", 7)]
     assert site_key(network, "B") is None
     assert user_key(network, "bob@B") is None
-    assert [at for at in range(9) if network.is_entitled(said("BATCH_1", B, at))] == [3, 4]
+    assert [at for at in range(9) if network.is_entitled(said("BATCH_1", B, at))] == [3, 4, 5]
     assert user_key(network, "alice@A") == ALICE.public_key
 
 
 def test_a_key_is_removed_once() -> None:
-    network = folded(*FOUNDING, revocation(BOB, by=B), revocation(BOB, by=B), revocation(B, by=A))
+    network = folded(*FOUNDING, revocation(BOB, by=B), revocation(BOB, B, 2), revocation(B, by=A))
 
     assert [(f.check, f.position) for f in network.findings] == [("taken", 6)]
     assert made(network, "bob@B").until == 5
-    again = folded(*FOUNDING, revocation(B, by=A), revocation(B, by=A))
+    again = folded(*FOUNDING, revocation(B, by=A), revocation(B, A, 2))
     assert [(f.check, f.position) for f in again.findings] == [("taken", 6)]
 
 

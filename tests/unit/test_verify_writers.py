@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from precisionchain.ledger.changes import Revocation, change_item
 from precisionchain.ledger.embedded import EmbeddedLedger
 from precisionchain.ledger.membership import LiveMembership
 from precisionchain.ledger.records import (
@@ -16,7 +17,6 @@ from precisionchain.ledger.records import (
     member_item,
     network_id,
     parameters_item,
-    revocation_item,
 )
 from precisionchain.ledger.signing import Signer
 from precisionchain.schemas.items import Item
@@ -94,7 +94,7 @@ def test_blocks_before_admission_are_found(written: Written) -> None:
 def test_blocks_after_removal_are_found(written: Written) -> None:
     written.admit(B, "B", "b0")
     written.stream(B, "DRUG_0_2b0")
-    written.publish(A, revocation_item(B.public_key, A, NETWORK))
+    written.publish(A, change_item(Revocation("B", 1), A, NETWORK))
     written.stream(B, "DRUG_0_3b0")  # block 6
     written.stream(A, "DRUG_0_4a0")
     assert written.found() == [6]
@@ -102,7 +102,7 @@ def test_blocks_after_removal_are_found(written: Written) -> None:
 
 def test_a_site_writes_its_own_removal_and_nothing_after_it(written: Written) -> None:
     written.admit(B, "B", "b0", admin=True)
-    written.publish(A, revocation_item(A.public_key, A, NETWORK))  # B goes on alone
+    written.publish(A, change_item(Revocation("A", 1), A, NETWORK))  # B goes on alone
     assert written.found() == []
     written.stream(A, "DRUG_0_2a0")  # block 5
     assert written.found() == [5]
