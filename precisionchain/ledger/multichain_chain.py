@@ -144,7 +144,8 @@ class Chain:
         if block["height"] == 0:
             return
         for index, txid in enumerate(block["tx"][1:], start=1):
-            yield index, self._decoded.get(txid) or self._decode(txid)
+            known = self._decoded.get(txid)
+            yield index, known if known and known.spends is not None else self._decode(txid)
 
     def _decode(self, txid: str) -> Transaction:
         return read_transaction(self._client.getrawtransaction(txid, 1))
@@ -172,6 +173,13 @@ class Chain:
             return [(found.txid, list(found.written)) for found in self._decoded.values()]
 
     def _decode_waiting(self, txid: str) -> Transaction | None:
+        """Return what a transaction writes; one that was signed here need not be asked for."""
+        own = self._index.signed_items(bytes.fromhex(txid)).get(bytes.fromhex(txid))
+        if own:
+            written = [
+                Written(i.nth, i.stream, (), i.address, i.size, i.digest, i.name, None) for i in own
+            ]
+            return Transaction(bytes.fromhex(txid), tuple(written), None)
         try:
             return self._decode(txid)
         except LedgerError as error:

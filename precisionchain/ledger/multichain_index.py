@@ -62,6 +62,7 @@ class SignedItem:
     stream: str
     size: int
     digest: bytes
+    address: str
 
 
 class ChainIndex:
@@ -295,14 +296,19 @@ class ChainIndex:
 
     # ------------------------------------------------------------------------- what was signed here
 
-    def sign(self, txid: bytes, raw: bytes, items: Sequence[tuple[Item, bytes]]) -> None:
-        """Keep a signed transaction, with its items and their digests, before it is sent."""
+    def sign(
+        self, txid: bytes, raw: bytes, address: str, items: Sequence[tuple[Item, bytes]]
+    ) -> None:
+        """Keep an address' transaction, with its items and their digests, before it is sent."""
         with self.writing() as database:
             database.execute("INSERT INTO signed VALUES (?, ?, 0)", (txid, raw))
             database.executemany(
-                "INSERT INTO signed_items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO signed_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (txid, nth, *_columns(Name.of(item)), item.stream, len(item.stored), digest)
+                    (
+                        *(txid, nth, *_columns(Name.of(item)), item.stream),
+                        *(len(item.stored), digest, address),
+                    )
                     for nth, (item, digest) in enumerate(items)
                 ],
             )
@@ -329,17 +335,18 @@ class ChainIndex:
             (raw,) = database.execute(query, (txid,)).fetchone()
         return bytes(raw)
 
-    def signed_items(self) -> dict[bytes, list[SignedItem]]:
-        """Return the items of every transaction that is kept, in order."""
+    def signed_items(self, txid: bytes | None = None) -> dict[bytes, list[SignedItem]]:
+        """Return the items of one transaction, or of all that are kept, in order."""
         found: dict[bytes, list[SignedItem]] = {}
         with self.reading() as database:
             rows = database.execute(
-                "SELECT txid, nth, publisher, batch, ordinal, stream, size, digest"
-                " FROM signed_items ORDER BY txid, nth"
+                "SELECT txid, nth, publisher, batch, ordinal, stream, size, digest, address"
+                " FROM signed_items WHERE ?1 IS NULL OR txid = ?1 ORDER BY txid, nth",
+                (txid,),
             )
-            for txid, nth, publisher, batch, ordinal, stream, size, digest in rows:
+            for signed, nth, publisher, batch, ordinal, *rest in rows:
                 name = Name(publisher, batch, ordinal)
-                found.setdefault(txid, []).append(SignedItem(txid, nth, name, stream, size, digest))
+                found.setdefault(signed, []).append(SignedItem(signed, nth, name, *rest))
         return found
 
 
@@ -377,7 +384,7 @@ def _add_transaction(
     place = position_of(height, index, 0)
     database.executemany(
         "INSERT OR IGNORE INTO spent VALUES (?, ?, ?)",
-        [(txid, vout, place) for txid, vout in transaction.spends],
+        [(txid, vout, place) for txid, vout in transaction.spends or ()],
     )
 
 

@@ -35,6 +35,7 @@ CREATE TABLE signed (
 CREATE TABLE signed_items (
     txid BLOB NOT NULL, nth INTEGER NOT NULL, publisher BLOB NOT NULL, batch BLOB NOT NULL,
     ordinal INTEGER NOT NULL, stream TEXT NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL,
+    address TEXT NOT NULL,
     PRIMARY KEY (txid, nth)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX signed_by_name ON signed_items (batch, publisher, ordinal);

@@ -75,11 +75,14 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What a transaction writes, and the outputs (txid, vout) it spends."""
+    """What a transaction writes, and the outputs (txid, vout) it spends.
+
+    ``spends`` is None where only what was signed here is known, not what the node decodes.
+    """
 
     txid: bytes
     written: tuple[Written, ...]
-    spends: tuple[tuple[bytes, int], ...]
+    spends: tuple[tuple[bytes, int], ...] | None
 
 
 def read_transaction(decoded: Mapping[str, Any]) -> Transaction:

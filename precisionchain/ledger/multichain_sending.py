@@ -178,7 +178,7 @@ class Sender:
             )
         raw = bytes.fromhex(made["hex"])
         txid = transaction_id(raw)
-        self._index.sign(txid, raw, fresh)
+        self._index.sign(txid, raw, address, fresh)
         return self._offer(txid, raw)
 
     def _offer(self, txid: bytes, raw: bytes) -> PrecisionChainError | None:

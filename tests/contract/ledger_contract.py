@@ -344,7 +344,7 @@ class LedgerContract:
     def test_items_by_stream_key_position_and_limit(self, streams: Ledger) -> None:
         rng = random.Random(7)
         names = ["c:1", "c:2", "p:1", "p:2"]
-        for ordinals in ([0, 1, 2], [3], list(range(4, 40)), [40, 41]):
+        for ordinals in ([0, 1, 2], [3], list(range(4, 34)), list(range(34, 42))):
             publish(
                 streams,
                 *(
@@ -379,13 +379,13 @@ class LedgerContract:
             streams.items(None, "c:1")
 
     def test_items_shows_what_was_there_at_the_call(self, streams: Ledger) -> None:
-        publish(streams, *(item(n) for n in range(50)))
+        publish(streams, *(item(n) for n in range(30)))
         reading = streams.items()
         first = next(reading)
-        publish(streams, item(50))
+        publish(streams, item(30))
 
-        assert [found.item for found in [first, *reading]] == [item(n) for n in range(50)]
-        assert len(contents(streams)) == 51
+        assert [found.item for found in [first, *reading]] == [item(n) for n in range(30)]
+        assert len(contents(streams)) == 31
 
     def test_bytes_that_are_no_item_are_left_out_and_reported(self, ledger: Ledger) -> None:
         ledger.create_stream(A)
