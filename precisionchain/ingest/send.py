@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from precisionchain.errors import StreamExistsError
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
 from precisionchain.ingest.report import Advance
-from precisionchain.ledger.base import Ledger, in_chunks, stored_size
+from precisionchain.ledger.base import Ledger, in_chunks, settle, stored_size
 from precisionchain.ledger.buckets import Router
 from precisionchain.schemas.items import SEAL_ORDINAL, Item
 from precisionchain.schemas.parameters import NetworkParameters
@@ -44,7 +44,8 @@ def send_batch(
     """Send what the ledger does not have of a frozen batch, its manifest last, and forget it.
 
     Raises:
-        LedgerUnavailableError: the ledger gave no answer; call again, nothing is sent twice.
+        LedgerUnavailableError: the ledger gave no answer, or not everything is final after a long
+            wait; call again, nothing is sent twice.
     """
     there = ledger.ordinals(publisher, batch.batch_id)
     sent = new = 0
@@ -61,6 +62,7 @@ def send_batch(
             sent += sum(stored_size(item) for item in chunk)
             if advance:
                 advance(sent, batch.stored_bytes)
+    settle(ledger, publisher, batch.batch_id, batch.items)  # a chain may still drop what waits
     outbox.forget(batch.batch_id)
     return Published(batch.batch_id.hex(), batch.source, batch.items, new, batch.stored_bytes)
 

@@ -18,7 +18,7 @@ from precisionchain.errors import (
     LedgerError,
     UsageError,
 )
-from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.base import Ledger, settle
 from precisionchain.ledger.changes import Change, Revocation, change_item
 from precisionchain.ledger.join_token import JoinToken
 from precisionchain.ledger.membership import Membership
@@ -97,6 +97,7 @@ class Registrar:
         if dry_run:
             return member
         network = self.membership.network
+        self.ledger.admit(token.addresses, admin=admin)  # first: repeating the command completes it
         self._write(member_item(member, self.signer, network), token.first_user())
         self.membership.catch_up()
         admitted = self.membership.member(token.public_key)
@@ -131,6 +132,7 @@ class Registrar:
                 f"{site} is the last administrator without an expiry date and cannot be removed",
                 hint="admit another administrator first",
             )
+        self.ledger.dismiss(member.addresses)
         self._change(Revocation(site, self.membership.next_number(site)))
         return self.membership.member(member.public_key) or member
 
@@ -245,7 +247,10 @@ class Registrar:
         self._write(change_item(change, self.signer, self.membership.network))
 
     def _write(self, *items: Item) -> None:
+        """Publish records and wait until they are final: what comes next is judged by them."""
         self.ledger.publish(self.ledger.prepare(items))
+        for item in items:
+            settle(self.ledger, item.publisher, item.batch_id)
 
 
 def _refuse_past(expires: date | None) -> None:
