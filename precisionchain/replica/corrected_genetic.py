@@ -143,7 +143,7 @@ class _Rewriting:
         parts: list[pl.DataFrame] = []
         counted: list[AlleleCounts] = []
         rows = 0
-        for of_run in self._runs_of(family):
+        for of_run in self.whole.runs_of(family):
             first = of_run[0]
             here = sites[first.first_row : first.first_row + first.n_alleles]
             keep = np.flatnonzero(self.group.counts(first.chrom, here["pos"], here["record_pos"]))
@@ -161,15 +161,6 @@ class _Rewriting:
             kept = pl.concat(parts)
             kept.write_parquet(self.folder / "sites" / f"{family}.parquet")
             self._counts(family, kept, counted)
-
-    def _runs_of(self, family: str) -> Iterator[list[Run]]:
-        """Yield the blocks of each run of a family, in order of persons."""
-        found: dict[int, list[Run]] = defaultdict(list)
-        for run in self.whole.run_of_object.values():
-            if run.family == family:
-                found[run.run].append(run)
-        for _, of_run in sorted(found.items()):
-            yield sorted(of_run, key=lambda run: run.person_offset)
 
     def _run(
         self, family: str, of_run: Sequence[Run], keep: Ints, left: pl.DataFrame, rows: int

@@ -194,6 +194,13 @@ class GeneticBatch:
             for run, objects, offsets in by_run.iter_rows()
         }
 
+    @cached_property
+    def _runs_of_family(self) -> dict[str, dict[int, list[Run]]]:
+        found: dict[str, dict[int, list[Run]]] = defaultdict(lambda: defaultdict(list))
+        for run in self.run_of_object.values():
+            found[run.family][run.run].append(run)
+        return found
+
     # ------------------------------------------------------------------------ what is listed
 
     def families_at(self, chrom: str, pos: int) -> list[str]:
@@ -260,6 +267,11 @@ class GeneticBatch:
         )
 
     # ----------------------------------------------------------------------------- the calls
+
+    def runs_of(self, family: str) -> Iterator[list[Run]]:
+        """Yield the blocks of each run of a family, those of one run in order of persons."""
+        for _, of_run in sorted(self._runs_of_family[family].items()):
+            yield sorted(of_run, key=lambda run: run.person_offset)
 
     def calls_at(self, site: Site) -> Calls:
         """Return the calls [1, persons] of one row of a run, of all persons in column order."""

@@ -53,20 +53,20 @@ def superseding(sealed: Iterable[SealedBatch]) -> Mapping[str, tuple[str, ...]]:
     """Return, for each superseded batch, the later batches of its site that name it, by seal.
 
     A batch supersedes whether it is withdrawn or not. A name that is not that of an earlier VCF
-    batch of the same publisher changes nothing.
+    batch of the same site changes nothing.
 
     Args:
         sealed: complete batches in order of position, each once (`Catalogue.sealed`).
     """
     found: dict[str, list[str]] = defaultdict(list)
-    publisher_of: dict[str, str] = {}
+    site_of: dict[str, str] = {}
     for one in sealed:
         if one.kind != VCF:
             continue
         for batch in dict.fromkeys(one.supersedes):
-            if publisher_of.get(batch) == one.publisher:
+            if site_of.get(batch) == one.site:
                 found[batch].append(one.batch)
-        publisher_of.setdefault(one.batch, one.publisher)
+        site_of.setdefault(one.batch, one.site)
     return {batch: tuple(later) for batch, later in found.items()}
 
 
