@@ -1,20 +1,32 @@
 """Searches of the access log: what has a user seen, and who has seen a person or a variant.
 
 Exact: every answer's persons and variants are on the ledger as lists. What nobody can know, whether
-the answer of an unresolved request was seen, is flagged, never left out.
+the answer of an unresolved request was seen, is flagged, never left out. All read the index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import polars as pl
 
-from precisionchain.access import postings
-from precisionchain.access.entries import Request, Result
-from precisionchain.access.log import ANSWERED, MAY_HAVE_SEEN, NOT_PERMITTED, AccessLog, Question
+from precisionchain.access.alerts import Rules, find_alerts
+from precisionchain.access.index.holdings import Holdings
+from precisionchain.access.index.segment import CONTRIBUTED as RESTS_ON
+from precisionchain.access.index.segment import QUESTION_SCHEMA
+from precisionchain.access.index.segment import RETURNED as SHOWN
+from precisionchain.access.index.store import open_index
+from precisionchain.access.judge import (
+    ANSWERED,
+    FAILED,
+    MAY_HAVE_SEEN,
+    NOT_PERMITTED,
+    REFUSED,
+)
 from precisionchain.access.summary import summarise
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.membership import Membership
@@ -24,42 +36,76 @@ from precisionchain.schemas.variant import Variant
 _SEEN = (ANSWERED, NOT_PERMITTED, MAY_HAVE_SEEN)
 RETURNED, CONTRIBUTED = "returned", "contributed"
 
-_ASKED: dict[str, Any] = {
+_OUTCOME = ("rows", "n_persons_returned", "n_persons_contributed", "n_variants_returned")
+_KIND_OF = {ANSWERED: "result", NOT_PERMITTED: "result", REFUSED: "refused", FAILED: "failed"}
+ENTRY_COLUMNS: dict[str, Any] = {
     "entry": pl.Int64,
     "time": pl.Datetime("us", "UTC"),
     "user": pl.String,
     "site": pl.String,
+    "kind": pl.String,
     "operation": pl.String,
     "data": pl.String,
     "question": pl.String,
     "purpose": pl.String,
+    "position": pl.Int64,
     "status": pl.String,
+    "rows": pl.Int64,
+    "n_persons_returned": pl.Int64,
+    "n_persons_contributed": pl.Int64,
+    "n_variants_returned": pl.Int64,
+    "error": pl.String,
+    "digest": pl.String,
     "question_id": pl.String,
 }
+_ASKED = (
+    *("entry", "time", "user", "site", "operation", "data", "question", "purpose", "status"),
+    "question_id",
+)
+_ASKED_COLUMNS = {name: QUESTION_SCHEMA[name] for name in _ASKED}
 SEEN_BY_COLUMNS: dict[str, Any] = {
-    **_ASKED,
+    **_ASKED_COLUMNS,
     "rows": pl.Int64,
     "persons_returned": pl.List(pl.String),
     "persons_contributed": pl.List(pl.String),
     "variants_returned": pl.List(pl.String),
 }
-WHO_SAW_COLUMNS: dict[str, Any] = {**_ASKED, "how": pl.String}
-
+WHO_SAW_COLUMNS: dict[str, Any] = {**_ASKED_COLUMNS, "how": pl.String}
 
 Subject: TypeAlias = Person | Variant
 
 
 class AuditSearch:
-    """Answers questions about questions; each reads the whole log.
+    """Answers questions about questions, from the index of the log as it is when first asked.
 
     Args:
         ledger: read only.
         membership: who has which key.
+        folder: where the index is kept; without one it is made in memory each time.
+        progress: called with a line now and then, where there is much to index.
     """
 
-    def __init__(self, ledger: Ledger, membership: Membership) -> None:
-        self._log = AccessLog(ledger, membership)
-        self._membership = membership
+    def __init__(
+        self,
+        ledger: Ledger,
+        membership: Membership,
+        folder: Path | None = None,
+        *,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self._ledger, self._membership = ledger, membership
+        self._folder, self._progress = folder, progress
+
+    @cached_property
+    def _holdings(self) -> Holdings:
+        return Holdings(
+            open_index(self._ledger, self._membership, self._folder, progress=self._progress)
+        )
+
+    @property
+    def sealed(self) -> int:
+        """How many questions this site's keys could not open: what they showed is not known."""
+        return self._holdings.sealed
 
     def entries(
         self,
@@ -69,20 +115,51 @@ class AuditSearch:
         until: datetime | None = None,
         operation: str | None = None,
     ) -> pl.DataFrame:
-        """Return entries, oldest first; see `AccessLog.entries`."""
-        return self._log.entries(user=user, since=since, until=until, operation=operation)
+        """Return one row an entry, oldest first; columns in ``docs/reference/access-log.md``.
+
+        Args:
+            user: entries of this user only.
+            since: entries the ledger took at this time or later; UTC where it has no zone.
+            until: or earlier, inclusive.
+            operation: entries of this operation only.
+        """
+        questions = self._holdings.questions
+        for column, wanted in (("user", user), ("operation", operation)):
+            if wanted is not None:
+                questions = questions.filter(pl.col(column) == wanted)
+        columns = list(ENTRY_COLUMNS)
+        unknown = [
+            pl.lit(None, ENTRY_COLUMNS[name]).alias(name) for name in (*_OUTCOME, "error", "digest")
+        ]
+        requests = questions.with_columns(pl.lit("request").alias("kind"), *unknown)
+        outcomes = questions.filter(pl.col("outcome_entry").is_not_null()).with_columns(
+            pl.col("outcome_entry").alias("entry"),
+            pl.col("outcome_time").alias("time"),
+            pl.col("status").replace_strict(_KIND_OF, return_dtype=pl.String).alias("kind"),
+        )
+        frame = pl.concat([requests.select(columns), outcomes.select(columns)]).sort("entry")
+        if since is not None:
+            frame = frame.filter(pl.col("time") >= _utc(since))
+        return frame if until is None else frame.filter(pl.col("time") <= _utc(until))
 
     def seen_by(self, user: str) -> pl.DataFrame:
         """Return what a user has seen or may have seen, a row a question, oldest first.
 
         Refused and failed questions showed nothing and are not listed.
         """
-        rows = [
-            (*_asked(question), *_shown(question))
-            for question in self._log.questions()
-            if question.request.user == user and question.status in _SEEN
-        ]
-        return pl.DataFrame(rows, schema=SEEN_BY_COLUMNS, orient="row").sort("entry")
+        holdings = self._holdings
+        questions = holdings.questions.filter(pl.col("user") == user, pl.col("status").is_in(_SEEN))
+        rows = questions["row"].to_numpy()
+        known = pl.col("outcome_entry").is_not_null() & ~pl.col("sealed")
+        shown = {
+            "persons_returned": holdings.persons_of(SHOWN, rows),
+            "persons_contributed": holdings.persons_of(RESTS_ON, rows),
+            "variants_returned": holdings.variants_of(rows),
+        }
+        listed = questions.with_columns(**shown).with_columns(
+            pl.when(known).then(name).alias(name) for name in shown
+        )
+        return _as_asked(listed).select(list(SEEN_BY_COLUMNS)).sort("entry")
 
     def who_saw(self, subject: str | Subject) -> pl.DataFrame:
         """Return the questions that returned a person or a variant, or rest on the person.
@@ -97,16 +174,26 @@ class AuditSearch:
         """
         if isinstance(subject, str):
             subject = parse_subject(subject)
-        how_of = _how_of(subject)
-        rows = []
-        for question in self._log.questions():
-            if isinstance(question.outcome, Result):
-                how = how_of(question.outcome)
-                if how is not None:
-                    rows.append((*_asked(question), how))
-            elif question.outcome is None and _could_show(question, subject):
-                rows.append((*_asked(question), None))
-        return pl.DataFrame(rows, schema=WHO_SAW_COLUMNS, orient="row").sort("entry")
+        holdings = self._holdings
+        if isinstance(subject, Person):
+            by_kind = holdings.rows_with_person(subject)
+            rows = {RETURNED: by_kind[SHOWN], CONTRIBUTED: by_kind[RESTS_ON]}
+        else:
+            rows = {RETURNED: holdings.rows_with_variant([subject, subject.trimmed()])}
+        how = pl.concat(
+            [
+                pl.DataFrame({"row": found}).select("row", pl.lit(name).alias("how"))
+                for name, found in rows.items()
+            ]
+        ).unique("row", keep="first", maintain_order=True)
+        questions = holdings.questions
+        resolved = how.join(questions, on="row", how="left")
+        unresolved = questions.filter(
+            pl.col("status") == MAY_HAVE_SEEN, _could_show(subject)
+        ).with_columns(pl.lit(None, pl.String).alias("how"))
+        columns = list(WHO_SAW_COLUMNS)
+        both = pl.concat([_as_asked(some).select(columns) for some in (resolved, unresolved)])
+        return both.sort("entry")
 
     def summary(
         self,
@@ -118,13 +205,24 @@ class AuditSearch:
     ) -> pl.DataFrame:
         """Return what each institution asked and how its data were used; see `summarise`."""
         return summarise(
-            self._log.questions(),
+            self._holdings,
             self._membership.members(),
             period=period,
             site=site,
             since=since,
             until=until,
         )
+
+    def alerts(
+        self,
+        rules: Rules,
+        persons: Mapping[str, int],
+        *,
+        since: date | None = None,
+        until: date | None = None,
+    ) -> pl.DataFrame:
+        """Return what breaks the rules; see `find_alerts`."""
+        return find_alerts(self._holdings, rules, persons, since=since, until=until)
 
 
 def parse_subject(text: str) -> Subject:
@@ -136,72 +234,25 @@ def parse_subject(text: str) -> Subject:
     return Person.parse(text) if text.count(":") < 2 else Variant.parse(text)
 
 
-def _how_of(subject: Subject) -> Callable[[Result], str | None]:
-    """Return the question to put to each result: how does it show the subject, if at all."""
-    if isinstance(subject, Person):
-
-        def of_person(result: Result) -> str | None:
-            if postings.holds(result.returned, subject.site, subject.person_id):
-                return RETURNED
-            contributed = postings.holds(result.contributed, subject.site, subject.person_id)
-            return CONTRIBUTED if contributed else None
-
-        return of_person
-
-    spellings = {
-        (variant.chrom, variant.pos, variant.ref, variant.alt)
-        for variant in (subject, subject.trimmed())
-    }
-
-    def of_variant(result: Result) -> str | None:
-        found = any(postings.holds_allele(result.variants, *allele) for allele in spellings)
-        return RETURNED if found else None
-
-    return of_variant
-
-
-def _could_show(question: Question, subject: Subject) -> bool:
+def _could_show(subject: Subject) -> pl.Expr:
     """Whether an unresolved request could have shown the subject, by the kind of data it named.
 
     The access log shows nobody's record; staging is the own site's.
     """
-    data = set(question.request.data.split("+"))
-    if "genetic" in data:
-        return True
+    data = pl.col("data").str.split("+")
     if isinstance(subject, Variant):
-        return "staging" in data
-    return "clinical" in data or ("staging" in data and subject.site == question.site)
+        return data.list.contains("genetic") | data.list.contains("staging")
+    own = data.list.contains("staging") & (pl.col("site") == subject.site)
+    return data.list.contains("genetic") | data.list.contains("clinical") | own
 
 
-def _asked(question: Question) -> tuple[Any, ...]:
-    """The members of `_ASKED`: where the entry that says so stands, and what was asked."""
-    request: Request = question.request
-    resolved = question.outcome_entry is not None
-    return (
-        question.outcome_entry if resolved else question.entry,
-        question.outcome_time if resolved else question.time,
-        request.user,
-        question.site,
-        request.operation,
-        request.data,
-        question.question_text,
-        request.purpose,
-        question.status,
-        request.question_id,
+def _as_asked(questions: pl.DataFrame) -> pl.DataFrame:
+    """Put the entry that says so, where it has one its outcome, as a question's entry and time."""
+    return questions.with_columns(
+        pl.coalesce("outcome_entry", "entry").alias("entry"),
+        pl.coalesce("outcome_time", "time").alias("time"),
     )
 
 
-def _shown(question: Question) -> tuple[int | None, Any, Any, Any]:
-    outcome = question.outcome
-    if not isinstance(outcome, Result):
-        return None, None, None, None
-    return (
-        outcome.rows,
-        _written(outcome.returned),
-        _written(outcome.contributed),
-        postings.allele_texts(outcome.variants),
-    )
-
-
-def _written(persons: postings.Persons) -> Sequence[str]:
-    return [f"{site}:{person_id}" for site, ids in persons.items() for person_id in ids.tolist()]
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

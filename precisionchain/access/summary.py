@@ -1,26 +1,28 @@
 """How much each institution asks, and how much its data are asked about, by period (F53).
 
-The log is read once. What was shown is counted as distinct persons and alleles, whatever the number
-of answers that showed them.
+What was shown is counted as distinct persons and alleles, whatever the number of answers that
+showed them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from precisionchain.access.entries import Result
-from precisionchain.access.log import ANSWERED, NOT_PERMITTED, Question
-from precisionchain.access.postings import ALLELE_SCHEMA
+from precisionchain.access.index.holdings import Holdings
+from precisionchain.access.index.segment import CONTRIBUTED, RETURNED, VARIANTS
+from precisionchain.access.judge import ANSWERED, MAY_HAVE_SEEN, NOT_PERMITTED
 from precisionchain.errors import UsageError
 from precisionchain.ledger.records import Member, counts
 
 OWN_USE, USE_BY_OTHERS = "own use", "use by others"
-PERIODS: Final = ("day", "week", "month", "year")
+PERIODS: Final = {"day": "1d", "week": "1w", "month": "1mo", "year": "1y"}
+"""Periods by name, as polars truncates to them; a week begins on Monday."""
 
 SUMMARY_COLUMNS: Final[dict[str, Any]] = {
     "site": pl.String,
@@ -36,16 +38,7 @@ SUMMARY_COLUMNS: Final[dict[str, Any]] = {
     "n_persons_contributed": pl.Int64,
     "n_variants_returned": pl.Int64,
 }
-_GROUP: Final[dict[str, Any]] = {
-    "period": pl.Date,
-    "operation": pl.String,
-    "user_site": pl.String,
-    "status": pl.String,
-}
-_ASKED: Final[dict[str, Any]] = {"group": pl.Int64, "user": pl.String, "rows": pl.Int64}
-_TOUCHED: Final[dict[str, Any]] = {"group": pl.Int64, "site": pl.String, "user": pl.String}
-_PERSON: Final[dict[str, Any]] = {"group": pl.Int64, "site": pl.String, "person_id": pl.Int64}
-_ALLELE: Final[dict[str, Any]] = {"group": pl.Int64, **ALLELE_SCHEMA}
+_GROUP: Final = ("period", "operation", "user_site", "status")
 _QUESTIONS: Final = (
     pl.len().alias("n_questions"),
     pl.col("user").n_unique().alias("n_users"),
@@ -56,12 +49,11 @@ _ORDER: Final = ("site", "period", "kind", "operation", "user_site", "status")
 _RECORDS: Final = frozenset({"clinical", "genetic"})
 """Kinds of data that an answer can show of other institutions: staging is the own site's, and the
 log is nobody's record."""
-_PENDING: Final = 2_000_000
-"""Persons or alleles that are held with repeats before repeats are dropped."""
+_PERSONS: Final = {"n_persons_returned": RETURNED, "n_persons_contributed": CONTRIBUTED}
 
 
 def summarise(
-    questions: Iterable[Question],
+    holdings: Holdings,
     members: Iterable[Member],
     *,
     period: str = "month",
@@ -72,7 +64,7 @@ def summarise(
     """Return the frame ``summary`` of ``docs/reference/access-log.md``.
 
     Args:
-        questions: the log, in any order.
+        holdings: the log's questions, and what they showed.
         members: every institution ever admitted: an unresolved request may have shown any other's.
         period: one of `PERIODS`, in UTC; weeks begin on Monday.
         site: of this institution only.
@@ -82,12 +74,19 @@ def summarise(
     Raises:
         UsageError: no such period.
     """
-    counted = _Counted(required_period(period), tuple(members))
-    for question in questions:
-        day = _day(question)
-        if (since is None or day >= since) and (until is None or day <= until):
-            counted.take(question, day)
-    frame = counted.frame()
+    length = PERIODS[required_period(period)]
+    day = pl.coalesce("outcome_time", "time").dt.date()
+    asked = holdings.questions.with_columns(
+        day.alias("day"), day.dt.truncate(length).alias("period"), pl.col("site").alias("user_site")
+    )
+    if since is not None:
+        asked = asked.filter(pl.col("day") >= since)
+    if until is not None:
+        asked = asked.filter(pl.col("day") <= until)
+    groups = asked.select(_GROUP).unique().sort(_GROUP).with_row_index("group")
+    asked = asked.join(groups, on=list(_GROUP))
+    touched = pl.concat([_touched(holdings, asked), _perhaps_touched(asked, tuple(members))])
+    frame = _counted(holdings, groups, asked, touched)
     return frame if site is None else frame.filter(pl.col("site") == site)
 
 
@@ -102,138 +101,68 @@ def required_period(text: str) -> str:
     return text
 
 
-def period_start(day: date, period: str) -> date:
-    """Return the first day of the period that a day lies in."""
-    match period:
-        case "week":
-            return day - timedelta(days=day.weekday())
-        case "month":
-            return day.replace(day=1)
-        case "year":
-            return day.replace(month=1, day=1)
-    return day
+def _touched(holdings: Holdings, asked: pl.DataFrame) -> pl.DataFrame:
+    """Return a row a question and other institution whose persons it showed, or rests on."""
+    found = holdings.sites_touched(RETURNED, CONTRIBUTED).join(
+        asked.select("row", "group", "user", "site"), on="row"
+    )
+    others = found.filter(pl.col("touched") != pl.col("site"))
+    return others.select("group", "user", pl.col("touched").alias("site"))
 
 
-def _day(question: Question) -> date:
-    """The day of the question's last entry: when its answer was shown, where it was."""
-    taken: datetime = question.outcome_time or question.time
-    return taken.astimezone(UTC).date()
+def _perhaps_touched(asked: pl.DataFrame, members: tuple[Member, ...]) -> pl.DataFrame:
+    """Return a row an unresolved request and other institution that was a member then."""
+    could = pl.col("data").str.split("+").list.set_intersection(sorted(_RECORDS)).list.len() > 0
+    unresolved = asked.filter(pl.col("status") == MAY_HAVE_SEEN, could)
+    columns = ("group", "user", "site", "entry", "time")
+    rows = [
+        (group, user, other)
+        for group, user, site, entry, time in unresolved.select(columns).iter_rows()
+        for other in {member.site for member in members if counts(member, entry, time)} - {site}
+    ]
+    schema: dict[str, Any] = {
+        "group": asked.schema["group"],
+        "user": pl.String,
+        "site": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-@dataclass(slots=True)
-class _Distinct:
-    """Distinct rows that come in pieces with repeats; holds at most twice what there are, or so.
-
-    Args:
-        columns: of the rows.
-    """
-
-    columns: dict[str, Any]
-    _pieces: list[pl.DataFrame] = field(default_factory=list)
-    _held: int = 0
-    _most: int = field(default_factory=lambda: _PENDING)
-
-    def add(self, piece: pl.DataFrame) -> None:
-        """Take rows."""
-        self._pieces.append(piece)
-        self._held += piece.height
-        if self._held > self._most:
-            self._held = self.rows().height
-            self._most = 2 * self._held + _PENDING
-
-    def rows(self) -> pl.DataFrame:
-        """Return the distinct rows so far."""
-        self._pieces = [pl.concat([pl.DataFrame(schema=self.columns), *self._pieces]).unique()]
-        return self._pieces[0]
-
-
-@dataclass(slots=True)
-class _Counted:
-    """Questions counted by group: their period, operation, the users' institution, status.
-
-    ``asked`` holds a row a question, ``touched`` a row a question and other institution whose
-    persons its answer showed, rested on, or may have shown.
-    """
-
-    period: str
-    members: tuple[Member, ...]
-    groups: dict[tuple[date, str, str, str], int] = field(default_factory=dict)
-    asked: list[tuple[int, str, int | None]] = field(default_factory=list)
-    touched: list[tuple[int, str, str]] = field(default_factory=list)
-    returned: _Distinct = field(default_factory=lambda: _Distinct(_PERSON))
-    contributed: _Distinct = field(default_factory=lambda: _Distinct(_PERSON))
-    variants: _Distinct = field(default_factory=lambda: _Distinct(_ALLELE))
-
-    def take(self, question: Question, day: date) -> None:
-        """Count a question."""
-        request, outcome = question.request, question.outcome
-        name = (
-            period_start(day, self.period),
-            request.operation,
-            question.site,
-            question.status,
-        )
-        group = self.groups.setdefault(name, len(self.groups))
-        others: set[str] = set()
-        if isinstance(outcome, Result):
-            self.asked.append((group, request.user, outcome.rows))
-            others = outcome.returned.keys() | outcome.contributed.keys()
-            for persons, distinct in (
-                (outcome.returned, self.returned),
-                (outcome.contributed, self.contributed),
-            ):
-                for site, ids in persons.items():
-                    distinct.add(_of_group(group, pl.DataFrame({"person_id": ids}), site))
-            if outcome.variants.height:
-                self.variants.add(_of_group(group, outcome.variants))
-        else:
-            self.asked.append((group, request.user, None))
-            if outcome is None and _RECORDS & set(request.data.split("+")):
-                here = (question.entry, question.time)
-                others = {member.site for member in self.members if counts(member, *here)}
-        self.touched.extend((group, site, request.user) for site in others - {question.site})
-
-    def frame(self) -> pl.DataFrame:
-        """Return the counts, of own use and of use by others."""
-        groups = pl.DataFrame(list(self.groups), schema=_GROUP, orient="row")
-        groups = groups.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("group"))
-        asked = pl.DataFrame(self.asked, schema=_ASKED, orient="row")
-        touched = pl.DataFrame(self.touched, schema=_TOUCHED, orient="row")
-        own = groups.join(
-            asked.group_by("group").agg(*_QUESTIONS, pl.col("rows").sum()), on="group"
-        )
-        own = own.with_columns(
-            pl.lit(OWN_USE).alias("kind"),
-            pl.col("user_site").alias("site"),
-            pl.when(_SHOWN).then("rows").alias("rows"),
-        )
-        by_others = groups.join(touched.group_by("group", "site").agg(*_QUESTIONS), on="group")
-        by_others = by_others.with_columns(pl.lit(USE_BY_OTHERS).alias("kind"))
-        own = _with_count(own, ("group",), self.variants.rows(), "n_variants_returned")
-        for column, distinct in (
-            ("n_persons_returned", self.returned),
-            ("n_persons_contributed", self.contributed),
-        ):
-            persons = distinct.rows()
-            own = _with_count(own, ("group",), persons, column)
-            by_others = _with_count(by_others, ("group", "site"), persons, column)
-        together = pl.concat([own, by_others], how="diagonal")
-        columns = [pl.col(name).cast(dtype) for name, dtype in SUMMARY_COLUMNS.items()]
-        return together.select(columns).sort(_ORDER)
-
-
-def _with_count(
-    counted: pl.DataFrame, place: tuple[str, ...], distinct: pl.DataFrame, column: str
+def _counted(
+    holdings: Holdings, groups: pl.DataFrame, asked: pl.DataFrame, touched: pl.DataFrame
 ) -> pl.DataFrame:
-    """Add how many distinct rows lie in each place; null where no answer is on the log."""
-    found = distinct.group_by(place).agg(pl.len().alias(column))
-    joined = counted.join(found, on=place, how="left")
-    return joined.with_columns(pl.when(_SHOWN).then(pl.col(column).fill_null(0)).alias(column))
+    """Return the counts, of own use and of use by others."""
+    own = groups.join(asked.group_by("group").agg(*_QUESTIONS, pl.col("rows").sum()), on="group")
+    own = own.with_columns(
+        pl.lit(OWN_USE).alias("kind"),
+        pl.col("user_site").alias("site"),
+        pl.when(_SHOWN).then("rows").alias("rows"),
+    )
+    by_others = groups.join(touched.group_by("group", "site").agg(*_QUESTIONS), on="group")
+    by_others = by_others.with_columns(pl.lit(USE_BY_OTHERS).alias("kind"))
+    of_group = asked.select("row", "group")
+    variants = holdings.count_distinct(VARIANTS, of_group, groups.height)
+    own = _with_count(own, variants.sum(axis=1)[own["group"]], "n_variants_returned")
+    for column, kind in _PERSONS.items():
+        found = holdings.count_distinct(kind, of_group, groups.height)
+        own = _with_count(own, found.sum(axis=1)[own["group"]], column)
+        by_others = _with_count(by_others, _at(found, holdings.sites, by_others), column)
+    together = pl.concat([own, by_others], how="diagonal")
+    columns = [pl.col(name).cast(dtype) for name, dtype in SUMMARY_COLUMNS.items()]
+    return together.select(columns).sort(_ORDER)
 
 
-def _of_group(group: int, rows: pl.DataFrame, site: str | None = None) -> pl.DataFrame:
-    """Put a group, and a person's institution, before rows."""
-    place = [pl.lit(group, pl.Int64).alias("group")]
-    if site is not None:
-        place.append(pl.lit(site).alias("site"))
-    return rows.select(*place, pl.all())
+def _at(found: NDArray[np.int64], sites: tuple[str, ...], lines: pl.DataFrame) -> NDArray[np.int64]:
+    """Return the count of each line's group and site; nobody of some sites was ever shown."""
+    with_none = np.hstack([found, np.zeros((found.shape[0], 1), np.int64)])
+    places = {name: place for place, name in enumerate(sites)}
+    columns = [places.get(site, len(sites)) for site in lines["site"].to_list()]
+    found_there: NDArray[np.int64] = with_none[
+        lines["group"].to_numpy(), np.array(columns, np.int64)
+    ]
+    return found_there
+
+
+def _with_count(lines: pl.DataFrame, found: NDArray[np.int64], column: str) -> pl.DataFrame:
+    """Add a count; null where no answer is on the log."""
+    return lines.with_columns(pl.when(_SHOWN).then(pl.Series(found, dtype=pl.Int64)).alias(column))

@@ -212,15 +212,6 @@ def test_the_summary_of_a_short_log_is_exact(seed: int) -> None:
         assert sorted(found, key=str) == sorted(expected(made.truth, period), key=str)
 
 
-def test_repeats_are_dropped_while_a_log_is_read(
-    long_log: Generated, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The answer is the same when little is held at a time."""
-    monkeypatch.setattr(summary, "_PENDING", 50)
-    found = long_log.search().summary(period="week").rows()
-    assert sorted(found, key=str) == sorted(expected(long_log.truth, "week"), key=str)
-
-
 def test_days_and_an_institution_are_chosen(long_log: Generated) -> None:
     days = sorted({asked.day for asked in long_log.truth})
     first, last = days[len(days) // 3], days[len(days) // 2]

@@ -16,8 +16,13 @@ from precisionchain.access import entries
 from precisionchain.access.entries import Failed, Request, Result
 from precisionchain.access.evaluated import Evaluated, evaluated_frame, evaluated_value
 from precisionchain.access.gate import Gate
-from precisionchain.access.log import ENTRY_COLUMNS, AccessLog
-from precisionchain.access.search import SEEN_BY_COLUMNS, WHO_SAW_COLUMNS, AuditSearch
+from precisionchain.access.log import AccessLog
+from precisionchain.access.search import (
+    ENTRY_COLUMNS,
+    SEEN_BY_COLUMNS,
+    WHO_SAW_COLUMNS,
+    AuditSearch,
+)
 from precisionchain.access.zstd_json import pack, unpack
 from precisionchain.errors import AccessRefusedError, IntegrityError, RegionError, UsageError
 from precisionchain.ledger.base import Finding, Head
@@ -99,7 +104,7 @@ def publish_failed(net: AuditedNetwork, **more: Any) -> None:
 
 
 def statuses(net: AuditedNetwork) -> list[str]:
-    return log_of(net).entries()["status"].to_list()
+    return search_of(net).entries()["status"].to_list()
 
 
 def findings(net: AuditedNetwork) -> list[Finding]:
@@ -130,7 +135,7 @@ def test_the_entries_of_an_answer_a_refusal_a_failure_and_a_death(net: AuditedNe
         bob.ask("domain", "clinical", {"concept": 2}, lambda: fail(ZeroDivisionError("no")))
     publish_request(net)
 
-    frame = log_of(net).entries()
+    frame = search_of(net).entries()
     assert dict(frame.schema) == {
         name: kind() if isinstance(kind, type) else kind for name, kind in ENTRY_COLUMNS.items()
     }
@@ -168,7 +173,7 @@ def test_the_entries_of_an_answer_a_refusal_a_failure_and_a_death(net: AuditedNe
 def test_entries_are_filtered_by_user_operation_and_time(net: AuditedNetwork) -> None:
     for user, operation in [("ada@A", "maf"), ("bob@B", "maf"), ("ada@A", "domain")]:
         net.gate(user).ask(operation, "genetic", {}, lambda: evaluated_value(1))
-    log = log_of(net)
+    log = search_of(net)
     assert log.entries(user="ada@A").height == 4
     assert log.entries(user="eve@A").height == 0
     assert log.entries(user="ada@A", operation="maf").height == 2
@@ -263,7 +268,7 @@ def test_a_subject_that_is_no_person_is_refused(net: AuditedNetwork, text: str) 
 
 def test_entries_of_strangers_are_ignored_and_found(net: AuditedNetwork) -> None:
     net.gate("eve@A").ask("domain", "clinical", {}, shows(PERSONS))
-    assert log_of(net).entries().height == 0
+    assert search_of(net).entries().height == 0
     assert search_of(net).who_saw("A:42").height == 0
     assert [finding.position for finding in findings(net)] == [5, 6]
     assert all(finding.check == "access" for finding in findings(net))
@@ -336,7 +341,7 @@ def test_a_result_that_is_not_complete_is_no_answer(net: AuditedNetwork) -> None
         assert search_of(net).who_saw("A:0")["status"].to_list() == ["may have seen"]
         publish(net, payload, entries.outcome_batch(QUESTION, part))
     assert statuses(net) == ["answered", "answered"]
-    assert log_of(net).entries()["entry"].to_list() == [5, 5 + len(payloads)]
+    assert search_of(net).entries()["entry"].to_list() == [5, 5 + len(payloads)]
     for person_id in (ids[0], ids[77_777], ids[-1]):
         assert search_of(net).who_saw(f"A:{person_id}")["how"].to_list() == ["returned"]
     assert search_of(net).who_saw("A:1").height == 0
@@ -356,14 +361,14 @@ def test_a_result_whose_lists_cannot_be_read_leaves_the_question_open(net: Audit
 
 
 def test_entries_count_while_the_user_is_registered(net: AuditedNetwork) -> None:
-    log = log_of(net)
+    log, search = log_of(net), search_of(net)
     net.gate("eve@B").ask("maf", "genetic", {"n": 1}, lambda: evaluated_value(1))
     net.add_user("eve@B")
     net.gate("eve@B").ask("maf", "genetic", {"n": 2}, lambda: evaluated_value(1))
     net.remove_user("eve@B")
     net.gate("eve@B").ask("maf", "genetic", {"n": 3}, lambda: evaluated_value(1))
     # eve was registered after the log was opened, and counts all the same.
-    assert log.entries()["question"].to_list() == ['{"n":2}', '{"n":2}']
+    assert search.entries()["question"].to_list() == ['{"n":2}', '{"n":2}']
     assert len(list(log.findings())) == 4
 
 
@@ -387,7 +392,7 @@ def test_a_ledger_of_another_network_is_noticed(net: AuditedNetwork) -> None:
     membership = other.membership()
     membership.network = bytes(32)
     with pytest.raises(IntegrityError, match="another network"):
-        AccessLog(net.ledger, membership).entries()
+        AuditSearch(net.ledger, membership).entries()
 
 
 def test_buckets_are_read_in_one_order() -> None:
@@ -400,7 +405,7 @@ def test_buckets_are_read_in_one_order() -> None:
         asked.append((user, json.dumps({"n": number}, separators=(",", ":"))))
         net.gate(user).ask("maf", "genetic", {"n": number}, lambda: evaluated_value(1))
     assert len([name for name in net.ledger.streams() if name.startswith("ACCESS")]) > 4
-    frame = log_of(net).entries()
+    frame = search_of(net).entries()
     assert frame.filter(pl.col("kind") == "request").select("user", "question").rows() == asked
     assert frame["entry"].is_sorted()
     ends = [question.outcome_entry for question in log_of(net).questions()]
@@ -423,8 +428,8 @@ def test_what_lands_while_the_log_is_read_is_left_to_the_next_reading() -> None:
     ledger = Busy()
     audited = AuditedNetwork(ledger, stream_items=3)
     audited.add_user("ada@A")
-    log = log_of(audited)
+    log, membership = log_of(audited), audited.membership()
     ledger.busy = True
-    heights = [log.entries().height for _ in range(4)]
+    heights = [AuditSearch(ledger, membership).entries().height for _ in range(4)]
     assert heights == [0, 2, 4, 6]
     assert list(log.findings()) == []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from precisionchain.access.log import ENTRY_COLUMNS
-from precisionchain.access.search import SEEN_BY_COLUMNS, WHO_SAW_COLUMNS
+from precisionchain.access.alerts import ALERT_COLUMNS
+from precisionchain.access.search import ENTRY_COLUMNS, SEEN_BY_COLUMNS, WHO_SAW_COLUMNS
 from precisionchain.config import SiteConfig, SiteFolder
 from precisionchain.query.frequencies import FREQUENCIES
 from precisionchain.query.person_variants import PERSON_VARIANTS
@@ -67,6 +67,7 @@ def _domains() -> set[str]:
         ("access-log.md", ENTRY_COLUMNS),
         ("access-log.md", SEEN_BY_COLUMNS),
         ("access-log.md", WHO_SAW_COLUMNS),
+        ("access-log.md", ALERT_COLUMNS),
     ],
 )
 def test_the_columns_of_an_answer_are_documented(page: str, columns: dict[str, object]) -> None:

@@ -12,7 +12,8 @@ import pytest
 from precisionchain.access.entries import Refused, Request, ResultPart, decode
 from precisionchain.access.evaluated import Evaluated, evaluated_value
 from precisionchain.access.gate import Gate
-from precisionchain.access.log import NOT_PERMITTED, AccessLog
+from precisionchain.access.judge import NOT_PERMITTED
+from precisionchain.access.log import AccessLog
 from precisionchain.access.search import AuditSearch
 from precisionchain.errors import AccessRefusedError
 from precisionchain.ledger.membership import LiveMembership
@@ -146,7 +147,7 @@ def test_a_result_past_the_gate_is_found_by_every_reader(operation: str, role: s
     permitted = EXPECTED[operation] == role
     status = "answered" if permitted else NOT_PERMITTED
     assert [finding.check for finding in log.findings()] == ([] if permitted else ["access"])
-    assert log.entries()["status"].to_list() == [status] * 2
+    assert search.entries()["status"].to_list() == [status] * 2
     assert search.seen_by(name)["status"].to_list() == [status]
     assert search.who_saw("A:42")["status"].to_list() == [status]
 
