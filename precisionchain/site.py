@@ -17,7 +17,8 @@ from precisionchain.proofs import ProofsDoor
 if TYPE_CHECKING:
     import polars as pl
 
-    from precisionchain.ingest.qc_settings import Mode
+    from precisionchain.ingest.changes_limits import Mode
+    from precisionchain.ingest.qc_settings import Mode as QualityControl
     from precisionchain.ingest.vcf_calls import HalfCall
     from precisionchain.ingest.vcf_run import FilterPolicy
     from precisionchain.opened import OpenSite
@@ -111,7 +112,7 @@ class Site(MembersDoor, ProofsDoor):
         samples: str | Path,
         build: str,
         assay: str = "sites",
-        qc: Mode = "mark",
+        qc: QualityControl = "mark",
         source: str | None = None,
         half_call: HalfCall = "missing",
         filter_policy: FilterPolicy = "any",
@@ -198,11 +199,18 @@ class Site(MembersDoor, ProofsDoor):
         self,
         *,
         source: str | None = None,
+        mode: Mode | None = None,
         allow_shrinking: bool = False,
+        allow_churn: bool = False,
+        allow_empty: bool = False,
         maf_checkpoint: bool = False,
         progress: Progress | None = None,
     ) -> list[Ingested]:
         """Publish the newest staged run of each source, or of one, and sync.
+
+        Of an OMOP source that is sealed already, only what is new is published, and the places of
+        what is gone. ``mode``: ``full``, the run is the whole of its source (default), or
+        ``delta``, rows to add or replace by key; by default the one it was validated in.
 
         A run that is its source's sealed head already publishes nothing. The folded MAF counter
         follows as a checkpoint when the persons with genotypes grew by a tenth, or when asked for;
@@ -212,6 +220,7 @@ class Site(MembersDoor, ProofsDoor):
             SiteError: nothing is staged, or an OMOP run is not validated.
             SealRefusedError: a rule keeps a batch from sealing.
         """
+        from precisionchain.ingest.changes_limits import Refresh
         from precisionchain.ingest.checkpoints import checkpoint_due, publish_checkpoints
         from precisionchain.ingest.outbox import Outbox
         from precisionchain.ingest.publish import publish_run, resume
@@ -230,7 +239,9 @@ class Site(MembersDoor, ProofsDoor):
                         outbox,
                         run.path,
                         opened.sync_if_behind(said.step),
-                        allow_shrinking=allow_shrinking,
+                        refresh=Refresh(
+                            mode or "full", allow_shrinking, allow_churn, allow_empty
+                        ),
                         advance=said.advance,
                         step=said.step,
                     )
@@ -250,7 +261,10 @@ class Site(MembersDoor, ProofsDoor):
         *,
         vocabulary: str | Path | None = None,
         source: str | None = None,
+        mode: Mode = "full",
         allow_shrinking: bool = False,
+        allow_churn: bool = False,
+        allow_empty: bool = False,
         progress: Progress | None = None,
     ) -> Ingested:
         """Stage, validate, publish and sync a folder of OMOP files as one sealed batch.
@@ -264,7 +278,14 @@ class Site(MembersDoor, ProofsDoor):
         name = self.stage_omop(directory, vocabulary=vocabulary, source=source, progress=progress)
         staged = self.staging.read(name).source
         self.validate(source=staged, progress=progress)
-        return self.publish(source=staged, allow_shrinking=allow_shrinking, progress=progress)[0]
+        return self.publish(
+            source=staged,
+            mode=mode,
+            allow_shrinking=allow_shrinking,
+            allow_churn=allow_churn,
+            allow_empty=allow_empty,
+            progress=progress,
+        )[0]
 
     def ingest_vcf(
         self,
@@ -273,7 +294,7 @@ class Site(MembersDoor, ProofsDoor):
         samples: str | Path,
         build: str,
         assay: str = "sites",
-        qc: Mode = "mark",
+        qc: QualityControl = "mark",
         source: str | None = None,
         half_call: HalfCall = "missing",
         filter_policy: FilterPolicy = "any",

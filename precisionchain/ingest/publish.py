@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from precisionchain.errors import SealRefusedError
+from precisionchain.ingest.changes_limits import WHOLE, Refresh, refuse_excess
+from precisionchain.ingest.changes_run import History, changes_of, read_run
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_omop import OmopEncoder
 from precisionchain.ingest.encode_vcf import encode_vcf
 from precisionchain.ingest.outbox import Outbox
 from precisionchain.ingest.overlap import refuse_overlap
 from precisionchain.ingest.qc_exclusions import excluded_drafts
-from precisionchain.ingest.report import Advance, Step
+from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.send import Published, send_batch
 from precisionchain.ingest.staged_manifest import omop_manifest, vcf_manifest
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Entitled, Seal, heads, seals
+from precisionchain.ledger.chains import chains, withdrawals
 from precisionchain.ledger.signing import Signer
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.items import SEAL_ORDINAL
 from precisionchain.schemas.manifest import NO_PARENT, batch_id_of
 from precisionchain.schemas.parameters import NetworkParameters
-
-MAX_VANISHING = 0.05
-"""Share of a source's persons that may vanish between two exports before sealing is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,12 @@ class Publisher:
             if key == self.signer.public_key
         }
 
+    def history(self) -> History:
+        """Return what this site has sealed and withdrawn by now."""
+        sealed = list(seals(self.ledger, self.entitled))
+        gone = withdrawals(self.ledger, sealed, self.network)
+        return History(self.signer.public_key, chains(sealed), gone)
+
 
 def resume(publisher: Publisher, outbox: Outbox, advance: Advance | None) -> list[Published]:
     """Finish what a killed job left: send frozen batches, forget half-encoded ones."""
@@ -65,7 +69,7 @@ def publish_run(
     run: Path,
     snapshot: Snapshot,
     *,
-    allow_shrinking: bool = False,
+    refresh: Refresh = WHOLE,
     advance: Advance | None = None,
     step: Step | None = None,
 ) -> Published:
@@ -75,44 +79,65 @@ def publish_run(
         publisher: the site.
         outbox: its outbox, with nothing unfinished.
         run: the run's folder.
-        snapshot: the replica, for what an earlier batch holds.
-        allow_shrinking: accept that many persons vanish.
+        snapshot: the replica, synced to the head: what earlier batches hold.
+        refresh: how an OMOP run follows the state of its source.
         advance: called with (bytes sent, bytes in all).
         step: called with a line per step.
 
     Raises:
         ParameterMismatchError: the run is of another reference build than the network.
-        SealRefusedError: too many persons of the source would vanish.
+        SealRefusedError: the run undoes more than it may, or the head moved meanwhile.
         OverlapError: genotypes of these persons are sealed over the same extent.
     """
-    description = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    source, source_id = description["source"], bytes.fromhex(description["source_id"])
-    head = publisher.heads().get(source)
-    if head is not None and head.manifest.source_id == source_id.hex():
+    description = read_run(run, refresh)
+    source, source_id = description["source"], description["source_id"]
+    history = publisher.history()
+    head = history.head(source)
+    if head is not None and history.is_head(source, source_id):
         return Published(head.manifest.batch, source, head.manifest.items, 0, 0)
     parent = NO_PARENT if head is None else head.manifest.batch_id
     batch_id = batch_id_of(
-        publisher.network, publisher.signer.public_key, source, source_id, parent
+        publisher.network, publisher.signer.public_key, source, bytes.fromhex(source_id), parent
     )
     _refuse_sealed(publisher, batch_id, source)
     identity = {"batch": batch_id.hex(), "parent": parent.hex()}
     if step:
         step(f"encode {description['kind']} source {source}")
-    if description["kind"] == "omop":
-        encoder = OmopEncoder(run, publisher.parameters)
-        if head is not None and not allow_shrinking:
-            _refuse_vanishing(encoder.persons(), head, snapshot)
-        drafts = encoder.drafts()
-        manifest = omop_manifest(run, description, encoder, identity)
-    else:
-        publisher.parameters.require(build=description["build"])
-        _refuse_replacing(head)
-        refuse_overlap(run, snapshot, publisher.signer.public_key.hex())
-        drafts = chain(encode_vcf(run, publisher.parameters), excluded_drafts(run))
-        manifest = vcf_manifest(run, description, identity)
-    frozen = outbox.fill(
-        _counted(drafts, step), manifest, signer=publisher.signer, network=publisher.network
-    )
+    with ExitStack() as held:
+        if description["kind"] == "omop":
+            encoder = OmopEncoder(run, publisher.parameters, withheld=history.withdrawn_persons)
+            changes = None
+            if head is not None:
+                changes = held.enter_context(
+                    changes_of(
+                        encoder,
+                        run,
+                        publisher.parameters,
+                        history,
+                        snapshot=snapshot,
+                        refresh=refresh,
+                        step=step or silent,
+                    )
+                )
+                refuse_excess(source, refresh, changes.tables, changes.vanished)
+            drafts = encoder.drafts(changes)
+            manifest = omop_manifest(run, description, encoder, identity, changes)
+        else:
+            publisher.parameters.require(build=description["build"])
+            _refuse_replacing(head)
+            refuse_overlap(run, snapshot, publisher.signer.public_key.hex())
+            drafts = chain(encode_vcf(run, publisher.parameters), excluded_drafts(run))
+            manifest = vcf_manifest(run, description, identity)
+        frozen = outbox.fill(
+            _counted(drafts, step), manifest, signer=publisher.signer, network=publisher.network
+        )
+    if publisher.heads().get(source) != head:
+        outbox.forget(frozen.batch_id)
+        raise SealRefusedError(
+            "another batch of this source was sealed while this one was made",
+            where=f"source {source}",
+            hint="run the command again: it is compared with the newer one",
+        )
     if step:
         step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
     return _send(publisher, outbox, frozen, advance)
@@ -153,24 +178,4 @@ def _refuse_replacing(head: Seal | None) -> None:
             "other genotypes are sealed under this name, and genetic batches are not replaced",
             where=f"source {head.manifest.source}",
             hint="give this batch a name of its own with --source, or none",
-        )
-
-
-def _refuse_vanishing(persons: list[int], head: Seal, snapshot: Snapshot) -> None:
-    """Refuse an export that lost many of the persons its source had: more likely a wrong folder."""
-    path = snapshot.path("MAP_PERSON/map-person")
-    if path is None:
-        return
-    with duckdb.connect() as database:
-        found = database.execute(
-            "select person_id from read_parquet(?) where batch = ?",
-            [str(path), head.manifest.batch],
-        ).fetchall()
-    before = {row[0] for row in found}
-    vanished = len(before - set(persons))
-    if before and vanished > MAX_VANISHING * len(before):
-        raise SealRefusedError(
-            f"{vanished} of {len(before)} persons of this source are not in the new export",
-            where=f"source {head.manifest.source}",
-            hint="name another source with --source, or accept it with --allow-shrinking",
         )

@@ -7,12 +7,17 @@ from typing import Any
 
 import duckdb
 
+from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.encode_omop import OmopEncoder
 from precisionchain.schemas.manifest import Manifest
 
 
 def omop_manifest(
-    run: Path, description: dict[str, Any], encoder: OmopEncoder, identity: dict[str, str]
+    run: Path,
+    description: dict[str, Any],
+    encoder: OmopEncoder,
+    identity: dict[str, str],
+    changes: Changes | None = None,
 ) -> Manifest:
     """Return the manifest of clinical tables.
 
@@ -21,6 +26,7 @@ def omop_manifest(
         description: its ``run.json``.
         encoder: what encodes it.
         identity: ``batch`` and ``parent``, in hex.
+        changes: against the state that the batch follows; None where it is the first.
     """
     with duckdb.connect() as database:
         rows = database.execute(
@@ -34,6 +40,10 @@ def omop_manifest(
                 [str(run / "normalised.parquet")],
             ).fetchall()
         )
+    withheld = {"persons": encoder.withheld_persons(), "rows": sum(encoder.withheld().values())}
+    if changes is not None and changes.renumbered:
+        settings = {**description["settings"], "renumbered": list(changes.renumbered)}
+        description = {**description, "settings": settings}
     return _manifest(
         description,
         identity,
@@ -48,7 +58,9 @@ def omop_manifest(
         },
         refused_columns=encoder.refused_columns(),
         vocabulary_release=encoder.vocabulary_release(),
-        persons=len(encoder.persons()),
+        changes={} if changes is None else changes.counts(),
+        withheld={**withheld, "calls": 0} if withheld["rows"] else {},
+        persons=len(encoder.persons()) if changes is None else changes.persons,
     )
 
 

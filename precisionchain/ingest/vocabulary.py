@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -13,32 +14,48 @@ from precisionchain.schemas.payloads import table_payload
 from precisionchain.schemas.streams import VOCABULARY
 
 _SLICE_ROWS = 131_072
-_CONCEPT_COLUMNS = (
-    "concept_id",
-    "concept_name",
-    "domain_id",
-    "vocabulary_id",
-    "concept_class_id",
-    "standard_concept",
-    "concept_code",
-)
-_ANCESTOR_COLUMNS = ("ancestor_concept_id", "descendant_concept_id", "min_levels_of_separation")
+SLICE_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
+    "concept_ancestor": {
+        "ancestor_concept_id": "BIGINT",
+        "descendant_concept_id": "BIGINT",
+        "min_levels_of_separation": "BIGINT",
+    },
+    "concept": {
+        "concept_id": "BIGINT",
+        "concept_name": "VARCHAR",
+        "domain_id": "VARCHAR",
+        "vocabulary_id": "VARCHAR",
+        "concept_class_id": "VARCHAR",
+        "standard_concept": "VARCHAR",
+        "concept_code": "VARCHAR",
+    },
+}
+"""Columns of the vocabulary slice, with their SQL types, by table in publishing order."""
+_ORDER = {"concept_ancestor": "2, 3, 1", "concept": "1"}
 
 
 def place_concepts(
-    database: duckdb.DuckDBPyConnection, table: Table, ancestors: Sequence[int], *, known: bool
+    database: duckdb.DuckDBPyConnection,
+    table: Table,
+    ancestors: Sequence[int],
+    *,
+    rows: str,
+    known: bool,
+    placed: str | None = None,
 ) -> None:
     """Make the relation ``placement`` (concept_id, ancestor, n) of a table's main concepts.
 
     The nearest chosen ancestor is the one with the fewest levels of separation, then the smaller
     id (``streams.md`` section 5); a concept is its own ancestor at level 0; 0 where there is none.
-    Rows without a main concept count as concept 0.
+    Rows without a main concept count as concept 0. A concept that was placed before stays there.
 
     Args:
-        database: with views ``accepted_<table>`` of all the table's columns, given or not.
+        database: where the relations are.
         table: the table that is placed.
         ancestors: the chosen ancestors of its domain.
+        rows: relation of the rows to place.
         known: whether ``accepted_concept_ancestor`` exists.
+        placed: relation of earlier placements (table, concept_id, ancestor), if there are any.
     """
     chosen = pa.table({"ancestor": pa.array(ancestors, pa.int64())})
     database.register("chosen", chosen)
@@ -49,29 +66,36 @@ def place_concepts(
         if known
         else ""
     )
+    before, earlier = "", ""
+    if placed is not None:
+        before = "earlier.ancestor, "
+        earlier = (
+            f"left join {placed} earlier"
+            f" on earlier.\"table\" = '{table.name}' and earlier.concept_id = used.concept_id"
+        )
     database.execute(
         f"""
         create or replace temp table placement as
         with used as (
             select coalesce({table.concept_column}, 0) as concept_id, count(*) as n
-            from accepted_{table.name} group by 1
+            from {rows} group by 1
         ), candidate as (
             select concept_id, concept_id as ancestor, 0 as levels from used {above}
         ), nearest as (
             select candidate.concept_id, arg_min(ancestor, (levels, ancestor)) as ancestor
             from candidate join chosen using (ancestor) group by 1
         )
-        select used.concept_id, coalesce(nearest.ancestor, 0) as ancestor, used.n
-        from used left join nearest using (concept_id)
+        select used.concept_id, coalesce({before}nearest.ancestor, 0) as ancestor, used.n
+        from used left join nearest using (concept_id) {earlier}
         """
     )
     database.unregister("chosen")
 
 
-def vocabulary_slice(
+def make_slice(
     database: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], used: str
-) -> Iterator[Draft]:
-    """Yield the batch's vocabulary slice: used concepts, their ancestors' names, their pairs.
+) -> list[str]:
+    """Make the vocabulary slice: used concepts, their ancestors' names, their pairs.
 
     With it readers expand descendants without a licensed vocabulary of their own.
 
@@ -79,27 +103,46 @@ def vocabulary_slice(
         database: with views ``accepted_<table>`` of all the table's columns, given or not.
         tables: the tables of the run.
         used: SQL for the distinct concepts that the batch publishes.
+
+    Returns:
+        the tables of the slice, in publishing order, each a view ``slice_<table>``; and in the
+        database the table ``used_concept`` (concept_id).
     """
     database.execute(f"create or replace temp table used_concept as {used}")
+    made = []
     if "concept_ancestor" in tables:
-        pairs = database.sql(
-            f"select {', '.join(_ANCESTOR_COLUMNS)} from accepted_concept_ancestor"
+        database.execute(
+            "create or replace view slice_concept_ancestor as"
+            f" select distinct {_columns('concept_ancestor')} from accepted_concept_ancestor"
             " where descendant_concept_id in (select concept_id from used_concept)"
-            " order by 2, 3, 1"
         )
-        pairs.create_view("slice_ancestor")
-        yield from _slice(pairs, "concept_ancestor")
+        made.append("concept_ancestor")
     if "concept" in tables:
         above = (
-            "or concept_id in (select ancestor_concept_id from slice_ancestor)"
+            "or concept_id in (select ancestor_concept_id from slice_concept_ancestor)"
             if "concept_ancestor" in tables
             else ""
         )
-        concepts = database.sql(
-            f"select {', '.join(_CONCEPT_COLUMNS)} from accepted_concept"
-            f" where concept_id in (select concept_id from used_concept) {above} order by 1"
+        database.execute(
+            f"create or replace view slice_concept as select {_columns('concept')}"
+            " from accepted_concept"
+            f" where concept_id in (select concept_id from used_concept) {above}"
         )
-        yield from _slice(concepts, "concept")
+        made.append("concept")
+    return made
+
+
+def slice_drafts(
+    database: duckdb.DuckDBPyConnection, table: str, rows: str | None = None
+) -> Iterator[Draft]:
+    """Yield a table of the slice, sorted: all of ``slice_<table>``, or a relation's rows."""
+    found = database.sql(
+        f"select {_columns(table)} from {rows or f'slice_{table}'} order by {_ORDER[table]}"
+    )
+    for batch in found.to_arrow_reader(_SLICE_ROWS):
+        if batch.num_rows:
+            chunk = pa.Table.from_batches([batch])
+            yield Draft(VOCABULARY, (), table_payload("vocabulary", chunk, table=table))
 
 
 def vocabulary_release(
@@ -114,8 +157,5 @@ def vocabulary_release(
     return found[0][0] if found else None
 
 
-def _slice(rows: duckdb.DuckDBPyRelation, table: str) -> Iterator[Draft]:
-    for batch in rows.to_arrow_reader(_SLICE_ROWS):
-        if batch.num_rows:
-            chunk = pa.Table.from_batches([batch])
-            yield Draft(VOCABULARY, (), table_payload("vocabulary", chunk, table=table))
+def _columns(table: str) -> str:
+    return ", ".join(SLICE_COLUMNS[table])

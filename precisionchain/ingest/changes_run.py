@@ -1,0 +1,186 @@
+"""A staged run beside the history of its source: what it changes, before anything is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from precisionchain.errors import SealRefusedError
+from precisionchain.ingest.bounded_database import MEMORY, bounded_database
+from precisionchain.ingest.changes import Changes
+from precisionchain.ingest.changes_limits import Refresh, TableChange, refuse_excess
+from precisionchain.ingest.changes_rows import count
+from precisionchain.ingest.changes_state import StateViews
+from precisionchain.ingest.encode_omop import OmopEncoder
+from precisionchain.ingest.report import Step, silent
+from precisionchain.ingest.vocabulary import make_slice
+from precisionchain.ledger.batches import Seal
+from precisionchain.ledger.chains import Chains, Withdrawals
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.source_state import SourceState
+from precisionchain.schemas.canonical import canonical_json
+from precisionchain.schemas.parameters import NetworkParameters
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What one publisher has sealed, and withdrawn, up to now.
+
+    Args:
+        publisher: its public key.
+        chains: of all publishers.
+        withdrawals: of all publishers.
+    """
+
+    publisher: bytes
+    chains: Chains
+    withdrawals: Withdrawals
+
+    def chain(self, source: str) -> tuple[Seal, ...]:
+        """Return the seals of a source, each following the one before it."""
+        return tuple(self.chains.get((self.publisher, source), ()))
+
+    def head(self, source: str) -> Seal | None:
+        """Return a source's newest seal."""
+        return chain[-1] if (chain := self.chain(source)) else None
+
+    def is_head(self, source: str, source_id: str) -> bool:
+        """Whether a source's head is of this content and counts."""
+        head = self.head(source)
+        if head is None or head.manifest.batch in self.withdrawals.batches:
+            return False
+        return head.manifest.source_id == source_id
+
+    @property
+    def withdrawn_persons(self) -> frozenset[int]:
+        """The publisher's withdrawn persons."""
+        return self.withdrawals.persons.get(self.publisher, frozenset())
+
+    def renumbered(self, source: str) -> frozenset[str]:
+        """Return the tables whose keys on the ledger are not those of the exports."""
+        chain = self.chain(source)
+        return frozenset(
+            name for seal in chain for name in seal.manifest.settings.get("renumbered", ())
+        )
+
+
+def read_run(run: Path, refresh: Refresh) -> dict[str, Any]:
+    """Return a run's description; an OMOP run's as what it is under a mode.
+
+    A delta is another source than a whole export of the same files: it makes another state.
+    """
+    description: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    if description["kind"] == "omop" and refresh.mode != "full":
+        identity = {"mode": refresh.mode, "source_id": description["source_id"]}
+        description["source_id"] = sha256(canonical_json(identity)).hexdigest()
+        description["settings"] = {**description["settings"], "mode": refresh.mode}
+    return description
+
+
+@contextmanager
+def changes_of(
+    encoder: OmopEncoder,
+    run: Path,
+    parameters: NetworkParameters,
+    history: History,
+    *,
+    snapshot: Snapshot,
+    refresh: Refresh,
+    step: Step = silent,
+) -> Iterator[Changes]:
+    """Give what a run changes in the state of its source, for as long as it is looked at.
+
+    Args:
+        encoder: of the run.
+        run: its folder.
+        parameters: the network's.
+        history: of the publisher, where the source has a head.
+        snapshot: synced to that head.
+        refresh: how the run follows.
+        step: called with a line per table.
+
+    Raises:
+        SealRefusedError: the replica has not all of the source's batches, or the run is a delta by
+            keys that the ledger does not have.
+    """
+    description = read_run(run, refresh)
+    source = description["source"]
+    state = SourceState(snapshot, history.publisher.hex(), source)
+    chain = [seal.manifest.batch for seal in history.chain(source)]
+    views = StateViews(encoder.database, state, parameters)
+    if missing := [batch for batch in chain if batch not in views.batches]:
+        raise SealRefusedError(
+            f"{len(missing)} of the {len(chain)} batches of this source cannot be read, so what is"
+            " new is not known",
+            where=f"source {source}, batch {missing[0][:16]}",
+            hint="run `precisionchain sync`, then `precisionchain verify`",
+        )
+    scratch = run.with_name(f".{run.name}.compared.partial")
+    with bounded_database(scratch):  # for the folder, and for its words where the disk is full
+        encoder.database.execute(f"set memory_limit = '{MEMORY}'")
+        encoder.database.execute("set temp_directory = ?", [str(scratch)])
+        yield Changes(
+            encoder,
+            views,
+            parameters,
+            refresh,
+            frozenset(entry["table"] for entry in description["inputs"] if not entry["records"]),
+            history.renumbered(source),
+            step,
+        )
+        encoder.database.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What publishing a run would do: changes by table, and why it would be refused, if so."""
+
+    source: str
+    tables: Mapping[str, TableChange]
+    refusal: SealRefusedError | None = None
+
+
+def preview(
+    run: Path,
+    parameters: NetworkParameters,
+    history: History,
+    *,
+    snapshot: Snapshot,
+    refresh: Refresh,
+) -> Preview:
+    """Return what a validated OMOP run would change; arguments as of `changes_of`."""
+    encoder = OmopEncoder(run, parameters, withheld=history.withdrawn_persons)
+    source = read_run(run, refresh)["source"]
+    if history.head(source) is None:
+        return Preview(source, _all_new(encoder))
+    try:
+        with changes_of(
+            encoder, run, parameters, history, snapshot=snapshot, refresh=refresh
+        ) as changes:
+            try:
+                refuse_excess(source, refresh, changes.tables, changes.vanished)
+            except SealRefusedError as refusal:
+                return Preview(source, changes.tables, refusal)
+            return Preview(source, changes.tables)
+    except SealRefusedError as refusal:
+        return Preview(source, {}, refusal)
+
+
+def _all_new(encoder: OmopEncoder) -> dict[str, TableChange]:
+    withheld = encoder.withheld()
+    database: duckdb.DuckDBPyConnection = encoder.database
+    found = {
+        table.name: TableChange(new=count(database, rows), withheld=withheld.get(table.name, 0))
+        for table in encoder.clinical
+        if (rows := encoder.export(table)) and encoder.published_columns(table)
+    }
+    for name in make_slice(database, encoder.tables, encoder.used_concepts()):
+        found[name] = TableChange(new=count(database, f"slice_{name}"))
+    return found
