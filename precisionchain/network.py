@@ -29,24 +29,34 @@ if TYPE_CHECKING:
     from precisionchain.query.export_genotypes import ExportedGenotypes
     from precisionchain.query.named_persons import NamedPersons
     from precisionchain.query.saved_cohorts import SavedCohorts
+    from precisionchain.replica.as_of import AsOf, Moment
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
 
 T = TypeVar("T")
 
 
-def connect(path: str | Path, *, user: str | None = None) -> Network:
+def connect(path: str | Path, *, user: str | None = None, as_of: Moment | None = None) -> Network:
     """Open the network a site folder belongs to, for questions of one user.
 
     Args:
         path: the site folder.
         user: a user of the site whose key lies in its ``keys/``; default: the site's own.
+        as_of: a position of the ledger, or a time (UTC where it names no offset; a day stands for
+            its end), or a text of either: every answer is what it was then, without the persons
+            who are withdrawn now.
 
     Raises:
         NotASiteError: the folder is no site.
         LedgerError: its ledger cannot be opened.
+        UsageError: ``as_of`` is no moment, or none of this ledger.
     """
-    return Network(OpenSite(Path(path), user))
+    opened = OpenSite(Path(path), user)
+    try:
+        return Network(opened, as_of=as_of)
+    except BaseException:
+        opened.close()
+        raise
 
 
 class Network:
@@ -56,9 +66,12 @@ class Network:
     Frames' columns: ``docs/reference/frames.md``.
     """
 
-    def __init__(self, opened: OpenSite, user: str | None = None) -> None:
+    def __init__(
+        self, opened: OpenSite, user: str | None = None, *, as_of: Moment | None = None
+    ) -> None:
         self._opened = opened
         self._gate = opened.gate(user)
+        self._moment = None if as_of is None else opened.position_as_of(as_of)
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +87,23 @@ class Network:
     def close(self) -> None:
         """Let go of the ledger."""
         self._opened.close()
+
+    @property
+    def as_of(self) -> AsOf | None:
+        """What answers are as of: position, time, and how many were withdrawn since and are left
+        out; None where they are as of now.
+        """
+        if self._moment is None:
+            return None
+        from precisionchain.replica.as_of import AsOf
+
+        return AsOf(*self._moment, self._snapshot().catalogue.left_out)
+
+    def _snapshot(self) -> Snapshot:
+        """Return the generation that answers."""
+        if self._moment is None:
+            return self._opened.sync_if_behind()
+        return self._opened.snapshot_as_of(self._moment[0])
 
     # -------------------------------------------------------------------------------- questions
 
@@ -271,8 +301,11 @@ class Network:
         )
 
     def is_current(self, cohort: Cohort) -> bool:
-        """Return whether nothing that answers has been sealed since a cohort's positions."""
-        return cohort.is_as_of(self._opened.sync_if_behind())
+        """Return whether the network's state is still the one at a cohort's positions.
+
+        Asked as of an earlier position: whether that is the state which the cohort is of.
+        """
+        return cohort.is_as_of(self._snapshot())
 
     @property
     def _saved_cohorts(self) -> SavedCohorts:
@@ -404,7 +437,7 @@ class Network:
             with reading(snapshot):
                 return answer(snapshot)
 
-        snapshot = self._opened.sync_if_behind()
+        snapshot = self._snapshot()
         return self._gate.ask(
             operation,
             data,
@@ -417,4 +450,5 @@ class Network:
         from precisionchain.query.named_persons import as_frame
 
         own_site = self._opened.config.site
-        return as_frame(named, partial(persons.published, snapshot, own_site=own_site))
+        resolve = partial(persons.published, snapshot, own_site=own_site)
+        return as_frame(named, resolve, snapshot.catalogue.withdrawn)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from precisionchain.access.gate import Gate
     from precisionchain.ingest.publish import Publisher
     from precisionchain.ledger.log_tree import LogTree
+    from precisionchain.replica.as_of import Moment
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
 
@@ -52,6 +53,7 @@ class OpenSite:
         self.user = self.full_name(user or self.config.user)
         self.ledger = open_ledger(self.config.ledger, signer=self.signer, base=root)
         self.membership = LiveMembership(self.ledger)
+        self._as_of: tuple[tuple[int, str, int], Snapshot] | None = None
 
     @property
     def network(self) -> bytes:
@@ -221,6 +223,41 @@ class OpenSite:
             return snapshot
         self.sync(progress)
         return self.snapshot()
+
+    def position_as_of(self, moment: Moment) -> tuple[int, datetime]:
+        """Return the last final position at or before a moment, and its time.
+
+        Raises:
+            UsageError: it is no moment, or none of the ledger's.
+        """
+        from precisionchain.replica.as_of import final_position
+
+        return final_position(self.ledger, moment)
+
+    def snapshot_as_of(
+        self, position: int, progress: Callable[[str], None] | None = None
+    ) -> Snapshot:
+        """Return the generation of an earlier position, without who is withdrawn by now.
+
+        Raises:
+            IntegrityError: the ledger is not the one the replica was made from.
+        """
+        from precisionchain.replica.as_of import snapshot_as_of
+
+        current = self.sync_if_behind(progress)
+        # One position after another is asked, and nothing of it changes but by a later seal.
+        asked = (position, current.catalogue.state, current.catalogue.newest)
+        if self._as_of is None or self._as_of[0] != asked:
+            found = snapshot_as_of(
+                self.ledger,
+                current,
+                position,
+                entitled=self.membership.is_entitled,
+                site_of=self.membership.site_of,
+                progress=progress,
+            )
+            self._as_of = (asked, found)
+        return self._as_of[1]
 
     def verify(self, progress: Callable[[str], None] | None = None) -> list[Check]:
         """Check ledger and replica from the bytes up."""

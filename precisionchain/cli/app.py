@@ -125,7 +125,7 @@ def sync(context: typer.Context, as_json: Json = False) -> None:
         "position": report.position,
         "generation": report.generation,
         "unpacked": len(report.unpacked),
-        "superseded": len(report.superseded),
+        "withdrawn": len(report.withdrawn),
         "incomplete": len(report.incomplete),
     }
     if as_json:

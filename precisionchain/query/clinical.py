@@ -14,8 +14,7 @@ import polars as pl
 from precisionchain.errors import UnknownPersonError, UsageError
 from precisionchain.query.concepts import concept_set, placed_families
 from precisionchain.query.frames import index_frame, rows_file
-from precisionchain.replica.catalogue import Snapshot
-from precisionchain.replica.unpack_clinical import PLACE
+from precisionchain.replica.catalogue import PLACE, Snapshot
 from precisionchain.schemas.omop import TABLES, Table
 from precisionchain.schemas.streams import MAP_PERSON
 

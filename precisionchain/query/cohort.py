@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from precisionchain.access.digest import frame_digest, value_digest
 from precisionchain.errors import UsageError
 from precisionchain.query.criteria import Criterion
 from precisionchain.query.kleene import Truth
-from precisionchain.query.universe import Ids, Universe, universe_from
+from precisionchain.query.universe import Ids, Universe, universe_from, universe_of
 from precisionchain.replica.catalogue import Snapshot
 
 
@@ -104,9 +104,29 @@ class Cohort:
         return self.everyone.by_site(self.truth.true)
 
     def is_as_of(self, snapshot: Snapshot) -> bool:
-        """Return whether no batch of a generation was sealed after the cohort's positions."""
-        newest = max((batch.position for batch in snapshot.catalogue.batches), default=-1)
-        return newest <= self.position
+        """Return whether nothing was sealed up to a generation after the cohort's positions, and
+        the universe is the same: who was withdrawn since is in none.
+        """
+        if snapshot.catalogue.newest > self.position:
+            return False
+        everyone = universe_of(snapshot)
+        return everyone is self.everyone or everyone.frame.equals(self.everyone.frame)
+
+    def without(self, persons: Mapping[str, Sequence[int]]) -> Cohort:
+        """Return the cohort without some persons (ids by site), itself where it has none of them.
+
+        They are in no list and no number of it; so a cohort that was kept holds nobody who was
+        withdrawn since.
+        """
+        stay = np.ones(len(self.everyone), np.bool_)
+        for site, ids in persons.items():
+            places = self.everyone.places(site, np.array(ids, np.int64))
+            stay[places[places >= 0]] = False
+        if stay.all():
+            return self
+        everyone = universe_from(self.everyone.some(stay))
+        truth = Truth(self.truth.true[stay], self.truth.unknown[stay])
+        return Cohort(self.criterion, self.network, self.positions, everyone, truth)
 
     def summary(self) -> dict[str, Any]:
         """Return what it is, without its persons, as JSON has it."""

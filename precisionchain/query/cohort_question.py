@@ -105,7 +105,8 @@ def data_of(criterion: Criterion) -> str:
 def answer(given: Given, scope: CriterionScope) -> Evaluated[Cohort]:
     """Return the cohort of a criterion, with what it shows.
 
-    ``saved(NAME)`` by itself, and a cohort, are given back as they are.
+    ``saved(NAME)`` by itself, and a cohort, are given back as they are, without the persons who
+    are withdrawn by now.
 
     Raises:
         UsageError: it is no criterion, or asks for what is not there.
@@ -113,11 +114,11 @@ def answer(given: Given, scope: CriterionScope) -> Evaluated[Cohort]:
     """
     criterion = read(given)
     if isinstance(given, Cohort):
-        cohort = given
+        cohort = given.without(scope.snapshot.catalogue.withdrawn)
         if cohort.network != scope.snapshot.catalogue.network:
             raise UsageError("the cohort is of another network")
     elif isinstance(criterion, Saved):
-        cohort = scope.saved(criterion.name)
+        cohort = scope.saved(criterion.name).without(scope.snapshot.catalogue.withdrawn)
     else:
         catalogue = scope.snapshot.catalogue
         truth = evaluate(scope, criterion)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import polars as pl
@@ -55,18 +55,25 @@ def one_by_one(named: Sequence[str | int]) -> list[str | int]:
     return list(named.split(",")) if isinstance(named, str) else list(named)
 
 
-def as_frame(named: NamedPersons, resolve: Callable[[str | int], tuple[str, int]]) -> pl.DataFrame:
+def as_frame(
+    named: NamedPersons,
+    resolve: Callable[[str | int], tuple[str, int]],
+    withdrawn: Mapping[str, Sequence[int]],
+) -> pl.DataFrame:
     """Return persons as a frame with ``site`` and ``person_id`` at least.
 
     Args:
         named: the persons.
         resolve: site and person_id of one that is written ``A:42`` or ``42``.
+        withdrawn: persons by site who are in no cohort, also in none that was asked before.
 
     Raises:
         UsageError: a frame without these columns; whatever ``resolve`` raises.
     """
     if isinstance(named, CohortLike):
-        return named.persons
+        gone = [(site, one) for site, ids in withdrawn.items() for one in ids]
+        nobody = pl.DataFrame(gone, schema=SCHEMA, orient="row")
+        return named.persons.join(nobody, on=list(SCHEMA), how="anti", maintain_order="left")
     if not isinstance(named, pl.DataFrame):
         rows = [resolve(one) for one in one_by_one(named)]
         return pl.DataFrame(rows, schema=SCHEMA, orient="row")

@@ -134,7 +134,7 @@ class SavedCohorts:
         rows, readable = [], []
         for name in self._names():
             try:
-                cohort = self.load(name)
+                cohort = self.load(name).without(snapshot.catalogue.withdrawn)
             except IntegrityError:
                 rows.append({"name": name, "state": "damaged"})
                 continue

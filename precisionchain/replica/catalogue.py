@@ -19,6 +19,13 @@ from precisionchain.errors import LedgerFormatError
 from precisionchain.ledger.base import Head
 
 FORMAT = 3
+CATALOGUE = "catalogue.json"
+"""The newest generation's file."""
+
+ORIGIN = ("site", "batch")
+"""Columns that every clinical row carries: who published it, and in which batch."""
+PLACE = ("ordinal", "row")
+"""Columns of its place in that batch, which files of one batch have and folded ones have not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +61,18 @@ class Catalogue:
     ``position`` is the ledger position the generation was read up to. ``files`` maps a logical
     name (``CONDITION_436670/condition_occurrence``, ``folded/VAR_9_1_16777216``) to a file below
     the replica folder. ``batches`` are those that answer, by seal position, a batch in several
-    parts several times; ``sealed`` all complete ones, also withdrawn ones and corrections, each
-    once. ``gone`` maps a batch to the file of its places that no longer count, ``withdrawn`` a site to
-    its withdrawn persons. ``superseded`` and ``incomplete`` are batch ids in hex, kept to be
-    reported. ``head`` is the ledger's newest block at that time: a checkpoint that a rewritten or
-    cut-off history fails. ``digests`` is the digest of the list of the files' digests
-    (``digests.py``).
+    parts several times; ``sealed`` all complete ones, also withdrawn ones and corrections, once
+    each. ``gone`` maps a batch to the file of its places that no longer count, ``withdrawn`` a site
+    to its withdrawn persons; ``left_out`` counts, as of an earlier position, those who would answer
+    had they not been withdrawn since. ``incomplete`` are batch ids in hex, kept to be reported.
+    ``head`` is the ledger's newest block at that time: a checkpoint that a rewritten or cut-off
+    history fails. ``digests`` is the digest of the list of the files' digests (``digests.py``).
     """
 
     network: str
     generation: int
     position: int
     batches: tuple[SealedBatch, ...] = ()
-    superseded: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     head: Head | None = None
@@ -74,6 +80,7 @@ class Catalogue:
     sealed: tuple[SealedBatch, ...] = ()
     gone: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    left_out: int = 0
     format: int = FORMAT
 
     @cached_property
@@ -116,11 +123,16 @@ class Snapshot:
 
     def batch_folder(self, batch: str) -> Path:
         """Return the folder of a batch's own unpacked files: the whole batch as it was sealed."""
-        return self.root / "batches" / batch[:32]
+        return unpacked_folder(self.root, batch)
 
     def folder_of(self, batch: SealedBatch) -> Path:
         """Return the folder that answers for a batch, or for a part of one."""
         return self.root / batch.folder if batch.folder else self.batch_folder(batch.batch)
+
+
+def unpacked_folder(root: Path, batch: str) -> Path:
+    """Return the folder of a batch's own unpacked files below a replica folder."""
+    return root / "batches" / batch[:32]
 
 
 def read_snapshot(root: Path, network: bytes) -> Snapshot:
@@ -129,15 +141,24 @@ def read_snapshot(root: Path, network: bytes) -> Snapshot:
     Raises:
         LedgerFormatError: the catalogue is of another format or network.
     """
-    path = root / "catalogue.json"
+    found = read_catalogue(root / CATALOGUE, network)
+    return Snapshot(root, found or Catalogue(network.hex(), 0, -1))
+
+
+def read_catalogue(path: Path, network: bytes) -> Catalogue | None:
+    """Return a catalogue, None where there is no such file.
+
+    Raises:
+        LedgerFormatError: it is of another format or network.
+    """
     try:
         found = path.stat()
     except FileNotFoundError:
-        return Snapshot(root, Catalogue(network.hex(), 0, -1))
-    return Snapshot(root, _read(path, network, (found.st_ino, found.st_mtime_ns, found.st_size)))
+        return None
+    return _read(path, network, (found.st_ino, found.st_mtime_ns, found.st_size))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _read(path: Path, network: bytes, _file: tuple[int, int, int]) -> Catalogue:
     """Read a catalogue, each once: one is never written to, so another is another ``_file``."""
     try:
@@ -161,7 +182,6 @@ def _read(path: Path, network: bytes, _file: tuple[int, int, int]) -> Catalogue:
     head = members["head"]
     if head is not None:
         members["head"] = Head(head["position"], head["block"], bytes.fromhex(head["digest"]))
-    members["superseded"] = tuple(members["superseded"])
     members["incomplete"] = tuple(members["incomplete"])
     return Catalogue(**members)
 
@@ -170,11 +190,11 @@ def _sealed_batch(members: Mapping[str, Any]) -> SealedBatch:
     return SealedBatch(**{**members, "supersedes": tuple(members["supersedes"])})
 
 
-def write_catalogue(root: Path, catalogue: Catalogue) -> None:
-    """Make a catalogue the newest, by rename, after its files are on disk."""
-    temporary = root / f".catalogue.{os.getpid()}.json"
+def write_catalogue(path: Path, catalogue: Catalogue) -> None:
+    """Write a catalogue, by rename, after its files are on disk."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.json")
     with temporary.open("w", encoding="utf-8") as sink:
         json.dump(asdict(catalogue), sink, default=bytes.hex)
         sink.flush()
         os.fsync(sink.fileno())
-    temporary.replace(root / "catalogue.json")
+    temporary.replace(path)

@@ -33,7 +33,7 @@ def digests_of(root: Path, files: Iterable[Path], known: Mapping[str, str]) -> d
 
 
 def write_digests(root: Path, digests: Mapping[str, str]) -> str:
-    """Write digests, and return the digest of what was written; keep no older but the newest."""
+    """Write digests, and return the digest of what was written."""
     text = json.dumps(dict(digests), sort_keys=True).encode()
     name = hashlib.sha256(text).hexdigest()
     path = _path(root, name)
@@ -42,10 +42,6 @@ def write_digests(root: Path, digests: Mapping[str, str]) -> str:
         temporary = path.with_suffix(f".{os.getpid()}.partial")
         temporary.write_bytes(text)
         temporary.replace(path)
-    # A reader that opened the generation before may still want its digests; nobody wants others.
-    for older in sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime_ns)[:-2]:
-        if older != path:
-            older.unlink(missing_ok=True)
     return name
 
 
@@ -64,7 +60,8 @@ def read_digests(snapshot: Snapshot) -> dict[str, str] | None:
 
 def damage(snapshot: Snapshot, digests: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong with a generation's files, a sentence each."""
-    listed = {str(path.relative_to(snapshot.root)) for path in snapshot.paths("").values()}
+    catalogue = snapshot.catalogue
+    listed = {*catalogue.files.values(), *catalogue.gone.values()}
     for name in sorted(listed - set(digests)):
         yield f"{name}: nobody knows what sync wrote there"
     for name, digest in digests.items():
@@ -75,8 +72,13 @@ def damage(snapshot: Snapshot, digests: Mapping[str, str]) -> Iterator[str]:
             yield f"{name}: not what sync wrote"
 
 
+def digests_file(digest: str) -> str:
+    """Return the file of the digests of some digest, below the replica folder."""
+    return f"{_FOLDER}/{digest[:32] or 'none'}.json"
+
+
 def _path(root: Path, name: str) -> Path:
-    return root / _FOLDER / f"{name[:32] or 'none'}.json"
+    return root / digests_file(name)
 
 
 def _digest(path: Path) -> str:

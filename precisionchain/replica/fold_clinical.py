@@ -1,58 +1,149 @@
-"""The clinical files of all current batches as one sorted file a name.
+"""The clinical rows that count as one sorted file a name.
 
-A name that one batch holds is answered by that batch's own file; a name that several hold is
-folded into one file, so that a question opens one file however many batches there were.
+A name that one batch holds, all of it, is answered by that batch's own file. Where several batches
+meet, or rows no longer count, what is left is folded into one file, so that a question opens one
+file however many batches and corrections there were, and needs no filter of its own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from precisionchain.replica.catalogue import SealedBatch
-from precisionchain.replica.unpack_clinical import ORIGIN, PLACE, clinical_names
+from precisionchain.replica.catalogue import ORIGIN, PLACE, SealedBatch
+from precisionchain.replica.resolve import Withdrawn
+from precisionchain.replica.superseded_places import GonePlaces
+from precisionchain.replica.unpack_clinical import clinical_names
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
+_FORMAT: Final = "folded rows 2"
+_PERSON: Final[dict[str, pa.DataType]] = {"site": pa.string(), "person_id": pa.int64()}
+_LEFT_OUT: Final = pa.schema(_PERSON)
 
-def fold_clinical(batches: Sequence[tuple[SealedBatch, Path]], folded: Path) -> dict[str, Path]:
-    """Return the file that answers for each logical name, folding where several batches meet.
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file of one batch under a name, and what of it does not count.
+
+    ``gone`` holds its superseded places, ``listed_by`` says in which batches these are listed,
+    ``persons`` are those withdrawn persons whose rows it has.
+    """
+
+    batch: SealedBatch
+    path: Path
+    gone: Path | None
+    listed_by: tuple[str, ...]
+    persons: tuple[int, ...]
+
+    @property
+    def whole(self) -> bool:
+        return not self.listed_by and not self.persons
+
+    @property
+    def origin(self) -> str:
+        return "\n".join([self.batch.batch, *self.listed_by, *map(str, self.persons)])
+
+
+def fold_clinical(
+    batches: Sequence[tuple[SealedBatch, Path]],
+    folded: Path,
+    *,
+    gone: Mapping[str, GonePlaces] | None = None,
+    withdrawn: Withdrawn | None = None,
+) -> dict[str, Path]:
+    """Return the file that answers for each logical name; none where no row is left.
 
     Args:
-        batches: the current OMOP batches with their folders.
+        batches: the OMOP batches that count with their folders.
         folded: the folder of folded files, each named by a digest of what it was folded from, so
             that a later generation finds it again.
+        gone: superseded places by batch.
+        withdrawn: persons who are left out, by site.
     """
-    sources: dict[str, list[tuple[str, Path]]] = defaultdict(list)
-    for batch, folder in batches:
-        for name, path in clinical_names(folder).items():
-            sources[name].append((batch.batch, path))
     answer = {}
     with duckdb.connect() as database:
-        for name, found in sources.items():
-            if len(found) == 1:
-                answer[name] = found[0][1]
+        for name, found in _sources(database, batches, gone or {}, withdrawn or {}).items():
+            if len(found) == 1 and found[0].whole:
+                answer[name] = found[0].path
                 continue
-            origin = "\n".join([name, *(batch for batch, _ in found)])
+            origin = "\n\n".join([_FORMAT, name, *(source.origin for source in found)])
             digest = sha256(origin.encode()).hexdigest()
             target = folded / digest[:32] / f"{name.replace('/', '.')}.parquet"
             if not target.exists():
-                _fold(database, name, [path for _, path in found], target)
-            answer[name] = target
+                _fold(database, name, found, target)
+            if pq.read_metadata(target).num_rows:
+                answer[name] = target
     return answer
 
 
+def _sources(
+    database: duckdb.DuckDBPyConnection,
+    batches: Sequence[tuple[SealedBatch, Path]],
+    gone: Mapping[str, GonePlaces],
+    withdrawn: Withdrawn,
+) -> dict[str, list[_Source]]:
+    named = [
+        (batch, name, path)
+        for batch, folder in batches
+        for name, path in clinical_names(folder).items()
+    ]
+    held = _withdrawn_in(database, ((batch.site, path) for batch, _, path in named), withdrawn)
+    found: dict[str, list[_Source]] = defaultdict(list)
+    for batch, name, path in named:
+        places = gone.get(batch.batch)
+        listed_by = () if places is None else places.listed_by[batch.batch].get(name, ())
+        persons = held.get(path, ())
+        where = places.path if places is not None and listed_by else None
+        found[name].append(_Source(batch, path, where, listed_by, persons))
+    return found
+
+
+def _withdrawn_in(
+    database: duckdb.DuckDBPyConnection,
+    files: Iterable[tuple[str, Path]],
+    withdrawn: Withdrawn,
+) -> dict[Path, tuple[int, ...]]:
+    """Return which withdrawn persons each file (site, path) has rows of."""
+    held: dict[Path, tuple[int, ...]] = {}
+    of_site: dict[str, list[Path]] = defaultdict(list)
+    for site, path in files:
+        if site in withdrawn and "person_id" in pq.read_schema(path).names:
+            of_site[site].append(path)
+    for site, paths in of_site.items():
+        _left_out(database, {site: withdrawn[site]})
+        rows = database.read_parquet([str(path) for path in paths], filename=True)
+        left_out = database.table("left_out").set_alias("o")
+        mine = rows.set_alias("r").join(left_out, "r.person_id = o.person_id", how="semi")
+        grouped = mine.aggregate("filename, list_sort(list(distinct person_id)) as persons")
+        held.update({Path(path): tuple(persons) for path, persons in grouped.fetchall()})
+    return held
+
+
+def _left_out(database: duckdb.DuckDBPyConnection, persons: Withdrawn) -> None:
+    """Make a table ``left_out`` of persons: site, person_id."""
+    rows = [{"site": site, "person_id": one} for site, ids in persons.items() for one in ids]
+    table = pa.Table.from_pylist(rows, _LEFT_OUT)
+    database.register("left_out_rows", table)
+    database.execute("create or replace temp table left_out as from left_out_rows")
+    database.unregister("left_out_rows")
+
+
 def _fold(
-    database: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path], target: Path
+    database: duckdb.DuckDBPyConnection, name: str, found: Sequence[_Source], target: Path
 ) -> None:
     family, table = name.split("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
-    rows = database.read_parquet([str(path) for path in paths], union_by_name=True)
+    rows = _counting(database, found)
     if family == VOCABULARY:
         rows = rows.project(f"* exclude ({', '.join((*ORIGIN, *PLACE))})").distinct().order("all")
     else:
@@ -61,6 +152,34 @@ def _fold(
         rows = rows.order(", ".join(f'"{column}"' for column in order))
     rows.write_parquet(str(partial), compression="zstd", row_group_size=32_768)
     partial.replace(target)
+
+
+def _counting(
+    database: duckdb.DuckDBPyConnection, found: Sequence[_Source]
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows of some files that count, of the columns that any of them has."""
+    whole = [str(source.path) for source in found if source.gone is None]
+    parts = [database.read_parquet(whole, union_by_name=True)] if whole else []
+    for source in found:
+        if source.gone is not None:
+            places = database.read_parquet(str(source.gone))
+            own = places.filter(f"batch = '{source.batch.batch}'").set_alias("g")
+            same = 'r.ordinal = g.ordinal and r."row" = g."row"'
+            rows = database.read_parquet(str(source.path)).set_alias("r")
+            parts.append(rows.join(own, same, how="anti"))
+    names = [f"part_{number}" for number in range(len(parts))]
+    for part_name, part in zip(names, parts, strict=True):
+        part.create_view(part_name, replace=True)
+    rows = database.sql(" union all by name ".join(f"from {one}" for one in names))
+    if not any(source.persons for source in found):
+        return rows
+    persons: dict[str, set[int]] = defaultdict(set)
+    for source in found:
+        persons[source.batch.site] |= set(source.persons)
+    _left_out(database, {site: tuple(sorted(ids)) for site, ids in persons.items()})
+    same = "r.site = o.site and r.person_id = o.person_id"
+    left_out = database.table("left_out").set_alias("o")
+    return rows.set_alias("r").join(left_out, same, how="anti")
 
 
 def _sort_columns(family: str, table: str, columns: Sequence[str]) -> list[str]:

@@ -131,7 +131,8 @@ class SourceState:
 
     def _gone(self) -> list[Path]:
         gone = self.snapshot.catalogue.gone
-        return [self.snapshot.root / gone[b.batch] for b in self.batches if b.batch in gone]
+        files = dict.fromkeys(gone[b.batch] for b in self.batches if b.batch in gone)
+        return [self.snapshot.root / file for file in files]
 
 
 _PLACED: Final = ("site", "batch", "ordinal", "row")

@@ -1,49 +1,57 @@
 """From sealed batches to the next generation of the replica.
 
 Each batch is unpacked once, into a folder of its own, from items checked against their sealed
-leaves. Then the files of the current batches are folded and the catalogue is swapped. A killed
-sync leaves partial folders, which the next one removes, and the catalogue as it was.
+leaves. Then the files of what counts are made and the catalogue is swapped. A killed sync leaves
+partial folders, which the next one removes, and the catalogue as it was.
 """
 
 from __future__ import annotations
 
 import fcntl
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from precisionchain.errors import IntegrityError
 from precisionchain.ledger.base import Ledger
-from precisionchain.ledger.batches import Entitled, Seal, heads, sealed_items, seals
+from precisionchain.ledger.batches import Entitled, Seal, sealed_items, seals
+from precisionchain.ledger.chains import withdrawals
 from precisionchain.replica.catalogue import (
+    CATALOGUE,
     Catalogue,
     SealedBatch,
-    Snapshot,
     read_snapshot,
+    unpacked_folder,
     write_catalogue,
 )
 from precisionchain.replica.digests import digests_of, read_digests, write_digests
-from precisionchain.replica.fold_clinical import fold_clinical
-from precisionchain.replica.fold_counts import fold_counts
+from precisionchain.replica.generation import Generation, make_generation
 from precisionchain.replica.history import require_same_history
+from precisionchain.replica.prune import prune
 from precisionchain.replica.reading import reading
+from precisionchain.replica.resolve import (
+    Resolution,
+    SiteOf,
+    chained,
+    resolve,
+    sealed_batch,
+    withdrawn_by_site,
+)
 from precisionchain.replica.unpack_clinical import unpack_clinical
 from precisionchain.replica.unpack_genetic import unpack_genetic
-
-SiteOf = Callable[[bytes], str]
-"""The name of the site a publisher's key belongs to."""
+from precisionchain.schemas.corrections import CORRECTION
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync did; batch ids in hex."""
+    """What a sync did, and the batches that do not count; batch ids in hex."""
 
     position: int
     generation: int
     unpacked: tuple[str, ...]
-    superseded: tuple[str, ...]
+    withdrawn: tuple[str, ...]
     incomplete: tuple[str, ...]
 
 
@@ -69,39 +77,64 @@ def sync(
         progress: called with a line per step.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _one_at_a_time(root):
+    with one_at_a_time(root):
         before = read_snapshot(root, network)
         require_same_history(ledger, before)
         head = ledger.head()
-        current, superseded = _current(list(seals(ledger, entitled)))
-        work = _Unpacking(ledger, network, before, progress)
-        for seal in current:
-            work.take(seal, _sealed_batch(seal, site_of))
-        with reading(before):
-            files = _fold(work.kept, before, progress)
-        answering = [*files.values(), *_own_files(work.kept)]
-        digests = digests_of(root, answering, read_digests(before) or {})
-        catalogue = Catalogue(
-            network.hex(),
-            before.catalogue.generation + 1,
-            head.position,
-            tuple(batch for batch, _ in work.kept),
-            tuple(superseded),
-            tuple(work.incomplete),
-            {name: str(path.relative_to(root)) for name, path in files.items()},
-            head,
-            write_digests(root, digests),
-            tuple(batch for batch, _ in work.kept),
+        found = [seal for seal in seals(ledger, entitled) if seal.position <= head.position]
+        said = withdrawals(ledger, found, network)
+        work = _Unpacking(ledger, network, root, set(said.unreadable), progress)
+        for seal in chained(found):
+            work.take(seal, sealed_batch(seal, said, site_of))
+        withdrawn = withdrawn_by_site(said, site_of)
+        catalogue = replace(
+            before.catalogue,
+            generation=before.catalogue.generation + 1,
+            position=head.position,
+            head=head,
+            incomplete=tuple(work.incomplete),
         )
-        if catalogue.batches != before.catalogue.batches or head != before.catalogue.head:
-            write_catalogue(root, catalogue)
+        answers = (before.catalogue.sealed, before.catalogue.withdrawn)
+        if answers != (tuple(work.kept), withdrawn):
+            resolved = resolve(work.kept, head.position, withdrawn)
+            with reading(before):
+                made = make_generation(root, resolved, progress)
+                known = read_digests(before) or {}
+                catalogue = catalogue_of(root, catalogue, resolved, made, known)
+        if catalogue != replace(before.catalogue, generation=catalogue.generation):
+            write_catalogue(root / CATALOGUE, catalogue)
+            prune(root, catalogue)
         return SyncReport(
             head.position,
             catalogue.generation,
             tuple(work.unpacked),
-            catalogue.superseded,
+            tuple(one.batch for one in work.kept if one.withdrawn is not None),
             catalogue.incomplete,
         )
+
+
+def catalogue_of(
+    root: Path,
+    catalogue: Catalogue,
+    resolved: Resolution,
+    made: Generation,
+    known: Mapping[str, str],
+) -> Catalogue:
+    """Return a catalogue that answers from a generation, with the digests of its files written."""
+    folders = {
+        unpacked_folder(root, one.batch) for one in resolved.sealed if one.kind != CORRECTION
+    }
+    folders |= {root / one.folder for one in made.batches if one.folder}
+    files = {*made.files.values(), *made.gone.values(), *_files_below(folders)}
+    return replace(
+        catalogue,
+        batches=made.batches,
+        sealed=resolved.sealed,
+        withdrawn=resolved.withdrawn,
+        files={name: str(path.relative_to(root)) for name, path in made.files.items()},
+        gone={batch: str(path.relative_to(root)) for batch, path in made.gone.items()},
+        digests=write_digests(root, digests_of(root, files, known)),
+    )
 
 
 @dataclass(slots=True)
@@ -110,15 +143,19 @@ class _Unpacking:
 
     ledger: Ledger
     network: bytes
-    before: Snapshot
+    root: Path
+    unreadable: set[str]
     progress: Callable[[str], None] | None
-    kept: list[tuple[SealedBatch, Path]] = field(default_factory=list)
+    kept: list[SealedBatch] = field(default_factory=list)
     unpacked: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
 
     def take(self, seal: Seal, batch: SealedBatch) -> None:
-        folder = self.before.batch_folder(batch.batch)
-        if not folder.exists():
+        if batch.batch in self.unreadable:
+            self.incomplete.append(batch.batch)
+            return
+        folder = unpacked_folder(self.root, batch.batch)
+        if batch.kind != CORRECTION and not folder.exists():
             if self.progress:
                 self.progress(f"unpack {batch.kind} batch {batch.batch[:12]} of {batch.site}")
             try:
@@ -129,28 +166,7 @@ class _Unpacking:
                     self.progress(f"  left out: {error}")
                 return
             self.unpacked.append(batch.batch)
-        self.kept.append((batch, folder))
-
-
-def _current(sealed: list[Seal]) -> tuple[list[Seal], list[str]]:
-    newest = {seal.manifest.batch: seal for seal in heads(sealed).values()}
-    superseded = [seal.manifest.batch for seal in sealed if seal.manifest.batch not in newest]
-    return sorted(newest.values(), key=lambda seal: seal.position), superseded
-
-
-def _sealed_batch(seal: Seal, site_of: SiteOf) -> SealedBatch:
-    manifest = seal.manifest
-    return SealedBatch(
-        manifest.batch,
-        seal.publisher.hex(),
-        site_of(seal.publisher),
-        manifest.source,
-        manifest.kind,
-        seal.position,
-        manifest.persons,
-        manifest.assay,
-        manifest.supersedes,
-    )
+        self.kept.append(batch)
 
 
 def _unpack(ledger: Ledger, seal: Seal, batch: SealedBatch, folder: Path, network: bytes) -> None:
@@ -165,29 +181,13 @@ def _unpack(ledger: Ledger, seal: Seal, batch: SealedBatch, folder: Path, networ
     partial.rename(folder)
 
 
-def _fold(
-    kept: list[tuple[SealedBatch, Path]],
-    before: Snapshot,
-    progress: Callable[[str], None] | None,
-) -> dict[str, Path]:
-    if tuple(batch for batch, _ in kept) == before.catalogue.batches:
-        return before.paths("")
-    if progress:
-        progress(f"fold {len(kept)} batches")
-    folded = before.root / "folded"
-    clinical = [(batch, folder) for batch, folder in kept if batch.kind == "omop"]
-    genetic = [(batch, folder) for batch, folder in kept if batch.kind == "vcf"]
-    return {**fold_clinical(clinical, folded), **fold_counts(genetic, folded)}
-
-
-def _own_files(kept: list[tuple[SealedBatch, Path]]) -> Iterator[Path]:
-    """Yield the files of the batches' own folders."""
-    for _, folder in kept:
+def _files_below(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
         yield from (path for path in folder.rglob("*") if path.is_file())
 
 
 @contextmanager
-def _one_at_a_time(root: Path) -> Iterator[None]:
+def one_at_a_time(root: Path) -> Iterator[None]:
     """Hold the replica's own lock: readers never take it, two syncs would do the same work."""
     with (root / ".sync.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

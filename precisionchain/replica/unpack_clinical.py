@@ -17,18 +17,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from precisionchain.replica.catalogue import SealedBatch
+from precisionchain.replica.catalogue import ORIGIN, SealedBatch
 from precisionchain.schemas.corrections import SUPERSEDED_KIND, correction_rows
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
 from precisionchain.schemas.streams import SUPERSEDED, family_of
 
-ORIGIN: Final = ("site", "batch")
-"""Columns every unpacked row carries: who published it, and in which batch."""
-PLACE: Final = ("ordinal", "row")
-"""Columns of its place in that batch, which files of one batch have and folded ones have not."""
-
-ITEMS: Final = pa.schema([("ordinal", pa.int32()), ("name", pa.string()), ("rows", pa.int32())])
+_ITEM: Final[dict[str, pa.DataType]] = {
+    "ordinal": pa.int32(),
+    "name": pa.string(),
+    "rows": pa.int32(),
+}
+ITEMS: Final = pa.schema(_ITEM)
 """Columns of ``items.parquet``."""
 SUPERSEDED_NAME: Final = f"{SUPERSEDED}/{SUPERSEDED_KIND}"
 

@@ -450,7 +450,7 @@ def test_a_source_in_steps(folder: Path) -> None:
 
 def test_sync(site: str) -> None:
     (row,) = ok(f"{site} sync --json").rows
-    assert {"position", "generation", "unpacked", "superseded", "incomplete"} <= set(row)
+    assert {"position", "generation", "unpacked", "withdrawn", "incomplete"} <= set(row)
     assert row["unpacked"] == 0
 
 

@@ -20,6 +20,7 @@ from precisionchain.network import Network
 from precisionchain.query.cohort import Cohort
 from precisionchain.query.criteria import EVENT_TABLES, Criterion
 from precisionchain.query.export_genotypes import ExportedGenotypes
+from precisionchain.replica.as_of import AsOf
 from precisionchain.replica.sync import SyncReport
 from precisionchain.schemas.variant import Region, Variant
 from precisionchain.site import Site
@@ -30,7 +31,7 @@ CLASSES: dict[str, type] = {
     each.__name__: each
     for each in (
         *(Site, Network, Audit, Cohort, Criterion, ExportedGenotypes, Ingested, Progress),
-        *(SyncReport, Check, Finding, Member, User, Variant, Region),
+        *(AsOf, SyncReport, Check, Finding, Member, User, Variant, Region),
         errors.PrecisionChainError,
     )
 }
