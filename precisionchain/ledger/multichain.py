@@ -290,7 +290,7 @@ class MultiChainLedger:
             self._rights().dismiss(addresses, self._names())
 
     def _rights(self) -> Rights:
-        return Rights(self._client, self._own(ADMIN))
+        return Rights(self._client, self._own(ADMIN), self._addresses.values())
 
     def _own(self, purpose: str) -> str:
         if not self._addresses:

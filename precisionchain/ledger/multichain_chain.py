@@ -107,9 +107,10 @@ class Chain:
     def refresh(self) -> int:
         """Derive what became final since; return the height of the newest final block."""
         with self._lock:
-            final = int(self._client.getblockcount()) - self._depth + 1
+            tip = int(self._client.getblockcount())
+            final = tip - self._depth + 1
             last = self._index.last_block()
-            while last is not None and not self._still(*last):
+            while last is not None and (last[0] > tip or self.hash_at(last[0]) != last[1]):
                 self._index.forget_from(last[0])
                 last = self._index.last_block()
             at = 0 if last is None else last[0] + 1
@@ -118,18 +119,13 @@ class Chain:
                 at += 1
             return final
 
-    def _still(self, height: int, block_hash: bytes) -> bool:
-        return self.hash_at(height) == block_hash
-
-    def hash_at(self, height: int) -> bytes | None:
-        """Return the hash of the node's block at a height, None where it has none."""
-        if height > int(self._client.getblockcount()):
-            return None
+    def hash_at(self, height: int) -> bytes:
+        """Return the hash of the node's block at a height that it has."""
         return bytes.fromhex(self._client.getblockhash(height))
 
-    def in_block(self, height: int) -> Iterator[tuple[int, Transaction]]:
+    def in_block(self, block_hash: bytes) -> Iterator[tuple[int, Transaction]]:
         """Yield a block's transactions, decoded anew, with their index in it."""
-        block = self._client.getblock(self._client.getblockhash(height), 1)
+        block = self._client.getblock(block_hash.hex(), 1)
         for index, txid in enumerate(block["tx"][1:], start=1):
             yield index, self._decode(txid)
 

@@ -26,7 +26,7 @@ def findings(chain: Chain, index: ChainIndex, parameters: ChainParameters) -> It
         if known is None or chain.hash_at(height) != known:
             yield Finding("chain", "the chain has another block here", block=height)
             continue
-        for place, transaction in chain.in_block(height):
+        for place, transaction in chain.in_block(known):
             yield from _compared(index, height, place, transaction)
 
 

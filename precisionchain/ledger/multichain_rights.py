@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from precisionchain.errors import AccessRefusedError, UnreadableFileError
@@ -19,7 +19,6 @@ from precisionchain.ledger.multichain_sending import purpose_of
 
 WRITER = "connect,send,receive,create"
 ADMINISTRATOR = f"{WRITER},activate,admin"
-DISMISSED = "connect,send,receive,create,activate,admin"
 
 
 def read_addresses(path: Path) -> dict[str, str]:
@@ -76,15 +75,16 @@ def chain_admin(client: NodeClient) -> str:
 
 
 class Rights:
-    """Gives and takes rights, from one address.
+    """Gives and takes rights, from a site's own addresses.
 
     Args:
         client: the node.
-        giver: the address that gives.
+        giver: gives rights on the chain: connect, send, receive, create.
+        own: addresses that give rights on the streams they made or were made administrators of.
     """
 
-    def __init__(self, client: NodeClient, giver: str) -> None:
-        self._client, self._giver = client, giver
+    def __init__(self, client: NodeClient, giver: str, own: Collection[str] = ()) -> None:
+        self._client, self._giver, self._own = client, giver, frozenset(own)
 
     def admit(
         self, addresses: Mapping[str, str], streams: Iterable[str], *, admin: bool = False
@@ -94,22 +94,23 @@ class Rights:
         for purpose, address in addresses.items():
             manages = admin and purpose == ADMIN
             self._give(address, ADMINISTRATOR if manages else WRITER)
-            held = self._held(address, listed)
             for stream in listed:
                 wanted = ["admin", "activate"] if manages else []
                 if purpose_of(stream) == purpose:
                     wanted.insert(0, "write")
-                missing = [right for right in wanted if (stream, right) not in held]
-                if missing:
-                    self._client.grantfrom(self._giver, address, f"{stream}.{','.join(missing)}")
+                if wanted:
+                    self._give_on(stream, address, wanted)
 
     def dismiss(self, addresses: Mapping[str, str], streams: Iterable[str]) -> None:
         """Take every right away; see ``Ledger.dismiss``."""
         listed = list(streams)
         for address in addresses.values():
-            for stream, right in sorted(self._held(address, listed)):
-                self._client.revokefrom(self._giver, address, f"{stream}.{right}")
-            self._client.revokefrom(self._giver, address, DISMISSED)
+            for stream in listed:
+                rights, giver = self._on(stream, address)
+                if rights and giver:
+                    given = f"{stream}.{','.join(sorted(rights))}"
+                    self._client.revokefrom(giver, address, given)
+            self._client.revokefrom(self._giver, address, ADMINISTRATOR)
 
     def _give(self, address: str, rights: str) -> None:
         held = {
@@ -121,11 +122,23 @@ class Rights:
         if missing:
             self._client.grantfrom(self._giver, address, ",".join(missing))
 
-    def _held(self, address: str, streams: Iterable[str]) -> set[tuple[str, str]]:
-        """Return the rights an address has on streams."""
-        held = set()
-        for stream in streams:
-            for entry in self._client.listpermissions(f"{stream}.*", address):
-                if entry["type"] in {"write", "admin", "activate"}:
-                    held.add((stream, entry["type"]))
-        return held
+    def _give_on(self, stream: str, address: str, wanted: Sequence[str]) -> None:
+        held, giver = self._on(stream, address)
+        missing = [right for right in wanted if right not in held]
+        if missing and giver is None:
+            raise AccessRefusedError(
+                f"no address of this site may give rights on stream {stream}",
+                hint="let the site that made the stream admit; it can make others administrators",
+            )
+        if missing:
+            self._client.grantfrom(giver, address, f"{stream}.{','.join(missing)}")
+
+    def _on(self, stream: str, address: str) -> tuple[set[str], str | None]:
+        """Return an address' rights on a stream, and which of ours may change them."""
+        held, giver = set(), None
+        for entry in self._client.listpermissions(f"{stream}.*"):
+            if entry["address"] == address and entry["type"] in {"write", "admin", "activate"}:
+                held.add(entry["type"])
+            if entry["address"] in self._own and entry["type"] == "admin":
+                giver = entry["address"]
+        return held, giver
