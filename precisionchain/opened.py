@@ -219,7 +219,8 @@ class OpenSite:
         snapshot = self.snapshot()
         require_same_history(self.ledger, snapshot)
         newer = family_items(self.ledger, BATCH, after=snapshot.catalogue.position)
-        if next(newer, None) is None:
+        undone = self.membership.newest_declaration() > snapshot.catalogue.position
+        if next(newer, None) is None and not undone:
             return snapshot
         self.sync(progress)
         return self.snapshot()

@@ -10,7 +10,15 @@ import pyarrow as pa
 from precisionchain.ingest.page_shapes import Publication, Stored
 from precisionchain.ingest.staging import Run
 from precisionchain.ledger.base import Ledger, stored_size
-from precisionchain.ledger.batches import Entitled, Seal, family_items, heads, sealed_items, seals
+from precisionchain.ledger.batches import (
+    Entitled,
+    Seal,
+    family_items,
+    heads,
+    sealed_items,
+    seals,
+    site_key,
+)
 from precisionchain.schemas.items import Codec, Item
 from precisionchain.schemas.payloads import TABLE
 from precisionchain.schemas.streams import (
@@ -71,12 +79,12 @@ def publication_of(
         seal
         for seal in sealed
         if (seal.publisher, seal.manifest.source, seal.manifest.source_id)
-        == (publisher, run.source, run.source_id)
+        == (site_key(entitled, publisher), run.source, run.source_id)
     ]
     if not found:
         return None
     seal = found[-1]
-    head = heads(sealed).get((publisher, run.source), seal).manifest.batch
+    head = heads(sealed).get((seal.publisher, run.source), seal).manifest.batch
     return Publication(
         batch=seal.manifest.batch,
         position=seal.position,
@@ -99,7 +107,7 @@ def _stored(ledger: Ledger, seal: Seal, network: bytes) -> tuple[Stored, ...]:
     for item in sealed_items(ledger, seal, network):
         add(item)
     for found in family_items(ledger, BATCH, batch_key(seal.manifest.batch_id)):
-        if (found.item.publisher, found.item.batch_id) == (seal.publisher, seal.manifest.batch_id):
+        if (found.item.publisher, found.item.batch_id) == (seal.key, seal.manifest.batch_id):
             add(found.item)
     return tuple(Stored(*place, items[place], sizes[place]) for place in items)
 

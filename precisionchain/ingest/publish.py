@@ -22,7 +22,7 @@ from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.send import Published, send_batch
 from precisionchain.ingest.staged_manifest import omop_manifest, vcf_manifest
 from precisionchain.ledger.base import Ledger
-from precisionchain.ledger.batches import Entitled, Seal, heads, seals
+from precisionchain.ledger.batches import Entitled, Seal, heads, seals, site_key
 from precisionchain.ledger.chains import chains, withdrawals
 from precisionchain.ledger.signing import Signer
 from precisionchain.replica.catalogue import Snapshot
@@ -42,19 +42,24 @@ class Publisher:
     code: str
     entitled: Entitled
 
+    @property
+    def site_key(self) -> bytes:
+        """The key that this site's batches are known by, whichever key signs now."""
+        return site_key(self.entitled, self.signer.public_key)
+
     def heads(self) -> dict[str, Seal]:
         """Return this site's sealed heads by source."""
         return {
             source: seal
             for (key, source), seal in heads(seals(self.ledger, self.entitled)).items()
-            if key == self.signer.public_key
+            if key == self.site_key
         }
 
     def history(self) -> History:
         """Return what this site has sealed and withdrawn by now."""
         sealed = list(seals(self.ledger, self.entitled))
         gone = withdrawals(self.ledger, sealed, self.network)
-        return History(self.signer.public_key, chains(sealed), gone)
+        return History(self.site_key, chains(sealed), gone)
 
 
 def resume(publisher: Publisher, outbox: Outbox, advance: Advance | None) -> list[Published]:
@@ -125,7 +130,7 @@ def publish_run(
         else:
             publisher.parameters.require(build=description["build"])
             _refuse_replacing(head)
-            refuse_overlap(run, snapshot, publisher.signer.public_key.hex())
+            refuse_overlap(run, snapshot, publisher.site_key.hex())
             drafts = chain(encode_vcf(run, publisher.parameters), excluded_drafts(run))
             manifest = vcf_manifest(run, description, identity)
         frozen = outbox.fill(

@@ -20,17 +20,44 @@ Entitled = Callable[[LedgerItem], bool]
 """Whether a single item is signed by someone who could say it at that position."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """The same from a membership, which also knows which keys have been one site's."""
+
+    judge: Entitled
+    first_key: Callable[[bytes], bytes]
+
+    def __call__(self, placed: LedgerItem) -> bool:
+        """Return whether the item is signed by someone who could say it."""
+        return self.judge(placed)
+
+
+def site_key(entitled: Entitled, public_key: bytes) -> bytes:
+    """Return the key that a site is known by, whichever of its keys this one is: its first."""
+    return entitled.first_key(public_key) if isinstance(entitled, Entitlement) else public_key
+
+
 _VERIFY = "run `precisionchain verify`"
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A valid manifest where it stands."""
+    """A valid manifest where it stands.
+
+    ``publisher`` is the key that the site is known by, its first; ``signed_by`` that which signed,
+    where that is another: once a site has a new key.
+    """
 
     position: int
     time: datetime
     publisher: bytes
     manifest: Manifest
+    signed_by: bytes = b""
+
+    @property
+    def key(self) -> bytes:
+        """The key under which the batch's items stand."""
+        return self.signed_by or self.publisher
 
 
 def streams_of(ledger: Ledger) -> Mapping[str, list[str]]:
@@ -74,7 +101,8 @@ def seals(ledger: Ledger, entitled: Entitled, *, after: int = -1) -> Iterator[Se
         except CodecError:
             continue  # reported by verify, which reads every manifest again
         if manifest.batch_id == item.batch_id:
-            yield Seal(found.position, found.time, item.publisher, manifest)
+            site = site_key(entitled, item.publisher)
+            yield Seal(found.position, found.time, site, manifest, item.publisher)
 
 
 def heads(sealed: Iterable[Seal]) -> dict[tuple[bytes, str], Seal]:
@@ -104,7 +132,7 @@ def sealed_leaves(ledger: Ledger, seal: Seal) -> list[bytes]:
     for found in family_items(ledger, BATCH, batch_key(manifest.batch_id)):
         item = found.item
         index = wanted.get(sha256(item.payload.body).digest())
-        if index is not None and item.publisher == seal.publisher:
+        if index is not None and item.publisher == seal.key:
             bodies.setdefault(index, item.payload.body)
     if len(bodies) < len(wanted):
         raise IntegrityError("a leaf page is missing", where=where, hint=_VERIFY)
@@ -132,7 +160,7 @@ def sealed_items(ledger: Ledger, seal: Seal, network: bytes) -> Iterator[Item]:
                 item = found.item
                 if (
                     item.ordinal in missing
-                    and item.publisher == seal.publisher
+                    and item.publisher == seal.key
                     and item.batch_id == seal.manifest.batch_id
                     and item.leaf(network) == leaves[item.ordinal]
                 ):

@@ -185,6 +185,8 @@ class Judging:
         if placed.broken is not None:
             raise placed.broken
         record = placed.record
+        if placed.position in self.refused:
+            raise self.refused[placed.position]
         self._require_trusted(placed)
         match record:
             case Member():
@@ -303,8 +305,6 @@ class Judging:
         self._numbers[new.name] = new.number
 
     def _declare(self, placed: Placed, said: Declaration) -> None:
-        if placed.position in self.refused:
-            raise self.refused[placed.position]
         self._check_declaration(placed, said)
         if placed.position in self.declared and not self.lasting(placed.position):
             raise BrokenRuleError("last", "no administrator that lasts would be left")

@@ -16,6 +16,7 @@ from typing import Self
 
 from precisionchain.errors import UsageError
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
+from precisionchain.ledger.batches import Entitlement
 from precisionchain.ledger.changes import Declaration
 from precisionchain.ledger.judging import Judging, Placed, judged, placed_record
 from precisionchain.ledger.public_keys import is_public_key
@@ -221,7 +222,12 @@ class Membership:
         self.catch_up()
         return max(self._judging.declared, default=-1)
 
-    def is_entitled(self, placed: LedgerItem) -> bool:
+    @property
+    def is_entitled(self) -> Entitlement:
+        """Whether an item's publisher could say it, there and then; called with the item."""
+        return Entitlement(self._is_entitled, self.first_key)
+
+    def _is_entitled(self, placed: LedgerItem) -> bool:
         """Return whether an item's publisher could say this, there and then.
 
         Access entries are a user's, everything else is a site's. A single item must carry its
