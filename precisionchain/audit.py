@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
-from precisionchain.errors import UsageError
+from precisionchain.config import CONFIG_NAME
+from precisionchain.errors import SiteError, UsageError
 from precisionchain.opened import OpenSite
 from precisionchain.query import typed
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from precisionchain.access.alerts import Rules
     from precisionchain.access.gate import Gate
+    from precisionchain.access.search import AuditSearch
 
 
 class Audit:
     """The access log as one user reads it; reading it is an entry of its own."""
 
-    def __init__(self, opened: OpenSite, gate: Gate) -> None:
-        self._opened, self._gate = opened, gate
+    def __init__(
+        self, opened: OpenSite, gate: Gate, progress: Callable[[str], None] | None = None
+    ) -> None:
+        self._opened, self._gate, self._progress = opened, gate, progress
+        self._sealed = 0
+
+    def saying(self, progress: Callable[[str], None]) -> Audit:
+        """Return the same log; what takes long is told, a line a step."""
+        return Audit(self._opened, self._gate, progress)
+
+    @property
+    def sealed(self) -> int:
+        """How many questions of the log this site's keys could not open, at the last answer."""
+        return self._sealed
 
     def entries(self, *, user: str | None = None, since: datetime | None = None) -> pl.DataFrame:
-        """Return entries, oldest first; columns in ``docs/reference/access-log.md``."""
+        """Return entries, oldest first; columns in ``docs/reference/access-log.md``.
+
+        Args:
+            user: entries of this user only.
+            since: entries the ledger took at this time or later; UTC where it has no zone.
+        """
         asked = {
             "user": typed.as_logged(user, self._user),
             "since": None if since is None else since.isoformat(),
@@ -93,12 +114,82 @@ class Audit:
             "until": None if last is None else last.isoformat(),
         }
 
-        def read(search: Any) -> pl.DataFrame:
+        def read(search: AuditSearch) -> pl.DataFrame:
             named = None if site is None else self._site(site)
-            frame: pl.DataFrame = search.summary(period=period, site=named, since=first, until=last)
-            return frame
+            return search.summary(period=period, site=named, since=first, until=last)
 
         return self._read("audit-summary", asked, read)
+
+    def alerts(
+        self,
+        *,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        questions_per_hour: int | None = None,
+        share: float | None = None,
+        share_days: int | None = None,
+        opens: int | None = None,
+        closes: int | None = None,
+        off_hours: int | None = None,
+        refusals: int | None = None,
+        utc_offset: int | None = None,
+    ) -> pl.DataFrame:
+        """Return who asked so much, or so oddly, that it is worth a look: a row an alert.
+
+        What is not given is taken from the site's settings, else the default.
+
+        Args:
+            since: periods that end after the beginning of this day.
+            until: periods that begin on this day or earlier.
+            questions_per_hour: questions of a user in an hour.
+            share: persons of an institution returned to a user, as a part of all; 0 to 1.
+            share_days: days over which they are counted.
+            opens: the hour from which asking is usual.
+            closes: the hour from which it is not any more.
+            off_hours: questions of a user outside these hours in a day.
+            refusals: refused questions of a user in a day.
+            utc_offset: minutes that clocks are ahead of UTC.
+
+        Raises:
+            UsageError: no such date, threshold, hour or offset.
+            SiteError: the site's settings hold one.
+        """
+        from precisionchain.query.universe import universe_of
+
+        first, last = typed.as_date(since), typed.as_date(until)
+        rules = self._rules(
+            {
+                "questions_per_hour": questions_per_hour,
+                "share": share,
+                "share_days": share_days,
+                "opens": opens,
+                "closes": closes,
+                "off_hours": off_hours,
+                "refusals": refusals,
+                "utc_offset": utc_offset,
+            }
+        )
+        asked = {
+            **asdict(rules),
+            "since": None if first is None else first.isoformat(),
+            "until": None if last is None else last.isoformat(),
+        }
+
+        def read(search: AuditSearch) -> pl.DataFrame:
+            universe = universe_of(self._opened.sync_if_behind(self._progress))
+            persons = {site: len(ids) for site, ids in universe.ids.items()}
+            return search.alerts(rules, persons, since=first, until=last)
+
+        return self._read("audit-alerts", asked, read)
+
+    def _rules(self, given: Mapping[str, Any]) -> Rules:
+        from precisionchain.access.alerts import Rules
+
+        try:
+            settings = Rules().but(self._opened.config.alerts)
+        except UsageError as error:
+            raise SiteError(error.message, where=CONFIG_NAME, hint=error.hint) from error
+        return settings.but(given)
 
     def _site(self, text: str) -> str:
         if text not in {member.site for member in self._opened.membership.members()}:
@@ -113,12 +204,15 @@ class Audit:
         return text
 
     def _read(
-        self, operation: str, asked: Mapping[str, Any], read: Callable[[Any], pl.DataFrame]
+        self, operation: str, asked: Mapping[str, Any], read: Callable[[AuditSearch], pl.DataFrame]
     ) -> pl.DataFrame:
         from precisionchain.access.search import AuditSearch
 
         def answer() -> Evaluated[pl.DataFrame]:
-            search = AuditSearch(self._opened.ledger, self._opened.membership)
-            return evaluated_frame(read(search))
+            opened, folder = self._opened, self._opened.folder.access_index
+            search = AuditSearch(opened.ledger, opened.membership, folder, progress=self._progress)
+            answer = evaluated_frame(read(search))
+            self._sealed = search.sealed
+            return answer
 
         return self._gate.ask(operation, "access-log", asked, answer)

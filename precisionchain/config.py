@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from precisionchain.errors import NotASiteError, SiteError, SiteExistsError, SiteLockedError
 
@@ -47,6 +48,11 @@ class SiteFolder:
         return self.root / "replica"
 
     @property
+    def access_index(self) -> Path:
+        """The index of the access log."""
+        return self.replica / "access"
+
+    @property
     def cohorts(self) -> Path:
         """Saved cohorts, a file each."""
         return self.root / "cohorts"
@@ -81,12 +87,14 @@ class SiteConfig:
     """What ``precisionchain.toml`` says.
 
     ``ledger`` is a URL (``embedded:ledger.sqlite``, relative to the folder); ``user`` the default
-    user. Whether the site is a member, and under which code, only the ledger says.
+    user; ``alerts`` what `audit alerts` compares with, where it is not the default. Whether the
+    site is a member, and under which code, only the ledger says.
     """
 
     site: str
     ledger: str
     user: str
+    alerts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_config(folder: SiteFolder) -> SiteConfig:
@@ -114,7 +122,7 @@ def read_config(folder: SiteFolder) -> SiteConfig:
         raise SiteError(
             "the settings cannot be read",
             where=CONFIG_NAME,
-            hint="format, site, ledger, user",
+            hint="format, site, ledger, user, and a table [alerts]",
         ) from error
 
 

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from precisionchain.cli import audit_summary, render
+from precisionchain.cli import audit_alerts, audit_summary, render
+from precisionchain.cli.audit_scope import the_log
 from precisionchain.cli.render import Out
-from precisionchain.cli.scope import scope
 
 if TYPE_CHECKING:
     import polars as pl
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(audit_summary.summary)
+app.command()(audit_alerts.alerts)
 
 _ASKED = ("entry", "time", "user", "operation", "question")
 _ENTRY_COLUMNS = (*_ASKED[:3], "kind", *_ASKED[3:], "status", "rows", "n_persons_returned")
@@ -37,9 +38,9 @@ def entries(
     out: Out = Out(),
 ) -> None:
     """The entries of the access log, oldest first."""
-    with scope(context).network() as network:
-        moment = None if since is None else since.replace(tzinfo=UTC)
-        answer = network.audit.entries(user=user, since=moment)
+    moment = None if since is None else since.replace(tzinfo=UTC)
+    with the_log(context) as log:
+        answer = log.entries(user=user, since=moment)
     out.frame(answer, columns=_ENTRY_COLUMNS, as_json=_asked)
 
 
@@ -51,8 +52,8 @@ def seen_by(
     out: Out = Out(),
 ) -> None:
     """What a user has seen."""
-    with scope(context).network() as network:
-        answer = network.audit.seen_by(user)
+    with the_log(context) as log:
+        answer = log.seen_by(user)
     out.frame(answer, columns=_SEEN_COLUMNS, as_json=_asked)
 
 
@@ -64,12 +65,13 @@ def who_saw(
     out: Out = Out(),
 ) -> None:
     """Which questions returned a person or a variant."""
-    with scope(context).network() as network:
-        answer = network.audit.who_saw(subject)
+    with the_log(context) as log:
+        answer = log.who_saw(subject)
     out.frame(answer, columns=_SAW_COLUMNS, as_json=_asked)
 
 
 def _asked(answer: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield entries as JSON has them: a question is the object it was asked as."""
     for row in answer.iter_rows(named=True):
-        yield {**row, "question": json.loads(row["question"])}
+        asked = row["question"]
+        yield {**row, "question": None if asked is None else json.loads(asked)}

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.audit_scope import the_log
 from precisionchain.cli.options import as_day
 from precisionchain.cli.render import Out
-from precisionchain.cli.scope import scope
 
 
 class Period(StrEnum):
@@ -36,8 +36,8 @@ def summary(
     out: Out = Out(),
 ) -> None:
     """What each institution asked, and how others used its data."""
-    with scope(context).network() as network:
-        answer = network.audit.summary(
+    with the_log(context) as log:
+        answer = log.summary(
             period=period.value,
             site=site,
             since=as_day(since),
