@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from secrets import token_hex
 from typing import Any
 
 from tests.lib.multichain_double_chain import (
@@ -16,7 +17,7 @@ from tests.lib.multichain_double_chain import (
     RpcError,
     Stream,
 )
-from tests.lib.multichain_double_node import NO_COIN, Node, wanted_text
+from tests.lib.multichain_double_node import NO_COIN, Node, address_of, wanted_text
 from tests.lib.multichain_double_streams import is_address
 
 # -- addresses and coins --------------------------------------------------------------------------
@@ -29,6 +30,14 @@ def getaddresses(node: Node, verbose: Any = False) -> list[Any]:
 
 def getnewaddress(node: Node) -> str:
     return node.new_address()
+
+
+def createkeypairs(node: Node, count: Any = 1) -> list[dict[str, str]]:
+    """Make keys that no wallet holds."""
+    seeds = [token_hex(32) for _ in range(count)]
+    return [
+        {"address": address_of(seed, 0), "pubkey": f"02{seed}", "privkey": seed} for seed in seeds
+    ]
 
 
 def validateaddress(node: Node, address: Any) -> dict[str, Any]:
@@ -219,6 +228,7 @@ METHODS: Mapping[str, Callable[..., Any]] = {
     for function in (
         getaddresses,
         getnewaddress,
+        createkeypairs,
         validateaddress,
         listaddresses,
         listunspent,

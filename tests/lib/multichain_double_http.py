@@ -243,21 +243,26 @@ def _methods(request: Any) -> list[str]:
 def _carried_out(answer: Callable[[str, list[Any]], Any], request: Any) -> tuple[int, str]:
     """Do what a request asks: HTTP status and body."""
     if isinstance(request, list):
-        texts = [_one(answer, call)[1].rstrip("\n") for call in request]
+        texts = [_one(answer, call, None)[1].rstrip("\n") for call in request]
         return 200, "[" + ",".join(texts) + "]\n"
     if isinstance(request, RpcError):
         return 500, _text(None, _error(request.code, request.message), 0)
     if not isinstance(request, dict):
         return 500, _text(None, _error(-32700, "Top-level object parse error"), 0)
-    return _one(answer, request)
+    return _one(answer, request, 0)
 
 
-def _one(answer: Callable[[str, list[Any]], Any], call: Any) -> tuple[int, str]:
+def _one(
+    answer: Callable[[str, list[Any]], Any], call: Any, nameless: int | None
+) -> tuple[int, str]:
+    """Do one call. ``nameless`` answers for the id of what is no call, except in a batch."""
     if not isinstance(call, dict):
         return 400, _text(None, _error(-32600, "Invalid Request object"), None)
-    number = call.get("id")
+    number = call.get("id") if nameless is None else nameless
     try:
-        return 200, _text(answer(*_checked_call(call)), None, number)
+        method, params = _checked_call(call)
+        number = call.get("id")
+        return 200, _text(answer(method, params), None, number)
     except RpcError as error:
         problem = _error(error.code, error.message)
         return _STATUS.get(error.code, 500), _text(None, problem, number)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -33,7 +34,9 @@ def createfrom(
 ) -> str:
     if kind != "stream":
         raise RpcError(-8, "Invalid entity type, should be stream")
-    closed, text = _closed(openness), wanted_text(name)
+    if not isinstance(name, str):
+        raise RpcError(-8, "Invalid stream name, should be string")
+    closed, text = _closed(openness), name
     if len(text.encode()) > MAX_NAME_BYTES:
         raise RpcError(-8, "Invalid stream name")
     if text == "*":
@@ -121,7 +124,7 @@ def checked_names(keys: Any) -> list[str]:
 
 def item_output(stream: Stream | None, keys: Sequence[str], data: Any) -> Output:
     head: dict[str, Any] = {"type": "data", "for": stream.created if stream else "", "keys": keys}
-    if isinstance(data, str) and re.fullmatch(r"([0-9a-fA-F]{2})*", data):
+    if isinstance(data, str) and not data.strip(string.hexdigits) and len(data) % 2 == 0:
         return Output(head | {"format": "raw"}, bytes.fromhex(data))
     if not isinstance(data, dict):
         raise RpcError(-8, "data should be hexadecimal string or recognized object")
