@@ -87,12 +87,13 @@ class PersonNumbers:
 
     def take(self, persons: Persons) -> Mapping[int, Ints]:
         """Return the ascending numbers of persons by their site's code."""
-        return {
-            (of_site := self.sites.get(site) or self._add(site, _NOBODY)).code: np.sort(
-                of_site.take(ids)
-            )
-            for site, ids in persons.items()
-        }
+        numbers = {}
+        for site, ids in persons.items():
+            of_site = self.sites.get(site) or self._add(site, _NOBODY)
+            found = of_site.take(ids)
+            ascending = bool((found[1:] > found[:-1]).all())
+            numbers[of_site.code] = found if ascending else np.sort(found)
+        return numbers
 
     def new(self) -> pl.DataFrame:
         """Return who got a number since this was last asked, in the order of sites and numbers."""
