@@ -268,6 +268,8 @@ class OpenSite:
             self.ledger,
             membership=self.membership,
             snapshot=self.snapshot(),
+            kept=self.kept_checkpoints,
+            site=self.config.site,
             progress=progress,
         )
 

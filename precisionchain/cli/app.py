@@ -148,7 +148,7 @@ app.add_typer(audit.app, name="audit", help="Read the access log; which is logge
 @app.command()
 def verify(context: typer.Context, as_json: Json = False) -> None:
     """Check ledger, signatures, batches, mappings and replica, from the bytes up."""
-    from precisionchain.verify import TRUST
+    from precisionchain.verify import TRUST, summary
 
     checks = scope(context).site().verify(progress=scope(context).progress.step)
     for check in checks:
@@ -156,6 +156,7 @@ def verify(context: typer.Context, as_json: Json = False) -> None:
             render.json_lines([check.row()])
         else:
             typer.echo(check.line())
+    typer.echo(summary(checks), err=as_json)
     typer.echo(TRUST, err=as_json)
     if not all(check.ok for check in checks):
         raise typer.Exit(IntegrityError.exit_code)

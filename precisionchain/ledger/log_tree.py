@@ -20,8 +20,9 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from precisionchain.errors import IntegrityError
 from precisionchain.ledger.base import Head, Ledger, LedgerItem
 from precisionchain.ledger.blocks import NO_BLOCK, to_microseconds
 from precisionchain.schemas.merkle import MerkleTree, leaf_hash
@@ -102,23 +103,34 @@ class LogTree:
 def read_log_tree(folder: Path, ledger: Ledger, network: bytes) -> LogTree:
     """Return a ledger's log tree, from the hashes kept in a folder and what came since.
 
-    Kept hashes that are damaged, of another network or of a history that is no longer the ledger's
-    are made anew.
+    Kept hashes that are damaged, or of another network, are made anew.
+
+    Raises:
+        IntegrityError: they are of a history that is no longer the ledger's: they are evidence.
     """
-    return _kept(folder, ledger, network).catch_up(ledger)
+    kept = kept_log_tree(folder, network)
+    if kept is None:
+        return LogTree(network).catch_up(ledger)
+    if not ledger.extends(kept.head):
+        raise IntegrityError(
+            "the ledger does not contain what this site has seen: rewritten, forked or cut off",
+            where=f"position {kept.head.position}, block {kept.head.block}",
+            hint="`precisionchain verify` says from where on; compare with another member",
+        )
+    return kept.catch_up(ledger)
 
 
 def keep_log_tree(folder: Path, tree: LogTree) -> None:
     """Keep a tree's hashes in a folder, which exists; whole or not at all."""
     positions, nodes = tree.positions.tobytes(), tree.tree.nodes
-    said = {
+    said: dict[str, Any] = {
         "network": tree.network.hex(),
         "size": tree.size,
         "position": tree.head.position,
         "block": tree.head.block,
         "digest": tree.head.digest.hex(),
-        "sha256": sha256(positions + nodes).hexdigest(),
     }
+    said["sha256"] = _sha256(said, positions + nodes)
     partial = folder / f".{_NAME}.{os.getpid()}.partial"
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as sink:
@@ -128,16 +140,23 @@ def keep_log_tree(folder: Path, tree: LogTree) -> None:
     partial.replace(folder / _NAME)
 
 
-def _kept(folder: Path, ledger: Ledger, network: bytes) -> LogTree:
+def kept_log_tree(folder: Path, network: bytes) -> LogTree | None:
+    """Return the log tree whose hashes are kept in a folder, None where they are absent or damaged.
+
+    It is what the ledger was, whatever it is now.
+    """
     try:
         line, _, rest = (folder / _NAME).read_bytes().partition(b"\n")
         said = json.loads(line)
         size, split = said["size"], 8 * said["size"]
         head = Head(said["position"], said["block"], bytes.fromhex(said["digest"]))
-        whole = said["network"] == network.hex() and said["sha256"] == sha256(rest).hexdigest()
-        if whole and ledger.extends(head):
+        if said["network"] == network.hex() and said.pop("sha256") == _sha256(said, rest):
             positions = array("q", rest[:split])
             return LogTree(network, MerkleTree(rest[split:], size), positions, head)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # absent or damaged: only time is lost
-    return LogTree(network)
+    return None
+
+
+def _sha256(said: dict[str, Any], rest: bytes) -> str:
+    return sha256(json.dumps(said, sort_keys=True).encode() + rest).hexdigest()

@@ -14,7 +14,8 @@ from typing import Final
 import polars as pl
 
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
-from precisionchain.replica.fold_counts import FOLDED, PREFIX, fold_counts, in_genome_order
+from precisionchain.replica.fold_counts import FOLDED, PREFIX, in_genome_order
+from precisionchain.replica.fold_whole import fold_whole
 from precisionchain.replica.genetic_frames import table_frame
 from precisionchain.schemas.genetic_payloads import CHECKPOINT, checkpoint_payload, read_checkpoint
 from precisionchain.schemas.items import Payload
@@ -46,29 +47,41 @@ def checkpoint_payloads(
             yield frequency_family(low, high), checkpoint_payload(piece.to_arrow(), batches)
 
 
-def differs_from_recount(
-    payloads: Sequence[Payload], batches: Sequence[tuple[SealedBatch, Path]], scratch: Path
-) -> list[str]:
-    """Return what is wrong with the checkpoints of one publication, a sentence each.
+class Recounts:
+    """Folds batches anew, each set of them once.
 
     Args:
-        payloads: all of its payloads.
         batches: the VCF batches at hand, with their folders.
-        scratch: a folder for the recount.
     """
-    found = [read_checkpoint(payload) for payload in payloads]
-    named = {batches_named for _, batches_named in found}
-    if len(named) != 1:
-        return ["the checkpoints name different batches"]
-    wanted = set(named.pop())
-    of_these = [(batch, folder) for batch, folder in batches if batch.batch in wanted]
-    if len(of_these) < len(wanted):
-        return ["the checkpoints name batches that are not sealed"]
-    recounted = _folded(fold_counts(of_these, scratch).values()).filter(pl.col("an") > 0)
-    published = in_genome_order(pl.concat([table_frame(rows) for rows, _ in found]))
-    if not published.equals(recounted.select(CHECKPOINT.names)):
-        return ["the checkpoints are not what the batches they name give"]
-    return []
+
+    def __init__(self, batches: Sequence[tuple[SealedBatch, Path]]) -> None:
+        self._batches = batches
+        self._folded: dict[frozenset[str], pl.DataFrame] = {}
+
+    def differing(self, payloads: Sequence[Payload]) -> list[str]:
+        """Return what is wrong with the checkpoints of one publication, a sentence each.
+
+        Args:
+            payloads: all of its payloads.
+        """
+        found = [read_checkpoint(payload) for payload in payloads]
+        named = {batches_named for _, batches_named in found}
+        if len(named) != 1:
+            return ["the checkpoints name different batches"]
+        wanted = frozenset(named.pop())
+        if not wanted <= {batch.batch for batch, _ in self._batches}:
+            return ["the checkpoints name batches that are not sealed"]
+        published = in_genome_order(pl.concat([table_frame(rows) for rows, _ in found]))
+        if not published.equals(self._recounted(wanted)):
+            return ["the checkpoints are not what the batches they name give"]
+        return []
+
+    def _recounted(self, wanted: frozenset[str]) -> pl.DataFrame:
+        if wanted not in self._folded:
+            parts = [(one.batch, folder) for one, folder in self._batches if one.batch in wanted]
+            folded = in_genome_order(fold_whole(parts).filter(pl.col("an") > 0))
+            self._folded[wanted] = folded.select(CHECKPOINT.names)
+        return self._folded[wanted]
 
 
 def _folded(paths: Iterable[Path]) -> pl.DataFrame:

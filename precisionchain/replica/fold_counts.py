@@ -86,7 +86,7 @@ def fold(family: str, parts: Sequence[tuple[str, GeneticBatch]]) -> pl.DataFrame
     """
     listed = [
         part.counts(family).filter(pl.col("alt") != NO_ALLELE).select(*_COUNTED)
-        if _lists(part, family)
+        if part.lists(family)
         else pl.DataFrame(schema=_COUNTED)
         for _, part in parts
     ]
@@ -164,10 +164,6 @@ def _bin(name: str) -> pl.Expr:
 
 def _bin_of_tile(name: str) -> pl.Expr:
     return (pl.col("tile") // (1 << (BIN_BITS - TILE_BITS))).alias(name)
-
-
-def _lists(batch: GeneticBatch, family: str) -> bool:
-    return (batch.folder / "counts" / f"{family}.parquet").exists()
 
 
 def _write(rows: pl.DataFrame, target: Path) -> None:

@@ -58,7 +58,7 @@ Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 _FIRST: Final = ("record", "alt_index")
-_LISTED: Final = {
+LISTED: Final = {
     "chrom": pl.String,
     "pos": pl.Int32,
     "record": pl.Int32,
@@ -217,6 +217,10 @@ class GeneticBatch:
         path = self.folder / "sites" / f"{family}.parquet"
         return _frames.get((path, ALLELE_KEY), lambda: self.sites(family).select(*ALLELE_KEY))
 
+    def lists(self, family: str) -> bool:
+        """Return whether a family has any allele."""
+        return (self.folder / "counts" / f"{family}.parquet").exists()
+
     def counts(self, family: str) -> pl.DataFrame:
         """Return the counts of a family's alleles, in the order of its sites."""
         path = self.folder / "counts" / f"{family}.parquet"
@@ -251,7 +255,7 @@ class GeneticBatch:
         wanted = places.select("chrom", "pos").unique()
         tiled = wanted.with_columns(((pl.col("pos").clip(1) - 1) // (1 << TILE_BITS)).alias("tile"))
         families = tiled.join(self.mapping, on=["chrom", "tile"])["family"].unique()
-        parts = [pl.DataFrame(schema=_LISTED)]
+        parts = [pl.DataFrame(schema=LISTED)]
         for family in families:
             counted = self.counts(family).select("an", "n_missing")
             rows = pl.concat([self.sites(family), counted], how="horizontal")

@@ -20,7 +20,7 @@ from precisionchain.ledger.records import (
 )
 from precisionchain.ledger.signing import Signer
 from precisionchain.schemas.items import Item
-from precisionchain.verify import _writers
+from precisionchain.verification.rights import check_writers
 
 A, B = Signer(bytes([1]) * 32), Signer(bytes([2]) * 32)
 FIRST = parameters_item(b'{"format":1}', A)
@@ -60,7 +60,7 @@ class Written:
 
     def found(self) -> list[int | None]:
         with self.by(A) as ledger:
-            check = _writers(ledger, LiveMembership(ledger))
+            check = check_writers(ledger, LiveMembership(ledger))
             assert check.examined == len(list(ledger.writers()))
         assert {finding.check for finding in check.findings} <= {"writers"}
         return [finding.block for finding in check.findings]
@@ -122,4 +122,4 @@ def test_a_ledger_whose_founder_is_no_member_yet_is_the_founder_s(tmp_path: Path
     with closing(EmbeddedLedger.create(path, A)) as ledger:
         ledger.create_stream("NETWORK_1")
         ledger.publish(ledger.prepare([FIRST]))
-        assert len(_writers(ledger, LiveMembership(ledger)).findings) == 2
+        assert len(check_writers(ledger, LiveMembership(ledger)).findings) == 2

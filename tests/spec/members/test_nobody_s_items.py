@@ -130,6 +130,7 @@ def test_verify_reports_them(network: BuiltNetwork) -> None:
         "an outcome of a question that was not asked, or has its outcome",
     ]
     assert set(found.pop("strays")) == {"an item that no seal commits to"}
+    assert set(found.pop("checkpoints")) == {"not signed by a member entitled to it"}
     if blocks_are_signed:
         assert set(found.pop("writers")) == {"written by a key that was no member's"}
     assert found == {}

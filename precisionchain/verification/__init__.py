@@ -1,0 +1,1 @@
+"""The checks that ``verify`` runs, each on its own page."""

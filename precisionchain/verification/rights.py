@@ -1,0 +1,60 @@
+"""Who wrote blocks and who signed items, against who was a member or user there."""
+
+from __future__ import annotations
+
+from precisionchain.access.log import AccessLog
+from precisionchain.ledger.base import Finding, Ledger
+from precisionchain.ledger.batches import family_items
+from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.records import NETWORK_STREAM
+from precisionchain.schemas.items import ItemClass
+from precisionchain.schemas.streams import ACCESS, BATCH, NETWORK
+from precisionchain.verification.check import Check
+from precisionchain.verification.scan import LedgerScan
+
+
+def check_writers(ledger: Ledger, membership: Membership) -> Check:
+    """Check that each block was written by a site that was a member then, or by the founder.
+
+    The founder's blocks before the record that makes it a member are the network's beginning.
+    """
+    check = Check("writers")
+    founding = membership.member(membership.founder)
+    began = -1 if founding is None else founding.since
+    for writer in ledger.writers():
+        check.examined += 1
+        founds = writer.public_key == membership.founder and writer.position < began
+        if not founds and not membership.site_at(
+            writer.public_key, writer.position + 1, writer.time
+        ):
+            found = Finding(check.name, "written by a key that was no member's", block=writer.block)
+            check.findings.append(found)
+    return check
+
+
+def check_signatures(ledger: Ledger, scan: LedgerScan, membership: Membership) -> Check:
+    """Check that every single item is signed by someone who could say it where it stands."""
+    check = Check("signatures", len(membership.members()) + len(membership.users()) + 1)
+    check.findings.extend(membership.findings)
+    for found in family_items(ledger, NETWORK):
+        if found.item.stream != NETWORK_STREAM:
+            check.find("a record in another stream than readers look at", found)
+    for found in (*scan.manifests, *family_items(ledger, ACCESS)):
+        if found.item.item_class is ItemClass.SINGLE:
+            check.examined += 1
+            if not membership.is_entitled(found):
+                check.find("not signed by a member or user entitled to it", found)
+    for found in scan.elsewhere:
+        if found.item.item_class is not ItemClass.SINGLE:
+            check.find("a batch item where single items stand: no reader takes it", found)
+        elif found.item.stream.startswith(BATCH):
+            check.find("a single item that seals nothing", found)
+    return check
+
+
+def check_access(ledger: Ledger, membership: Membership) -> Check:
+    """Check that every outcome in the access log belongs to a request by the same user."""
+    log = AccessLog(ledger, membership)
+    check = Check("access-log", sum(1 for _ in log.questions()))
+    check.findings.extend(log.findings())
+    return check
