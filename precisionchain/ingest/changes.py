@@ -112,6 +112,11 @@ class Changes:
         """The tables whose keys on the ledger are not those of this export."""
         return tuple(name for name, one in self.tables.items() if one.renumbered)
 
+    @property
+    def found(self) -> bool:
+        """Whether anything is new, changed or gone."""
+        return any(one.new + one.changed + one.gone for one in self.tables.values())
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the counts that the manifest states, by table."""
         return {name: one.counts() for name, one in self.tables.items()}

@@ -77,6 +77,7 @@ def read_run(run: Path, refresh: Refresh) -> dict[str, Any]:
     A delta is another source than a whole export of the same files: it makes another state.
     """
     description: dict[str, Any] = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    description.pop("mode", None)
     if description["kind"] == "omop" and refresh.mode != "full":
         identity = {"mode": refresh.mode, "source_id": description["source_id"]}
         description["source_id"] = sha256(canonical_json(identity)).hexdigest()

@@ -8,10 +8,12 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from precisionchain.ingest.known_persons import Known
 from precisionchain.ingest.sql_text import identifier, literal, literals
 from precisionchain.ingest.vocabulary import SLICE_COLUMNS
+from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.source_state import SourceState, View
-from precisionchain.schemas.omop import Table
+from precisionchain.schemas.omop import TABLES, Table
 from precisionchain.schemas.parameters import NetworkParameters
 
 _MAPPINGS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -29,6 +31,30 @@ def clinical_columns(table: Table, parameters: NetworkParameters) -> dict[str, s
     columns = {field.name: field.lexical.sql_type for field in table.fields}
     found = {name: kind for name, kind in columns.items() if name in allowed}
     return found if table.scope == "site" else {"person_id": "BIGINT", **found}
+
+
+def known_before(snapshot: Snapshot, publisher: str, source: str) -> Known:
+    """Return whom and what a source's next rows may be about, by what the publisher has sealed.
+
+    Args:
+        snapshot: the replica, synced.
+        publisher: the site's key, in hex.
+        source: whose state holds the parents.
+    """
+    batches = snapshot.catalogue.batches
+    sources = {one.source for one in batches if (one.publisher, one.kind) == (publisher, "omop")}
+    persons, parents = {}, {}
+    with duckdb.connect() as database:
+        for name in sources:
+            rows = SourceState(snapshot, publisher, name).rows(database, "map-person", "mapping")
+            if rows is not None:
+                persons[name] = rows.project("person_id").to_arrow_table()
+        for name in {table.parent for table in TABLES.values() if table.parent}:
+            key = TABLES[name].primary_key
+            rows = SourceState(snapshot, publisher, source).rows(database, name, "person")
+            if rows is not None and key in rows.columns:
+                parents[name] = rows.filter("not withdrawn").project(str(key)).to_arrow_table()
+    return Known(persons, parents)
 
 
 class StateViews:

@@ -39,6 +39,7 @@ class Judging:
         target: the folder of its new form, with ``accepted/``.
         records: table -> records of its file.
         unparsed: table -> those that could not be parsed.
+        parents: table -> relation of keys of its rows that are known without the run.
         normalised: rows of ``normalised.parquet``, which grow.
     """
 
@@ -47,6 +48,7 @@ class Judging:
     target: Path
     records: Mapping[str, int]
     unparsed: Mapping[str, int]
+    parents: Mapping[str, str] = field(default_factory=dict)
     normalised: list[dict[str, object]] = field(default_factory=list)
 
     def accepted(self, table: str) -> Path:
@@ -140,10 +142,11 @@ def _strangers(
         return {("unknown_person", table.person_column): (value, known)}
     if table.parent and (key := TABLES[table.parent].primary_key):
         parents = judging.accepted(table.parent)
+        relations = [parquet(parents)] if parents.exists() else []
+        relations += [judging.parents[table.parent]] if table.parent in judging.parents else []
         known = (
-            f"SELECT {key} FROM {parquet(parents)}"
-            if parents.exists()
-            else "SELECT CAST(NULL AS BIGINT) WHERE false"
+            " UNION ALL ".join(f"SELECT {key} FROM {rows}" for rows in relations)
+            or "SELECT CAST(NULL AS BIGINT) WHERE false"
         )
         return {("unknown_parent", key): (columns[key].value, known)}
     return {}

@@ -141,6 +141,15 @@ class Outbox:
             if ordinal not in without:
                 yield family, parse_item(str(StreamName(family)), keys.split("\n"), stored)
 
+    def manifest(self, batch_id: bytes) -> Manifest:
+        """Return the manifest of a frozen batch."""
+        stored = self._connection.execute(
+            "select stored, keys from item where batch_id = ? and ordinal = ?",
+            (batch_id, SEAL_ORDINAL),
+        ).fetchone()
+        item = parse_item(str(StreamName(BATCH)), stored[1].split("\n"), stored[0])
+        return Manifest.from_body(item.payload.body)
+
     def forget(self, batch_id: bytes) -> None:
         """Drop a batch that is sealed on the ledger."""
         with self._connection as database:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -46,7 +46,11 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What an ingestion did: rows or records by fate, and the sealed batch."""
+    """What an ingestion did: rows or records by fate, and the sealed batch.
+
+    ``changes``: by table, the rows that are ``new``, ``changed``, ``gone``, ``unchanged`` and
+    ``withheld`` (of withdrawn persons), where a batch follows an earlier one of its source.
+    """
 
     source: str
     batch: str
@@ -54,6 +58,7 @@ class Ingested:
     new_items: int
     ledger_bytes: int
     counts: Mapping[str, int]
+    changes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
         """Return it as one JSON object."""
@@ -64,6 +69,7 @@ class Ingested:
             "new_items": self.new_items,
             "ledger_bytes": self.ledger_bytes,
             **self.counts,
+            **({"changes": self.changes} if self.changes else {}),
         }
 
     def line(self) -> str:
@@ -71,6 +77,10 @@ class Ingested:
         fates = ", ".join(f"{value} {name}" for name, value in self.counts.items())
         if not self.new_items:
             return f"source {self.source} is unchanged ({fates}): nothing new was published"
+        if self.changes:
+            names = next(iter(self.changes.values()))
+            totals = {fate: sum(one[fate] for one in self.changes.values()) for fate in names}
+            fates += "; " + ", ".join(f"{n} {fate}" for fate, n in totals.items())
         return (
             f"source {self.source}: {fates}; sealed batch {self.batch[:16]} with {self.items}"
             f" items, {self.ledger_bytes} bytes on the ledger"
@@ -100,4 +110,5 @@ def ingested(run: Run, published: Published) -> Ingested:
         published.new_items,
         published.stored_bytes,
         counts,
+        published.changes,
     )

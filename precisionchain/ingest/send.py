@@ -7,9 +7,9 @@ copy in the outbox, which the next job finds to be all on the ledger and forgets
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from precisionchain.errors import StreamExistsError
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
@@ -22,13 +22,17 @@ from precisionchain.schemas.parameters import NetworkParameters
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What one publication did. ``new_items`` is 0 where everything was on the ledger already."""
+    """What one publication did. ``new_items`` is 0 where everything was on the ledger already.
+
+    ``changes``: rows by table and fate, where the batch follows another.
+    """
 
     batch: str
     source: str
     items: int
     new_items: int
     stored_bytes: int
+    changes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def send_batch(

@@ -8,12 +8,15 @@ which can be very large and are nobody's record; validated again, their rows sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.errors import PrecisionChainError, SiteError
 from precisionchain.ingest.bounded_database import bounded_database
+from precisionchain.ingest.changes_limits import Mode
 from precisionchain.ingest.judge_rows import Judging, judge_rows, known_persons_table
 from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.rules import UNPARSED_RULES
@@ -38,6 +41,8 @@ def validate_omop(
     run: Run,
     *,
     known_persons: pa.Table | None = None,
+    known_parents: Mapping[str, pa.Table] | None = None,
+    mode: Mode = "full",
     step: Step = silent,
 ) -> Run:
     """Judge the rows of a staged OMOP run; needs the site's lock.
@@ -46,6 +51,10 @@ def validate_omop(
         staging: the site's staging area.
         run: staged, or validated before (it is judged anew).
         known_persons: persons accepted in earlier batches of the site, in a column ``person_id``.
+        known_parents: by table, keys in the state of the source that rows may follow, in a column
+            of the key's name.
+        mode: whether the run is the whole of its source; a whole run's rows follow its own parents
+            where it has any.
         step: called with a line per table.
 
     Returns:
@@ -61,8 +70,13 @@ def validate_omop(
         (partial.path / "raw").mkdir(mode=0o700)
         partial.keep(run, f"{LINES}.parquet")
         with bounded_database(partial.path / ".scratch") as database:
-            _Validation(database, run, partial, known_persons).judge(step)
-        partial.describe({**run.description, "validated": True})
+            parents = {
+                name: keys
+                for name, keys in (known_parents or {}).items()
+                if mode == "delta" or not (run.path / "raw" / f"{name}.parquet").exists()
+            }
+            _Validation(database, run, partial, known_persons, parents).judge(step)
+        partial.describe({**run.description, "validated": True, "mode": mode})
     return staging.read(run.name)
 
 
@@ -80,6 +94,7 @@ class _Validation:
         run: Run,
         partial: PartialRun,
         known_persons: pa.Table | None,
+        known_parents: Mapping[str, pa.Table],
     ) -> None:
         self._database = database
         self._run = run
@@ -87,6 +102,9 @@ class _Validation:
         self._inputs = {entry["table"]: entry for entry in run.description["inputs"]}
         self._raw = {path.stem for path in run.path.glob("raw/*.parquet")}
         self._accepted: dict[str, int] = {}
+        self._parents = known_parents
+        for name, keys in known_parents.items():
+            database.register(f"known_{name}", keys)
         database.execute(
             "CREATE TABLE rejects"
             " (table_name VARCHAR, rule VARCHAR, record BIGINT, column_name VARCHAR)"
@@ -109,6 +127,7 @@ class _Validation:
             self._partial.path,
             records={name: entry["records"] for name, entry in self._inputs.items()},
             unparsed={name: entry["unparsed"] for name, entry in self._inputs.items()},
+            parents={name: f"known_{name}" for name in self._parents},
         )
         odd_rows = RowWarnings(self._database, accepted, self._run.description["cdm_version"])
         odd_concepts = ConceptWarnings(self._database, accepted)

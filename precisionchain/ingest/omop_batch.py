@@ -1,0 +1,83 @@
+"""What publishing a staged OMOP run comes to: a first batch, what follows a state, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from precisionchain.ingest.changes import Changes
+from precisionchain.ingest.changes_limits import Refresh, refuse_excess
+from precisionchain.ingest.changes_run import History, changes_of, read_run
+from precisionchain.ingest.drafts import Draft
+from precisionchain.ingest.encode_omop import OmopEncoder
+from precisionchain.ingest.report import Step, silent
+from precisionchain.ingest.staged_manifest import omop_manifest
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.manifest import Manifest
+from precisionchain.schemas.parameters import NetworkParameters
+
+
+@dataclass(frozen=True, slots=True)
+class OmopBatch:
+    """An OMOP run that is to be sealed.
+
+    Args:
+        run: its folder.
+        encoder: what encodes it.
+        refresh: how it follows its source's state.
+        changes: against that state; None where there is none.
+    """
+
+    run: Path
+    encoder: OmopEncoder
+    refresh: Refresh
+    changes: Changes | None = None
+
+    def drafts(self) -> Iterator[Draft]:
+        """Yield every draft, in publishing order."""
+        return self.encoder.drafts(self.changes)
+
+    def manifest(self, identity: dict[str, str]) -> Manifest:
+        """Return the manifest without items; ``identity``: batch and parent, in hex."""
+        description = read_run(self.run, self.refresh)
+        return omop_manifest(self.run, description, self.encoder, identity, self.changes)
+
+
+@contextmanager
+def omop_batch(
+    run: Path,
+    parameters: NetworkParameters,
+    history: History,
+    *,
+    snapshot: Snapshot,
+    refresh: Refresh,
+    step: Step = silent,
+) -> Iterator[OmopBatch | None]:
+    """Give what publishing a validated run comes to; None where its source's head holds it all.
+
+    Arguments and errors as of `changes_of`.
+
+    Raises:
+        SealRefusedError: the run undoes more than it may.
+    """
+    description = read_run(run, refresh)
+    source = description["source"]
+    head = history.head(source)
+    again = head is not None and history.is_head(source, description["source_id"])
+    if head is not None and again and not head.manifest.withheld:
+        yield None
+        return
+    encoder = OmopEncoder(run, parameters, withheld=history.withdrawn_persons)
+    if head is None:
+        yield OmopBatch(run, encoder, refresh)
+        return
+    with changes_of(
+        encoder, run, parameters, history, snapshot=snapshot, refresh=refresh, step=step
+    ) as changes:
+        if again and not changes.found:  # nobody whose rows were withheld is back
+            yield None
+            return
+        refuse_excess(source, refresh, changes.tables, changes.vanished)
+        yield OmopBatch(run, encoder, refresh, changes)
