@@ -186,20 +186,19 @@ class MultiChainLedger:
         with self._using():
             if stream is not None:
                 self._require_streams({stream})
+            ours = None if stream is not None else frozenset(self._names())
             self._chain.refresh()
             last = self._index.newest_position()
-        return self._items(stream, key, after, last, limit)
+        rows = self._index.rows(stream, key, after, last)
+        return self._items((row for row in rows if ours is None or row[0].stream in ours), limit)
 
     def _items(
-        self, stream: str | None, key: str | None, after: int, last: int, limit: int | None
+        self, rows: Iterator[tuple[IndexRow, int]], limit: int | None
     ) -> Iterator[LedgerItem]:
         if limit == 0:
             return
         given = 0
-        ours = None if stream is not None else frozenset(self._streams)
-        for row, seconds in self._index.rows(stream, key, after, last):
-            if ours is not None and row.stream not in ours:
-                continue
+        for row, seconds in rows:
             try:
                 item = parse_item(row.stream, row.keys, self._stored(row))
             except CodecError:
