@@ -7,7 +7,7 @@ Sample names stay at the site: persons are known by their ids, in the column ord
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,13 @@ import pyarrow as pa
 
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_persons import PersonGroup, person_groups, person_view
-from precisionchain.ingest.overlap import refuse_overlap
+from precisionchain.schemas.corrections import corrected_counts_payload
 from precisionchain.schemas.founding import VARIANT_PERSON_BUCKETS
 from precisionchain.schemas.genetic_payloads import (
     COUNTS,
     MAP_SAMPLE,
     MAP_VARIANT,
+    PUBLISHED_COUNTS,
     VARIANT_BLOCK,
     Assay,
     assay_payload,
@@ -40,8 +41,6 @@ from precisionchain.schemas.streams import ASSAY as ASSAY_FAMILY
 from precisionchain.schemas.streams import MAP_SAMPLE as MAP_SAMPLE_FAMILY
 from precisionchain.schemas.streams import MAP_VARIANT as MAP_VARIANT_FAMILY
 from precisionchain.schemas.streams import tile_key
-
-__all__ = ["StagedGenotypes", "encode_vcf", "refuse_overlap"]
 
 COUNT_ROWS: Final = 65_536
 """The most alleles in an item of counts."""
@@ -116,12 +115,15 @@ class StagedGenotypes:
         return (self.folder / "blocks" / f"{block:06d}.arrow").read_bytes()
 
 
-def encode_vcf(run_folder: Path, parameters: NetworkParameters) -> Iterator[Draft]:
+def encode_vcf(
+    run_folder: Path, parameters: NetworkParameters, corrections: Iterable[Draft] = ()
+) -> Iterator[Draft]:
     """Yield the drafts of a staged VCF run: data, counts, mappings.
 
     Args:
         run_folder: the run, as ``ingest.stage_vcf`` left it.
         parameters: the network's; its build and item sizes are used.
+        corrections: of the counts of the batches that it supersedes (`corrected_count_drafts`).
     """
     run = StagedGenotypes(run_folder)
     groups: list[PersonGroup] = []
@@ -130,6 +132,7 @@ def encode_vcf(run_folder: Path, parameters: NetworkParameters) -> Iterator[Draf
     yield from _variant_view(run)
     yield from person_view(run.blocks, run.body, run.samples["person_id"].to_list(), groups)
     yield from _counts(run, parameters.max_item_bytes // 2)
+    yield from corrections
     yield from _assay(run, parameters)
     yield from _map_variant(run)
     yield _map_sample(run, groups)
@@ -152,7 +155,11 @@ def _counts(run: StagedGenotypes, max_bytes: int) -> Iterator[Draft]:
     for family, chrom, _, first, size in bins.iter_rows():
         for start in range(first, first + size, COUNT_ROWS):
             rows = _count_rows(run.folder, start, min(COUNT_ROWS, first + size - start))
-            yield from _count_drafts(counter_family(family), chrom, rows, max_bytes)
+            yield from _count_drafts((counter_family(family), chrom), rows, max_bytes, _counted)
+
+
+def _counted(rows: pl.DataFrame) -> Payload:
+    return counts_payload(rows.to_arrow())
 
 
 def _count_rows(folder: Path, start: int, size: int) -> pl.DataFrame:
@@ -168,15 +175,47 @@ def _count_rows(folder: Path, start: int, size: int) -> pl.DataFrame:
     return rows.with_columns(record["record"]).select(COUNTS.names)
 
 
-def _count_drafts(family: str, chrom: str, rows: pl.DataFrame, max_bytes: int) -> Iterator[Draft]:
-    payload = counts_payload(rows.to_arrow())
+def corrected_count_drafts(
+    added: Iterable[tuple[str, pl.DataFrame]], batch: str, sign: int, parameters: NetworkParameters
+) -> Iterator[Draft]:
+    """Yield the drafts that correct the counts of an earlier batch.
+
+    Args:
+        added: family of variant blocks, and what calls add to the counts of its alleles
+            (`signed_counts.added_counts`).
+        batch: id of the earlier batch, hex.
+        sign: -1 where the calls count no longer, 1 where they count again.
+        parameters: the network's; its item sizes are used.
+    """
+    signed = [(pl.col(name) * sign).cast(pl.Int32) for name in PUBLISHED_COUNTS]
+
+    def payload(rows: pl.DataFrame) -> Payload:
+        return corrected_counts_payload(rows.to_arrow(), batch)
+
+    for family, counted in added:
+        rows = counted.with_columns(*signed)
+        for (chrom,), here in rows.group_by("chrom", maintain_order=True):
+            for start in range(0, here.height, COUNT_ROWS):
+                piece = here[start : start + COUNT_ROWS]
+                place = (counter_family(family), str(chrom))
+                yield from _count_drafts(place, piece, parameters.max_item_bytes // 2, payload)
+
+
+def _count_drafts(
+    place: tuple[str, str],
+    rows: pl.DataFrame,
+    max_bytes: int,
+    payload_of: Callable[[pl.DataFrame], Payload],
+) -> Iterator[Draft]:
+    """Yield drafts of counts of one family and chromosome that fit into items."""
+    payload = payload_of(rows)
     if len(payload.body) > max_bytes and rows.height > 1:
         half = rows.height // 2
-        yield from _count_drafts(family, chrom, rows[:half], max_bytes)
-        yield from _count_drafts(family, chrom, rows[half:], max_bytes)
+        yield from _count_drafts(place, rows[:half], max_bytes, payload_of)
+        yield from _count_drafts(place, rows[half:], max_bytes, payload_of)
         return
     tiles = rows.select(_tile(pl.col("pos"))).to_series().unique().sort()
-    yield Draft(family, tuple(tile_key(chrom, tile) for tile in tiles), payload)
+    yield Draft(place[0], tuple(tile_key(place[1], tile) for tile in tiles), payload)
 
 
 def _assay(run: StagedGenotypes, parameters: NetworkParameters) -> Iterator[Draft]:

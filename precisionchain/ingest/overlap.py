@@ -1,157 +1,97 @@
-"""Persons whose genotypes over the same positions are already sealed: such a run is refused.
+"""Persons whose genotypes over the same positions are already sealed: replaced if that is said.
 
-Genetic batches add up, so a person may be in several, but each position of a person in one only.
-What a batch covers is the positions its records list and, for the assays ``wgs`` and ``bed``, the
-intervals in which an unlisted position means 0/0.
+Genetic batches add up, so a person may be in several, but each position of a person counts in one
+only. A run that meets what counts of earlier batches names these batches, or is refused. What a
+batch covers stands in ``docs/reference/streams.md``, section 7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from precisionchain.errors import OverlapError
-
-Positions = npt.NDArray[np.int64]
-
-
-class SealedBatch(Protocol):
-    """A sealed batch, as a catalogue lists it."""
-
-    @property
-    def batch(self) -> str:
-        """Its id in hex."""
-
-    @property
-    def publisher(self) -> str:
-        """Its site's public key in hex."""
-
-    @property
-    def kind(self) -> str:
-        """``omop`` or ``vcf``."""
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.cover import Cover
+from precisionchain.replica.taken_over import VCF
 
 
-class Catalogue(Protocol):
-    """The sealed batches."""
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What a run meets of an earlier batch.
 
-    @property
-    def batches(self) -> Sequence[SealedBatch]:
-        """Those that answer."""
-
-
-class Snapshot(Protocol):
-    """What is looked at of the replica: which batches are sealed, and where their tables lie.
-
-    A batch folder has ``samples.parquet``, ``extent.parquet`` and ``sites/*.parquet``, with the
-    columns that a run's tables have.
+    Attributes:
+        batch: its id, hex.
+        folder: of the batch, or of the part of it that counts.
+        persons: person ids of both, ascending.
+        place: the first position that both cover, as ``chrom:pos``.
     """
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """The generation's catalogue."""
+    batch: str
+    folder: Path
+    persons: npt.NDArray[np.int64]
+    place: str
 
-    def batch_folder(self, batch: str) -> Path:
-        """Return the folder of a batch."""
+
+def overlaps(run_folder: Path, snapshot: Snapshot, publisher: str) -> Iterator[Overlap]:
+    """Yield what a run meets of the site's sealed genotypes, as far as they count, part by part.
+
+    Args:
+        run_folder: the staged run.
+        snapshot: the replica, synced up to the ledger's end.
+        publisher: the key the site is known by, hex; persons of other sites are other persons.
+    """
+    ours = Cover(run_folder)
+    for sealed in snapshot.catalogue.batches:
+        if sealed.kind != VCF or sealed.publisher != publisher:
+            continue
+        folder = snapshot.folder_of(sealed)
+        theirs = Cover(folder)
+        shared = ours.shared_with(theirs)
+        place = first_overlap(ours, theirs) if len(shared) else None
+        if place is not None:
+            yield Overlap(sealed.batch, folder, shared, place)
 
 
 def refuse_overlap(run_folder: Path, snapshot: Snapshot, publisher: str) -> None:
     """Refuse a run that holds genotypes of persons over positions where theirs are sealed.
 
-    Args:
-        run_folder: the staged run.
-        snapshot: the replica, synced up to the ledger's end.
-        publisher: the site's public key in hex; persons of other sites are other persons.
+    Args: as of `overlaps`.
 
     Raises:
-        OverlapError: naming the sealed batch and the first position that both cover.
+        OverlapError: naming the first such batch and the first position that both cover.
     """
-    for sealed in snapshot.catalogue.batches:
-        if sealed.kind != "vcf" or sealed.publisher != publisher:
-            continue
-        folder = snapshot.batch_folder(sealed.batch)
-        shared = shared_persons(run_folder, folder)
-        place = first_overlap(run_folder, folder) if shared else None
-        if place is not None:
-            raise OverlapError(
-                f"genotypes of {shared} of the run's persons are already sealed over positions "
-                f"that it covers, the first being {place}",
-                where=f"batch {sealed.batch[:16]}",
-                hint="leave out those persons or those positions: sealed genotypes cannot be "
-                "replaced yet",
-            )
+    for met in overlaps(run_folder, snapshot, publisher):
+        raise OverlapError(
+            f"genotypes of {len(met.persons)} of the run's persons are already sealed over "
+            f"positions that it covers, the first being {met.place}",
+            where=f"batch {met.batch[:16]}",
+            hint="leave out those persons or positions, or replace what is sealed with --replace",
+        )
 
 
-def shared_persons(one: Path, other: Path) -> int:
-    """Return how many persons two batches of one site share; both are folders of tables."""
-    persons = [pl.read_parquet(f / "samples.parquet", columns=["person_id"]) for f in (one, other)]
-    return persons[0].join(persons[1], on="person_id", how="semi").height
+def superseded(found: list[Overlap]) -> dict[str, list[Overlap]]:
+    """Return what a run meets by batch, in the order of the seals."""
+    by_batch: dict[str, list[Overlap]] = defaultdict(list)
+    for met in found:
+        by_batch[met.batch].append(met)
+    return dict(by_batch)
 
 
-def first_overlap(one: Path, other: Path) -> str | None:
-    """Return the first position, as ``chrom:pos``, that two batches cover; None if there is none.
+def first_overlap(one: Cover, other: Cover) -> str | None:
+    """Return the first position, as ``chrom:pos``, that both cover; None if there is none.
 
-    Chromosomes are taken in the order in which the first folder lists them.
+    Chromosomes are taken in the order in which the first one lists them.
     """
-    found = _covered_chromosomes(other)
-    for chrom in _covered_chromosomes(one):
-        if chrom not in found:
-            continue
-        ours, theirs = list(_cover(one, chrom)), list(_cover(other, chrom))
-        meetings = [_first_meeting(a, b) for a in ours for b in theirs]
-        first = min((place for place in meetings if place is not None), default=None)
-        if first is not None:
-            return f"{chrom}:{first}"
+    found = set(other.chromosomes())
+    for chrom in one.chromosomes():
+        if chrom in found:
+            both = one.spans(chrom).meeting(other.spans(chrom))
+            if len(both.first):
+                return f"{chrom}:{both.first[0]}"
     return None
-
-
-def _covered_chromosomes(folder: Path) -> list[str]:
-    tables = [table.select("chrom") for table in (_sites(folder), _extent(folder))]
-    return pl.concat(tables).unique(maintain_order=True).collect()["chrom"].to_list()
-
-
-def _cover(folder: Path, chrom: str) -> Iterator[tuple[Positions, Positions]]:
-    """Yield (first, last) of the positions and of the intervals of a chromosome, each sorted and
-    without overlap.
-    """
-    here = pl.col("chrom") == chrom
-    listed = _sites(folder).filter(here).select("record_pos").unique().sort("record_pos").collect()
-    positions = listed["record_pos"].to_numpy().astype(np.int64)
-    yield positions, positions
-    extent = _extent(folder).filter(here).sort("start").collect()
-    yield extent["start"].to_numpy().astype(np.int64), extent["end"].to_numpy().astype(np.int64)
-
-
-def _first_meeting(
-    one: tuple[Positions, Positions], other: tuple[Positions, Positions]
-) -> int | None:
-    """Return the first position in an interval of either set; the sets are sorted and disjoint."""
-    if not len(one[0]) or not len(other[0]):
-        return None
-    (start, end), (first, last) = one, other
-    # The last interval of the other set that begins no later than this one ends.
-    at = np.searchsorted(first, end, side="right") - 1
-    meets = (at >= 0) & (last[at] >= start)
-    if not meets.any():
-        return None
-    hit = int(np.argmax(meets))
-    # That interval may be preceded by others that meet this one as well.
-    earliest = int(np.searchsorted(last, start[hit], side="left"))
-    return int(max(start[hit], first[earliest]))
-
-
-def _sites(folder: Path) -> pl.LazyFrame:
-    """Return where records are listed: one file of a run, one a family of a sealed batch."""
-    whole = folder / "sites.parquet"
-    files = [whole] if whole.exists() else sorted((folder / "sites").glob("*.parquet"))
-    if not files:
-        return pl.LazyFrame(schema={"chrom": pl.String, "record_pos": pl.Int32})
-    return pl.scan_parquet(files).select("chrom", "record_pos")
-
-
-def _extent(folder: Path) -> pl.LazyFrame:
-    return pl.scan_parquet(folder / "extent.parquet")

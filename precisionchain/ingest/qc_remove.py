@@ -54,7 +54,7 @@ def write_without(run: Run, exclusions: Exclusions, folder: Path) -> dict[str, A
         for piece in block_runs(runs, allele_limit(len(left.samples))):
             writer.add(piece)
         writer.finish(_extent(run.path, exclusions.alleles))
-    if not writer.alleles:
+    if not writer.alleles and len(exclusions.alleles):
         raise SealRefusedError(
             f"quality control excludes every allele of source {run.source}",
             hint="--qc mark publishes them, and says why each is excluded",

@@ -7,6 +7,7 @@ the tables that tell: ``samples``, ``extent``, and ``sites``, of a batch one fil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -104,16 +105,42 @@ class Cover:
             self._latest[chrom] = _spans(self.folder, chrom)
         return self._latest[chrom]
 
+    def shared_with(self, other: Cover) -> Ints:
+        """Return the person ids of both, ascending."""
+        return np.intersect1d(self.persons(), other.persons())
+
+    def left_by(self, covers: Sequence[Cover], chrom: str) -> Spans:
+        """Return the covered positions of a chromosome that others have not taken over.
+
+        An allele is taken over where its own position, or its record's, is covered.
+        """
+        if not covers:
+            return self.spans(chrom)
+        extent = _extent(self.folder).filter(pl.col("chrom") == chrom).sort("start").collect()
+        left = Spans(extent["start"].to_numpy(), extent["end"].to_numpy())
+        pos, record_pos = _listed(self.folder, chrom)
+        listed = np.ones(len(pos), np.bool_)
+        for cover in covers:
+            spans = cover.spans(chrom)
+            left = left.without(spans)
+            listed &= ~(spans.hold(pos) | spans.hold(record_pos))
+        at = np.concatenate([pos[listed], record_pos[listed]])
+        return Spans.of(np.concatenate([at, left.first]), np.concatenate([at, left.last]))
+
 
 def _spans(folder: Path, chrom: str) -> Spans:
-    here = pl.col("chrom") == chrom
-    listed = _sites(folder).filter(here).select("pos", "record_pos").collect()
-    at = np.concatenate([listed["pos"].to_numpy(), listed["record_pos"].to_numpy()])
-    extent = _extent(folder).filter(here).collect()
+    at = np.concatenate(_listed(folder, chrom))
+    extent = _extent(folder).filter(pl.col("chrom") == chrom).collect()
     return Spans.of(
         np.concatenate([at, extent["start"].to_numpy()]),
         np.concatenate([at, extent["end"].to_numpy()]),
     )
+
+
+def _listed(folder: Path, chrom: str) -> tuple[Ints, Ints]:
+    """Return, allele by allele, its position and its record's."""
+    rows = _sites(folder).filter(pl.col("chrom") == chrom).select("pos", "record_pos").collect()
+    return rows["pos"].to_numpy().astype(np.int64), rows["record_pos"].to_numpy().astype(np.int64)
 
 
 def _sites(folder: Path) -> pl.LazyFrame:

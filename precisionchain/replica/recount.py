@@ -22,6 +22,7 @@ import polars as pl
 from precisionchain.errors import CodecError
 from precisionchain.replica.genetic_frames import block_sites, counts_frame, table_frame
 from precisionchain.schemas.calls import Calls, unpack_calls
+from precisionchain.schemas.corrections import CORRECTED_COUNTS
 from precisionchain.schemas.counts import COUNT_COLUMNS
 from precisionchain.schemas.genetic_payloads import (
     ALLELE_KEY,
@@ -73,7 +74,13 @@ class _Recount:
     buckets: dict[int, int | None] = field(default_factory=dict)
 
     def family(self, family: str, items: list[Item]) -> Iterator[str]:
-        """Check one family's items, or remember what others are to be compared with."""
+        """Check one family's items, or remember what others are to be compared with.
+
+        Corrections of earlier batches' counts are compared with those (`signed_counts`).
+        """
+        items = [item for item in items if item.payload.kind != CORRECTED_COUNTS]
+        if not items:
+            return
         kind = items[0].payload.kind
         if kind == VARIANT_BLOCK:
             self._variant_blocks(family, items)

@@ -80,10 +80,15 @@ def corrected(published: pl.DataFrame, corrections: Iterable[pl.DataFrame]) -> p
     return _without_nothing(added)
 
 
-def counted_in_parts(parts: Sequence[Path]) -> pl.DataFrame:
-    """Return the counts of the parts of one batch added up (`COUNTED`), as `corrected` has them."""
-    files = (path for part in parts for path in sorted((part / "counts").glob("*.parquet")))
-    found = (pl.read_parquet(path, columns=list(COUNTED)) for path in files)
+def counted_in_parts(parts: Sequence[Path], family: str) -> pl.DataFrame:
+    """Return the counts of the parts of one batch added up (`COUNTED`), as `corrected` has them.
+
+    Args:
+        parts: folders of the batch or of its parts.
+        family: of variant blocks.
+    """
+    files = (part / "counts" / f"{family}.parquet" for part in parts)
+    found = (pl.read_parquet(path, columns=list(COUNTED)) for path in files if path.exists())
     return corrected(pl.DataFrame(schema=COUNTED), found)
 
 

@@ -59,14 +59,14 @@ def superseding(sealed: Iterable[SealedBatch]) -> Mapping[str, tuple[str, ...]]:
         sealed: complete batches in order of position, each once (`Catalogue.sealed`).
     """
     found: dict[str, list[str]] = defaultdict(list)
-    site_of: dict[str, str] = {}
+    publisher_of: dict[str, str] = {}
     for one in sealed:
         if one.kind != VCF:
             continue
         for batch in dict.fromkeys(one.supersedes):
-            if site_of.get(batch) == one.site:
+            if publisher_of.get(batch) == one.publisher:
                 found[batch].append(one.batch)
-        site_of.setdefault(one.batch, one.site)
+        publisher_of.setdefault(one.batch, one.publisher)
     return {batch: tuple(later) for batch, later in found.items()}
 
 

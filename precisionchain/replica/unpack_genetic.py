@@ -21,6 +21,7 @@ from precisionchain.errors import IntegrityError
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_frames import block_sites, counts_frame, table_frame
 from precisionchain.replica.recount import recount
+from precisionchain.schemas.corrections import CORRECTED_COUNTS
 from precisionchain.schemas.exclusions import EXCLUDED, EXCLUDED_KIND, read_excluded
 from precisionchain.schemas.genetic_payloads import (
     ALLELE_KEY,
@@ -102,7 +103,10 @@ class _Unpacking:
     runs: int = 0
 
     def family(self, family: str, items: list[Item]) -> None:
-        """Take all items of a family."""
+        """Take all items of a family; corrections of earlier batches' counts are not this one's."""
+        items = [item for item in items if item.payload.kind != CORRECTED_COUNTS]
+        if not items:
+            return
         kind = items[0].payload.kind
         if any(item.payload.kind != kind for item in items):
             raise self._wrong(f"family {family} holds items of several kinds")

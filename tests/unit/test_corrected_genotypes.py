@@ -117,15 +117,15 @@ def test_parts_with_a_view_by_person_answer_as_the_records_say(tmp_path: Path) -
         assert set(answer.drop("site", "person_id").iter_rows()) == carried
 
 
-def sealed(batch: str, *over: str, site: str = "A", kind: str = "vcf") -> SealedBatch:
-    return SealedBatch(batch, "p", site, "s", kind, 0, 1, None, over)
+def sealed(batch: str, *over: str, publisher: str = "p", kind: str = "vcf") -> SealedBatch:
+    return SealedBatch(batch, publisher, "A", "s", kind, 0, 1, None, over)
 
 
 def test_only_earlier_batches_of_the_same_site_are_superseded() -> None:
     found = superseding(
         [
             sealed("a"),
-            sealed("x", site="B"),
+            sealed("x", publisher="q"),
             sealed("c", kind="omop"),
             sealed("b", "a", "a", "x", "c", "later", "b"),
             sealed("later", "a", "b"),

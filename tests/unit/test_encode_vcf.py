@@ -14,12 +14,21 @@ import pytest
 from precisionchain.errors import OverlapError
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_persons import PersonGroup, person_groups
-from precisionchain.ingest.encode_vcf import encode_vcf, refuse_overlap
+from precisionchain.ingest.encode_vcf import encode_vcf
+from precisionchain.ingest.overlap import refuse_overlap
 from precisionchain.replica.catalogue import Catalogue, SealedBatch, Snapshot
 from precisionchain.schemas.genetic_payloads import Assay, genetic_rows, read_assay
 from precisionchain.schemas.genotypes import unpack_variant_block
 from precisionchain.schemas.person_blocks import unpack_person_block
-from tests.lib.genetic_runs import Batch, Person, Record, parameters, replica, write_run
+from tests.lib.genetic_runs import (
+    PUBLISHER,
+    Batch,
+    Person,
+    Record,
+    parameters,
+    replica,
+    write_run,
+)
 
 GROUP = 256
 
@@ -243,11 +252,8 @@ MEETING = {
         Cover((), (("1", 1, 9), ("2", 30, 31), ("2", 40, 41))),
         "2:30",
     ),
-    "the record's position, not the trimmed one": (
-        Cover(("1:9 CA CG",)),
-        Cover(("1:9 C T",)),
-        "1:9",
-    ),
+    "the record's position": (Cover(("1:9 CA CG",)), Cover(("1:9 C T",)), "1:9"),
+    "the trimmed one": (Cover(("1:9 CA CG",)), Cover(("1:10 A T",)), "1:10"),
 }
 APART = {
     "other positions": (Cover(("1:5 A G",)), Cover(("1:6 A G", "2:5 A G"))),
@@ -258,30 +264,29 @@ APART = {
 }
 
 
-def sealed(root: Path, batch: Batch) -> tuple[Snapshot, str]:
-    snapshot = replica(root, [batch])
-    return snapshot, snapshot.catalogue.batches[0].publisher
+def sealed(root: Path, batch: Batch) -> Snapshot:
+    return replica(root, [batch])
 
 
 @pytest.mark.parametrize("case", MEETING)
 def test_persons_sealed_over_a_position_are_refused(tmp_path: Path, case: str) -> None:
     ours, theirs, place = MEETING[case]
-    snapshot, publisher = sealed(tmp_path / "replica", theirs.batch())
+    snapshot = sealed(tmp_path / "replica", theirs.batch())
     run = write_run(tmp_path / "run", ours.batch())
     with pytest.raises(OverlapError, match=f"{place}$|{place} ") as refused:
-        refuse_overlap(run, snapshot, publisher)
+        refuse_overlap(run, snapshot, PUBLISHER.hex())
     assert refused.value.where == f"batch {snapshot.catalogue.batches[0].batch[:16]}"
 
 
 @pytest.mark.parametrize("case", APART)
 def test_what_does_not_meet_is_accepted(tmp_path: Path, case: str) -> None:
     ours, theirs = APART[case]
-    snapshot, publisher = sealed(tmp_path / "replica", theirs.batch())
-    refuse_overlap(write_run(tmp_path / "run", ours.batch()), snapshot, publisher)
+    snapshot = sealed(tmp_path / "replica", theirs.batch())
+    refuse_overlap(write_run(tmp_path / "run", ours.batch()), snapshot, PUBLISHER.hex())
 
 
 def test_a_person_of_another_site_is_another_person(tmp_path: Path) -> None:
-    snapshot, _ = sealed(tmp_path / "replica", Cover(("1:5 A G",)).batch())
+    snapshot = sealed(tmp_path / "replica", Cover(("1:5 A G",)).batch())
     run = write_run(tmp_path / "run", Cover(("1:5 A G",)).batch())
     refuse_overlap(run, snapshot, "ff" * 32)
 
@@ -289,4 +294,6 @@ def test_a_person_of_another_site_is_another_person(tmp_path: Path) -> None:
 def test_clinical_batches_are_not_looked_at(tmp_path: Path) -> None:
     clinical = SealedBatch("aa" * 32, "ff" * 32, "A", "ehr", "omop", 0, 1)
     snapshot = Snapshot(tmp_path, Catalogue("", 1, 0, (clinical,)))
-    refuse_overlap(write_run(tmp_path / "run", Cover(("1:5 A G",)).batch()), snapshot, "ff" * 32)
+    refuse_overlap(
+        write_run(tmp_path / "run", Cover(("1:5 A G",)).batch()), snapshot, PUBLISHER.hex()
+    )
