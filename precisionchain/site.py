@@ -13,6 +13,7 @@ from precisionchain.ingest.report import Ingested, Progress, Silent, ingested, t
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.members import MembersDoor
 from precisionchain.proofs import ProofsDoor
+from precisionchain.withdrawals import WithdrawalsDoor
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from precisionchain.verify import Check
 
 
-class Site(MembersDoor, ProofsDoor):
+class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
     """An institution's site folder.
 
     Args:

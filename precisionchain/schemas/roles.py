@@ -26,7 +26,7 @@ ANYBODY: Final = frozenset(
 """Operations that need no role: they show no record and no question."""
 
 ROLE_OF: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("sql", "publish"), INSTITUTION),
+    **dict.fromkeys(("sql", "publish", "withdraw", "readmit"), INSTITUTION),
     **dict.fromkeys(
         (
             "domain",

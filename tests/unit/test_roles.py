@@ -27,6 +27,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "precisionchain"
 TABLE = """
     sql              institution
     publish          institution
+    withdraw         institution
+    readmit          institution
     domain           researcher
     person           researcher
     variant          researcher
