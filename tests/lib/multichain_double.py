@@ -139,7 +139,8 @@ class MultiChainDouble:
 
         The transactions of the old blocks stand in the first new one, in the order ``order`` puts
         them in, without those of ``drop`` and whatever spends them. Gives the txids that vanished:
-        they are in no block and no mempool, but may be sent again.
+        they are in no block and no mempool, and known as dead transactions are. They may be sent
+        again until a ``double_spend`` takes their coin.
         """
         with self._lock:
             members = self._group(self.nodes[node])

@@ -47,6 +47,18 @@ class Wallet:
     """Locked by a passphrase: nothing is signed and nothing mined."""
 
 
+@dataclass(slots=True)
+class Seen:
+    """A transaction a node has accepted, once and for all, whatever became of it."""
+
+    tx: Tx
+    time: int
+    """When it came."""
+    signers: list[str]
+    orphaned: str = ""
+    """The last block that held it and went; a dead transaction is still said to be in it."""
+
+
 class Node:
     """What one multichaind holds. The RPC functions read and change it under the double's lock."""
 
@@ -60,10 +72,12 @@ class Node:
         self.pool = State.of(genesis)
         """The state with the mempool on top."""
         self.places: dict[str, tuple[Block, int]] = {}
-        self.seen: dict[str, tuple[Tx, int]] = {}
-        """Every transaction ever accepted here, and when: a dropped one stays known."""
+        self.seen: dict[str, Seen] = {}
+        """Every transaction ever accepted here, in the order it came: a dropped one stays known."""
         self.wallet = Wallet([address_of(name, 0)])
         self.subscribed: set[str] = set()
+        self.followed: set[str] = set()
+        """Streams ever subscribed to: the wallet keeps their transactions."""
         self.runtime: dict[str, int] = {"maxshowndata": 16384}
         self.mining_paused = False
         self.peers: int | None = None
@@ -108,6 +122,20 @@ class Node:
         offset = 81 + sum(len(tx.raw) for tx in block.txs[:index])
         prefix = int.from_bytes(bytes.fromhex(stream.created[:4]), "little")
         return f"{block.height}-{offset}-{prefix}"
+
+    def knows(self, txid: str) -> bool:
+        """Tell whether its wallet keeps a transaction: its own, or one in a stream it followed."""
+        seen = self.seen.get(txid)
+        if seen is None:
+            return False
+        heads = [output.head for output in seen.tx.outputs]
+        involved = {*seen.signers, *(head.get("address") for head in heads)}
+        followed = any(head.get("for") in self.followed for head in heads)
+        return followed or not involved.isdisjoint(self.wallet.addresses)
+
+    def is_dead(self, txid: str) -> bool:
+        """Tell whether a transaction was accepted once and is valid no more."""
+        return txid in self.seen and txid not in self.pool.txs
 
     def confirmations(self, txid: str) -> int:
         place = self.places.get(txid)
@@ -166,7 +194,8 @@ class Node:
         except Rejected as rejected:
             raise RpcError(-26, str(rejected)) from None
         self.mempool[tx.txid] = tx
-        self.seen[tx.txid] = (tx, int(time.time()))
+        signers = self.pool.publishers[tx.txid]
+        self.seen.setdefault(tx.txid, Seen(tx, int(time.time()), signers))
         self.wallet.locked_coins -= set(tx.inputs)
         self.relay(self, tx)
         return tx.txid
@@ -195,10 +224,10 @@ class Node:
         """Put a block on top."""
         expected = list(self.mempool.values())[: len(block.txs) - 1]
         self.blocks.append(block)
-        self._placed(block)
         for number, tx in enumerate(block.txs):
             self.tip.apply(tx, block.height, founding=number == 0)
             self.mempool.pop(tx.txid, None)
+        self._placed(block)
         if list(block.txs[1:]) == expected:
             self.pool.apply(block.txs[0], block.height, founding=True)
         else:
@@ -206,11 +235,13 @@ class Node:
 
     def switch(self, blocks: Sequence[Block], unconfirmed: Iterable[Tx]) -> None:
         """Take another history; of the unconfirmed transactions what it leaves valid stays."""
+        left, self.places = self.places, {}
         self.blocks = list(blocks)
-        self.places = {}
+        self.tip = State.of(blocks)
         for block in blocks:
             self._placed(block)
-        self.tip = State.of(blocks)
+        for txid in left.keys() - self.places.keys():
+            self.seen[txid].orphaned = left[txid][0].hash
         self._refill([tx for tx in unconfirmed if tx.txid not in self.places])
 
     def _refill(self, unconfirmed: Iterable[Tx]) -> None:
@@ -227,7 +258,7 @@ class Node:
         now = int(time.time())
         for index, tx in enumerate(block.txs):
             self.places[tx.txid] = (block, index)
-            self.seen.setdefault(tx.txid, (tx, now))
+            self.seen.setdefault(tx.txid, Seen(tx, now, self.tip.publishers[tx.txid]))
 
 
 def wanted_text(value: Any) -> str:

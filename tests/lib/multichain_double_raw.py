@@ -53,15 +53,20 @@ def decoderawtransaction(node: Node, raw: Any) -> dict[str, Any]:
 
 
 def getrawtransaction(node: Node, txid: Any, verbose: Any = 0) -> Any:
-    tx = node.pool.txs.get(_required_txid(node, "getrawtransaction", txid, fatal=False))
-    if tx is None:
+    """Show a transaction. One that a fork dropped is still shown, and in the block that is gone."""
+    name = _required_txid(node, "getrawtransaction", txid, fatal=False)
+    seen = node.seen.get(name)
+    if seen is None or (node.is_dead(name) and not seen.orphaned):
         raise RpcError(-710, "No information available about transaction")
+    raw = seen.tx.raw.hex()
     if not verbose:
-        return tx.raw.hex()
-    entry = {"hex": tx.raw.hex(), **_described(node, tx)}
-    if tx.txid in node.places:
-        block, _ = node.places[tx.txid]
-        entry |= {"blockhash": block.hash, "confirmations": node.confirmations(tx.txid)}
+        return raw
+    entry = {"hex": raw, **_described(node, seen.tx)}
+    if node.is_dead(name):
+        entry |= {"blockhash": seen.orphaned, "confirmations": 0}
+    elif name in node.places:
+        block, _ = node.places[name]
+        entry |= {"blockhash": block.hash, "confirmations": node.confirmations(name)}
         entry |= {"time": block.time, "blocktime": block.time}
     return entry
 
@@ -69,12 +74,15 @@ def getrawtransaction(node: Node, txid: Any, verbose: Any = 0) -> Any:
 def getwallettransaction(
     node: Node, txid: Any, watch_only: Any = False, verbose: Any = False
 ) -> dict[str, Any]:
-    """Describe a transaction that concerns this wallet: its own, or one in a followed stream."""
+    """Describe a transaction that one of this wallet's addresses has a part in."""
     tx = _of_wallet(node, _required_txid(node, "getwallettransaction", txid, fatal=True))
     own = node.wallet.addresses
     paid = [output.head["address"] for output in tx.outputs if "address" in output.head]
-    signers = node.pool.publishers.get(tx.txid, [])
-    involved = list(dict.fromkeys([*signers, *paid]))
+    involved = list(dict.fromkeys([*node.seen[tx.txid].signers, *paid]))
+    if not set(involved) & set(own):
+        raise RpcError(
+            -710, "Wallet addresses with specified criteria are not involved in transaction"
+        )
     entry: dict[str, Any] = {
         "balance": {"amount": 0, "assets": []},
         "myaddresses": [one for one in involved if one in own],
@@ -82,7 +90,7 @@ def getwallettransaction(
         "permissions": [],
         "items": [_item_head(node, tx, n) for n, o in enumerate(tx.outputs) if _on_stream(o)],
         "data": [],
-        "confirmations": node.confirmations(tx.txid),
+        "confirmations": -1 if node.is_dead(tx.txid) else node.confirmations(tx.txid),
         **tx_times(node, tx.txid),
     }
     if verbose:
@@ -93,7 +101,8 @@ def getwallettransaction(
 
 def gettransaction(node: Node, txid: Any, watch_only: Any = False) -> dict[str, Any]:
     tx = _of_wallet(node, _required_txid(node, "gettransaction", txid, fatal=True))
-    entry = {"amount": 0, "fee": 0, "confirmations": node.confirmations(tx.txid)}
+    confirmations = -1 if node.is_dead(tx.txid) else node.confirmations(tx.txid)
+    entry = {"amount": 0, "fee": 0, "confirmations": confirmations}
     entry |= tx_times(node, tx.txid)
     return entry | {"walletconflicts": [], "details": [], "hex": tx.raw.hex()}
 
@@ -127,15 +136,9 @@ def _required_txid(node: Node, method: str, txid: Any, *, fatal: bool) -> str:
 
 
 def _of_wallet(node: Node, txid: str) -> Tx:
-    found = node.seen.get(txid)
-    if found is not None:
-        tx = found[0]
-        followed = any(output.head.get("for") in node.subscribed for output in tx.outputs)
-        paid = (output.head.get("address") for output in tx.outputs)
-        signers = node.pool.publishers.get(txid, [])
-        if followed or any(one in node.wallet.addresses for one in (*paid, *signers)):
-            return tx
-    raise RpcError(-710, "Invalid or non-wallet transaction id")
+    if not node.knows(txid):
+        raise RpcError(-710, "Invalid or non-wallet transaction id")
+    return node.seen[txid].tx
 
 
 def _coin(owner: str) -> Output:
@@ -222,8 +225,11 @@ def _on_stream(output: Output) -> bool:
 def _item_head(node: Node, tx: Tx, number: int) -> dict[str, Any]:
     output = tx.outputs[number]
     stream = node.pool.streams[output.head["for"]]
-    owners = (node.pool.coins.get(coin) for coin in tx.inputs)
-    signers = node.pool.publishers.get(tx.txid) or [owner for owner in owners if owner]
+    if tx.txid in node.seen:
+        signers = node.seen[tx.txid].signers
+    else:
+        owners = (node.pool.coins.get(coin) for coin in tx.inputs)
+        signers = [owner for owner in owners if owner]
     large = len(output.payload) > node.runtime["maxshowndata"]
     size = {"format": output.head["format"], "size": len(output.payload)}
     return {

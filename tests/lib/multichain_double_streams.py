@@ -19,6 +19,7 @@ MAX_DATA_BYTES = 64 * 1024**2
 def subscribe(node: Node, streams: Any, rescan: Any = True, indexes: Any = "") -> None:
     for stream in _streams(node, streams, word="Entity"):
         node.subscribed.add(stream.created)
+        node.followed.add(stream.created)
 
 
 def unsubscribe(node: Node, streams: Any, purge: Any = False) -> None:
@@ -50,7 +51,7 @@ def liststreamitems(
     local: Any = False,
 ) -> list[dict[str, Any]]:
     shown = _flag(verbose)
-    items = _subscribed(node, stream).items
+    items = _ordered(node, stream, local=local)
     return _items(node, _page(items, count, start), verbose=shown)
 
 
@@ -64,7 +65,7 @@ def liststreamkeyitems(
     local: Any = False,
 ) -> list[dict[str, Any]]:
     shown, wanted = _flag(verbose), wanted_text(key)
-    items = [item for item in _subscribed(node, stream).items if wanted in _keys(node, item)]
+    items = [one for one in _ordered(node, stream, local=local) if wanted in _keys(node, one)]
     return _items(node, _page(items, count, start), verbose=shown)
 
 
@@ -80,8 +81,8 @@ def liststreampublisheritems(
     shown = _flag(verbose)
     if not is_address(address):
         raise RpcError(-5, "Invalid address")
-    items = _subscribed(node, stream).items
-    mine = [item for item in items if address in node.pool.publishers[item.txid]]
+    items = _ordered(node, stream, local=local)
+    mine = [item for item in items if address in node.seen[item.txid].signers]
     return _items(node, _page(mine, count, start), verbose=shown)
 
 
@@ -145,8 +146,9 @@ def liststreamtxitems(
     for txid in asked:
         if not re.fullmatch(r"[0-9a-fA-F]{64}", wanted_text(txid)):
             raise RpcError(-8, f"txid must be hexadecimal string (not '{txid}')")
-    items = node.stream(stream).items
-    return _items(node, [i for i in items if i.txid in asked], verbose=_flag(verbose))
+    wanted = {txid: 0 for txid in asked if node.knows(txid)}
+    items = _every(node, node.stream(stream), wanted)
+    return _items(node, items, verbose=_flag(verbose))
 
 
 def getstreamitem(node: Node, stream: Any, txid: Any, verbose: Any = False) -> dict[str, Any]:
@@ -163,9 +165,9 @@ def getstreamitem(node: Node, stream: Any, txid: Any, verbose: Any = False) -> d
 
 
 def gettxoutdata(node: Node, txid: Any, vout: Any, count: Any = None, start: Any = 0) -> Any:
-    known = node.pool.txs.get(wanted_text(txid))
-    if known is None:
+    if wanted_text(txid) not in node.seen:
         raise RpcError(-710, "No information available about transaction")
+    known = node.seen[txid].tx
     if not 0 <= vout < len(known.outputs):
         # A real node hangs at its next block after this.
         node.fatal.append(f"gettxoutdata {txid} {vout}: no such output")
@@ -184,11 +186,11 @@ def gettxoutdata(node: Node, txid: Any, vout: Any, count: Any = None, start: Any
 
 def item_entry(node: Node, item: Coin, *, verbose: bool) -> dict[str, Any]:
     """Describe one item: fields about its block are absent until it is confirmed."""
-    output = node.pool.txs[item.txid].outputs[item.vout]
+    output = node.seen[item.txid].tx.outputs[item.vout]
     large = len(output.payload) > node.runtime["maxshowndata"]
     size = {"format": output.head["format"], "size": len(output.payload)}
     entry: dict[str, Any] = {
-        "publishers": node.pool.publishers[item.txid],
+        "publishers": node.seen[item.txid].signers,
         "keys": output.head["keys"],
         "offchain": False,
         "available": True,
@@ -205,7 +207,7 @@ def item_entry(node: Node, item: Coin, *, verbose: bool) -> dict[str, Any]:
 
 def tx_times(node: Node, txid: str, vout: int | None = None) -> dict[str, Any]:
     """Say where a transaction stands and when it came, as items and transactions both do."""
-    received = node.seen[txid][1]
+    received = node.seen[txid].time
     entry: dict[str, Any] = {}
     time = received
     if txid in node.places:
@@ -216,7 +218,7 @@ def tx_times(node: Node, txid: str, vout: int | None = None) -> dict[str, Any]:
     entry["txid"] = txid
     if vout is not None:
         entry["vout"] = vout
-    return entry | {"valid": txid in node.pool.txs, "time": time, "timereceived": received}
+    return entry | {"valid": not node.is_dead(txid), "time": time, "timereceived": received}
 
 
 def shown_data(output: Output, payload: bytes | None = None) -> Any:
@@ -262,12 +264,27 @@ def _subscribed(node: Node, stream: Any) -> Stream:
     return found
 
 
+def _ordered(node: Node, stream: Any, *, local: Any) -> Sequence[Coin]:
+    """List a stream's items: in the chain's order, or as they came, dead ones too."""
+    found = _subscribed(node, stream)
+    return _every(node, found, node.seen) if local else found.items
+
+
+def _every(node: Node, stream: Stream, txids: Iterable[str]) -> list[Coin]:
+    return [
+        Coin(txid, number)
+        for txid in txids
+        for number, output in enumerate(node.seen[txid].tx.outputs)
+        if output.head["type"] == "data" and output.head["for"] == stream.created
+    ]
+
+
 def _items(node: Node, items: Iterable[Coin], *, verbose: bool) -> list[dict[str, Any]]:
     return [item_entry(node, item, verbose=verbose) for item in items]
 
 
 def _keys(node: Node, item: Coin) -> list[str]:
-    keys: list[str] = node.pool.txs[item.txid].outputs[item.vout].head["keys"]
+    keys: list[str] = node.seen[item.txid].tx.outputs[item.vout].head["keys"]
     return keys
 
 
