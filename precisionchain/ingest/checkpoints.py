@@ -6,6 +6,7 @@ item id follows from the batches it was folded from, so publishing it again publ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -16,7 +17,8 @@ from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.buckets import Router
 from precisionchain.ledger.signing import single_item
 from precisionchain.replica.catalogue import Snapshot
-from precisionchain.replica.checkpoints import checkpoint_payloads
+from precisionchain.replica.checkpoints import checkpoint_payloads, named_batches
+from precisionchain.replica.taken_over import VCF
 from precisionchain.schemas.genetic_payloads import read_checkpoint
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.streams import StreamName, frequency_family
@@ -27,7 +29,10 @@ GROWTH = 1.1
 
 def checkpoint_due(publisher: Publisher, snapshot: Snapshot) -> bool:
     """Return whether enough persons came since this site's last checkpoint, or there is none."""
-    persons = {b.batch: b.persons for b in snapshot.catalogue.batches if b.kind == "vcf"}
+    persons: Counter[str] = Counter()
+    for batch in snapshot.catalogue.batches:
+        if batch.kind == VCF:
+            persons[batch.batch] += batch.persons
     if not persons:
         return False
     edges = publisher.parameters.maf_edges
@@ -35,7 +40,7 @@ def checkpoint_due(publisher: Publisher, snapshot: Snapshot) -> bool:
     for found in family_items(publisher.ledger, frequency_family(edges[0], edges[1])):
         if found.item.publisher == publisher.signer.public_key and publisher.entitled(found):
             last = read_checkpoint(found.item.payload)[1]
-    before = sum(persons.get(batch, 0) for batch in last)
+    before = sum(persons[batch] for batch in last)
     return sum(persons.values()) >= GROWTH * max(before, 1)
 
 
@@ -58,7 +63,7 @@ def publish_checkpoints(publisher: Publisher, snapshot: Snapshot) -> int:
 
 
 def _items(publisher: Publisher, snapshot: Snapshot, router: Router) -> Iterator[Item]:
-    folded = "\n".join(b.batch for b in snapshot.catalogue.batches if b.kind == "vcf")
+    folded = "\n".join(named_batches(snapshot))
     origin = sha256(b"precisionchain maf checkpoint 1\x00" + folded.encode()).digest()
     there = publisher.ledger.ordinals(publisher.signer.public_key, origin)
     payloads = checkpoint_payloads(snapshot, publisher.parameters.maf_edges)

@@ -13,10 +13,12 @@ from typing import Final
 
 import polars as pl
 
-from precisionchain.replica.catalogue import SealedBatch, Snapshot
+from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.fold_counts import FOLDED, PREFIX, in_genome_order
 from precisionchain.replica.fold_whole import fold_whole
 from precisionchain.replica.genetic_frames import table_frame
+from precisionchain.replica.taken_over import VCF
+from precisionchain.schemas.corrections import CORRECTION
 from precisionchain.schemas.genetic_payloads import CHECKPOINT, checkpoint_payload, read_checkpoint
 from precisionchain.schemas.items import Payload
 from precisionchain.schemas.streams import frequency_family
@@ -37,7 +39,7 @@ def checkpoint_payloads(
         snapshot: the generation whose folded counts are published.
         edges: ascending frequencies, the first 0 and the last 0.5.
     """
-    batches = [batch.batch for batch in snapshot.catalogue.batches if batch.kind == "vcf"]
+    batches = named_batches(snapshot)
     folded = _folded(snapshot.paths(PREFIX).values())
     for low, high in pairwise(edges):
         below = pl.col("maf") <= high if high == edges[-1] else pl.col("maf") < high
@@ -47,19 +49,36 @@ def checkpoint_payloads(
             yield frequency_family(low, high), checkpoint_payload(piece.to_arrow(), batches)
 
 
+def named_batches(snapshot: Snapshot) -> list[str]:
+    """Return the ids of all batches that a generation's folded counts follow from, by seal.
+
+    Those are the genetic ones, also such as only take others' place by now, and the corrections.
+    """
+    kinds = (VCF, CORRECTION)
+    return [batch.batch for batch in snapshot.catalogue.sealed if batch.kind in kinds]
+
+
 class Recounts:
-    """Folds batches anew, each set of them once.
+    """Folds what counts of a generation anew, each set of batches once.
 
     Args:
-        batches: the VCF batches at hand, with their folders.
+        snapshot: the generation.
     """
 
-    def __init__(self, batches: Sequence[tuple[SealedBatch, Path]]) -> None:
-        self._batches = batches
+    def __init__(self, snapshot: Snapshot) -> None:
+        catalogue = snapshot.catalogue
+        self._batches = [(b, snapshot.folder_of(b)) for b in catalogue.batches if b.kind == VCF]
+        self._sealed = frozenset(named_batches(snapshot))
+        self._correcting = frozenset(
+            b.batch for b in catalogue.sealed if b.kind == CORRECTION or b.supersedes
+        )
         self._folded: dict[frozenset[str], pl.DataFrame] = {}
 
     def differing(self, payloads: Sequence[Payload]) -> list[str]:
         """Return what is wrong with the checkpoints of one publication, a sentence each.
+
+        Those that do not name every correction of the generation counted what no longer counts,
+        and are not compared.
 
         Args:
             payloads: all of its payloads.
@@ -69,8 +88,10 @@ class Recounts:
         if len(named) != 1:
             return ["the checkpoints name different batches"]
         wanted = frozenset(named.pop())
-        if not wanted <= {batch.batch for batch, _ in self._batches}:
+        if not wanted <= self._sealed:
             return ["the checkpoints name batches that are not sealed"]
+        if not wanted >= self._correcting:
+            return []
         published = in_genome_order(pl.concat([table_frame(rows) for rows, _ in found]))
         if not published.equals(self._recounted(wanted)):
             return ["the checkpoints are not what the batches they name give"]

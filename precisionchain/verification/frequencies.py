@@ -42,8 +42,7 @@ def check_frequencies(
         return check
     with TemporaryDirectory() as folder:
         whole = _with_all_sealed(ledger, membership, sealed, snapshot, Path(folder))
-        batches = whole.catalogue.batches
-        recounts = Recounts([(one, whole.folder_of(one)) for one in batches if one.kind == "vcf"])
+        recounts = Recounts(whole)
         for items in publications.values():
             check.examined += len(items)
             ordered = sorted(items, key=lambda found: found.item.ordinal)

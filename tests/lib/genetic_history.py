@@ -127,7 +127,7 @@ class History:
         files = fold_counts(parts, root / "folded_parts")
         names = {name: str(path.relative_to(root)) for name, path in files.items()}
         batches = tuple(batch for batch, _ in parts)
-        return Snapshot(root, Catalogue("", 2, 0, batches, files=names))
+        return Snapshot(root, Catalogue("", 2, 0, batches, files=names, sealed=tuple(sealed)))
 
 
 def _covers(batch: Batch, chrom: str, pos: int) -> bool:

@@ -227,7 +227,8 @@ def replica(
         sealed.append((described, folder))
     files = fold_counts(sealed, root / "folded")
     names = {name: str(path.relative_to(root)) for name, path in files.items()}
-    return Snapshot(root, Catalogue("", 1, 0, tuple(batch for batch, _ in sealed), files=names))
+    found = tuple(described for described, _ in sealed)
+    return Snapshot(root, Catalogue("", 1, 0, found, files=names, sealed=found))
 
 
 def parameters() -> NetworkParameters:

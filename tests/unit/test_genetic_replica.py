@@ -17,7 +17,7 @@ from precisionchain.ingest.encode_vcf import encode_vcf
 from precisionchain.query.person_variants import person_variants
 from precisionchain.query.variants import variant_calls
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
-from precisionchain.replica.checkpoints import checkpoint_payloads, differs_from_recount
+from precisionchain.replica.checkpoints import Recounts, checkpoint_payloads
 from precisionchain.replica.fold_counts import fold_counts
 from precisionchain.replica.kept import Kept
 from precisionchain.replica.recount import recount
@@ -429,17 +429,38 @@ def test_checkpoints_hold_every_allele_with_a_frequency_once(tmp_path: Path) -> 
 
 def test_checkpoints_are_compared_with_a_recount_of_the_batches_they_name(tmp_path: Path) -> None:
     snapshot = replica(tmp_path, [cohort(7), cohort(6, first=50)])
-    batches = [(b, snapshot.batch_folder(b.batch)) for b in snapshot.catalogue.batches]
     payloads = [payload for _, payload in checkpoint_payloads(snapshot, (0.0, 0.1, 0.5))]
-    assert differs_from_recount(payloads, batches, tmp_path / "again") == []
+    recounts = Recounts(snapshot)
+    assert recounts.differing(payloads) == []
     rows, names = read_checkpoint(payloads[1])
     spoilt = checkpoint_payload(rows.slice(1), list(names))
-    assert differs_from_recount([payloads[0], spoilt], batches, tmp_path / "less") == [
+    assert recounts.differing([payloads[0], spoilt]) == [
         "the checkpoints are not what the batches they name give"
     ]
-    assert differs_from_recount(payloads, batches[:1], tmp_path / "gone") == [
+    one = snapshot.catalogue.batches[:1]
+    fewer = Snapshot(tmp_path, replace(snapshot.catalogue, batches=one, sealed=one))
+    assert Recounts(fewer).differing(payloads) == [
         "the checkpoints name batches that are not sealed"
     ]
+
+
+def test_checkpoints_name_corrections_and_are_not_compared_without_them(tmp_path: Path) -> None:
+    before = replica(tmp_path, [cohort(7), cohort(6, first=50)])
+    old = [payload for _, payload in checkpoint_payloads(before, (0.0, 0.5))]
+    correction = SealedBatch("cc" * 32, "00" * 32, "A", "corrections", "correction", 9, 0)
+    kept = before.catalogue.batches[1:]
+    gone = replace(before.catalogue.batches[0], withdrawn=9)
+    files = fold_counts([(b, before.batch_folder(b.batch)) for b in kept], tmp_path / "less")
+    named = {name: str(path.relative_to(tmp_path)) for name, path in files.items()}
+    sealed = (gone, *kept, correction)
+    after = Snapshot(tmp_path, replace(before.catalogue, batches=kept, sealed=sealed, files=named))
+    new = [payload for _, payload in checkpoint_payloads(after, (0.0, 0.5))]
+    assert read_checkpoint(new[0])[1] == tuple(batch.batch for batch in sealed)
+    assert Recounts(after).differing(new) == []
+    assert Recounts(after).differing(old) == []
+    rows, names = read_checkpoint(new[0])
+    spoilt = checkpoint_payload(rows.slice(1), list(names))
+    assert len(Recounts(after).differing([spoilt])) == 1
 
 
 # -------------------------------------------------------------------------------- kept in memory
