@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.options import AsOf
 from precisionchain.cli.render import Format, Out
 from precisionchain.cli.scope import scope
 
@@ -31,10 +32,11 @@ def cohort(
     summary: Annotated[
         bool, typer.Option("--summary", help="How many, as of when and by what; no persons.")
     ] = False,
+    as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
     """The persons of whom a criterion is true, and of how many it is unknown."""
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         found = network.cohort(criterion, save=save, overwrite=out.overwrite)
         current = network.is_current(found)
     if summary:
@@ -48,9 +50,9 @@ def cohort(
 
 
 @render.answers
-def cohorts(context: typer.Context, out: Out = Out()) -> None:
+def cohorts(context: typer.Context, as_of: AsOf = None, out: Out = Out()) -> None:
     """The cohorts saved in this site folder."""
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         answer = network.cohorts()
     out.frame(answer)
 

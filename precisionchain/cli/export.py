@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.options import AsOf
 from precisionchain.cli.render import Out
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UsageError
@@ -41,12 +42,13 @@ def cohort(
     skip_unobserved: Annotated[
         bool, typer.Option("--skip-unobserved", help="Leave out who has no observation period.")
     ] = False,
+    as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
     """A saved cohort as rows of the OMOP CDM's COHORT table."""
     from precisionchain.query.criteria import Saved
 
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         saved = network.cohort(Saved(name))
         answer = network.export_cohort(
             saved, definition_id=definition_id, site=site, skip_unobserved=skip_unobserved
@@ -78,6 +80,7 @@ def genotypes(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files of these names.")
     ] = False,
+    as_of: AsOf = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="What was written, as a JSON object.")
     ] = False,
@@ -87,7 +90,7 @@ def genotypes(
         raise UsageError("--cohort and --persons contradict each other", hint="give one of them")
     from precisionchain.query.criteria import Saved
 
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         exported = network.export_genotypes(
             region,
             output=output,

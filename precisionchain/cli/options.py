@@ -8,6 +8,14 @@ from typing import Annotated
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        metavar="POSITION|TIME",
+        help="As the network was then, without who is withdrawn now.",
+    ),
+]
 
 
 def as_day(moment: datetime | None) -> date | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from precisionchain.cli import render
-from precisionchain.cli.options import as_day
+from precisionchain.cli.options import AsOf, as_day
 from precisionchain.cli.render import Out
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UsageError
@@ -40,10 +40,11 @@ def domain(
     no_descendants: Annotated[
         bool, typer.Option("--no-descendants", help="The concept itself only.")
     ] = False,
+    as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
     """Rows of a concept and its descendants."""
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         answer = network.domain(
             concept,
             table=table,
@@ -56,10 +57,16 @@ def domain(
 
 @app.command()
 @render.answers
-def person(context: typer.Context, person: Person, table: Table = None, out: Out = Out()) -> None:
+def person(
+    context: typer.Context,
+    person: Person,
+    table: Table = None,
+    as_of: AsOf = None,
+    out: Out = Out(),
+) -> None:
     """A person's whole clinical record, table by table."""
     out.needs_folder()
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         record = network.person(person, table=table)
     out.frames(record)
 
@@ -72,10 +79,11 @@ def variant(
     genotype: Annotated[
         list[str] | None, typer.Option(help="0, 1, 2, missing or not_assayed; default 1 and 2.")
     ] = None,
+    as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
     """Persons by genotype of a variant."""
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         answer = network.variant(variant, genotype=genotype)
     out.frame(answer, as_json=_genotypes)
 
@@ -87,10 +95,11 @@ def person_variants(
     person: Person,
     region: Annotated[str | None, typer.Argument(help="CHROM[:START-END], 1-based.")] = None,
     maf: Frequency = None,
+    as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
     """A person's non-reference genotypes."""
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         answer = network.person_variants(person, region, maf=None if maf is None else _range(maf))
     out.frame(answer, as_json=_genotypes)
 
@@ -101,11 +110,12 @@ def maf(
     context: typer.Context,
     frequencies: Annotated[str, typer.Argument(metavar="LO-HI", help="Closed range, 0 to 0.5.")],
     region: Annotated[str | None, typer.Option(help="CHROM[:START-END], 1-based.")] = None,
+    as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
     """Alleles by minor allele frequency over the whole network."""
     low, high = _range(frequencies)
-    with scope(context).network() as network:
+    with scope(context).network(as_of) as network:
         answer = network.maf(low, high, region=region)
     out.frame(answer)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +31,19 @@ class Scope:
 
         return Site(self.directory, user=self.user)
 
-    def network(self) -> Network:
-        """Open the network for questions."""
+    @contextmanager
+    def network(self, as_of: str | None = None) -> Iterator[Network]:
+        """Open the network for questions; say at the end as of when they were answered, if not now.
+
+        Args:
+            as_of: what ``--as-of`` was given.
+        """
         from precisionchain.network import connect
 
-        return connect(self.directory, user=self.user)
+        with connect(self.directory, user=self.user, as_of=as_of) as network:
+            yield network
+            if network.as_of is not None:
+                typer.echo(str(network.as_of), err=True)
 
 
 def scope(context: typer.Context) -> Scope:
