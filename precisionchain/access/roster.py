@@ -20,6 +20,7 @@ _STANDING: dict[str, Any] = {
     "until_position": pl.Int64,
     "fingerprint": pl.String,
     "public_key": pl.String,
+    "keys": pl.List(pl.String),
 }
 MEMBER_COLUMNS: dict[str, Any] = {
     "site": pl.String,
@@ -38,7 +39,7 @@ USER_COLUMNS: dict[str, Any] = {
 def members_frame(membership: Membership) -> pl.DataFrame:
     """Return a row a site ever admitted, in order."""
     rows = [
-        (member.site, member.code, member.admin, *_standing(member, member))
+        (member.site, member.code, member.admin, *_standing(membership, member, member))
         for member in membership.members()
     ]
     return pl.DataFrame(rows, schema=MEMBER_COLUMNS, orient="row")
@@ -48,17 +49,20 @@ def users_frame(membership: Membership) -> pl.DataFrame:
     """Return a row a user ever made, in order."""
     sites = {member.site: member for member in membership.members()}
     rows = [
-        (user.name, user.site, list(user.roles), *_standing(user, sites[user.site]))
+        (user.name, user.site, list(user.roles), *_standing(membership, user, sites[user.site]))
         for user in membership.users()
     ]
     return pl.DataFrame(rows, schema=USER_COLUMNS, orient="row")
 
 
-def _standing(entry: Member | User, site: Member) -> tuple[Any, ...]:
+def _standing(membership: Membership, entry: Member | User, site: Member) -> tuple[Any, ...]:
     now = datetime.now(UTC)
     expired = has_expired(entry, now) or has_expired(site, now)
     ended = entry if entry.until is not None else site
     status = "removed" if ended.until is not None else "expired" if expired else "current"
+    if status == "current" and membership.is_compromised(entry.public_key):
+        status = "compromised"
+    name = entry.site if isinstance(entry, Member) else entry.name
     return (
         status,
         entry.admitted,
@@ -68,4 +72,5 @@ def _standing(entry: Member | User, site: Member) -> tuple[Any, ...]:
         ended.until,
         fingerprint(entry.public_key),
         entry.public_key.hex(),
+        [key.hex() for key in membership.keys_of(name)],
     )

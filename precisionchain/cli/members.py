@@ -1,4 +1,4 @@
-"""Who is here: ``join-token``, ``admit``, ``members``, ``revoke`` and ``user add|revoke``."""
+"""Who is here: ``join-token``, ``admit``, ``members``, ``revoke``, ``user``, and their keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from precisionchain.cli import render
 from precisionchain.cli.options import Json, as_day
 from precisionchain.cli.scope import scope
-from precisionchain.errors import UnreadableFileError
+from precisionchain.errors import UnreadableFileError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,6 +27,12 @@ Expires = Annotated[
     typer.Option(formats=["%Y-%m-%d"], help="The last day, in UTC; else for good."),
 ]
 
+NewExpiry = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="The last day, in UTC; else as it is."),
+]
+ForGood = Annotated[bool, typer.Option("--for-good", help="No last day any more.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the root."""
@@ -34,6 +40,10 @@ def register(app: typer.Typer) -> None:
     app.command()(admit)
     app.command()(members)
     app.command()(revoke)
+    app.command()(grant)
+    app.command("rotate-key")(rotate_key)
+    app.command()(rekey)
+    app.command()(compromised)
     app.add_typer(user_app, name="user", help="Users of this site, each with a key of their own.")
 
 
@@ -97,6 +107,10 @@ def admit(
 
 def members(context: typer.Context, as_json: Json = False) -> None:
     """List sites and users: as what, since when, until when."""
+    import polars as pl
+
+    from precisionchain.ledger.standing import ONE_ADMINISTRATOR
+
     site = scope(context).site()
     sites, users = site.members(), site.users()
     if as_json:
@@ -105,6 +119,11 @@ def members(context: typer.Context, as_json: Json = False) -> None:
         return
     render.table(_for_people(sites), "sites")
     render.table(_for_people(users), "users")
+    lasting = sites.filter(
+        (pl.col("status") == "current") & pl.col("admin") & pl.col("expires").is_null()
+    )
+    if lasting.height < 2:
+        typer.echo(ONE_ADMINISTRATOR, err=True)
 
 
 def revoke(
@@ -114,6 +133,93 @@ def revoke(
 ) -> None:
     """Remove a site and its users from here on; what it published before stays."""
     _show_member("removed", scope(context).site().revoke(site), as_json=as_json)
+
+
+def grant(
+    context: typer.Context,
+    site: Annotated[str, typer.Argument(help="The site's name; also of one that was removed.")],
+    admin: Annotated[
+        bool, typer.Option("--admin", help="It may admit and remove others from now on.")
+    ] = False,
+    no_admin: Annotated[
+        bool, typer.Option("--no-admin", help="It may not, from now on; else as it is.")
+    ] = False,
+    expires: NewExpiry = None,
+    for_good: ForGood = False,
+    as_json: Json = False,
+) -> None:
+    """Change a site's standing from here on, renew it, or take a removed site in again."""
+    if admin and no_admin:
+        raise UsageError("--admin and --no-admin say the contrary of each other", hint="choose one")
+    said, day = (admin if admin or no_admin else None), as_day(expires)
+    made = scope(context).site().grant(site, admin=said, expires=day, for_good=for_good)
+    _show_member("granted", made, as_json=as_json)
+
+
+def rotate_key(
+    context: typer.Context,
+    token: Annotated[
+        bool,
+        typer.Option("--token", help="Of a removed site: print the line for `rekey` instead."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a new key in the place of this site's; everything goes on under it."""
+    site = scope(context).site()
+    if token:
+        typer.echo(site.key_token())
+        return
+    _show_member("rotated", site.rotate_key(), as_json=as_json)
+
+
+def rekey(
+    context: typer.Context,
+    token: Annotated[
+        str, typer.Argument(help="The line that the site's `rotate-key --token` gave.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Give a removed site the new key of its token, and its place back."""
+    _show_member("rekeyed", scope(context).site().rekey(token), as_json=as_json)
+
+
+def compromised(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="The public key, 64 hex digits: `members --json`.")],
+    since: Annotated[int, typer.Option(min=1, help="The first position that is not trusted.")],
+    as_json: Json = False,
+) -> None:
+    """Declare that a key is not to be trusted from a position on; that cannot be taken back."""
+    whose = scope(context).site().declare_compromised(key, since=since)
+    _show({"compromised": key, "of": whose, "since": since}, as_json=as_json)
+
+
+@user_app.command("grant")
+def user_grant(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="someone, or someone@SITE of this site.")],
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="All the roles from now on; may be repeated. Default: as they are."),
+    ] = None,
+    expires: NewExpiry = None,
+    for_good: ForGood = False,
+    as_json: Json = False,
+) -> None:
+    """Change a user's roles or last day from here on, or take a removed user in again."""
+    door = scope(context).site()
+    made = door.grant_user(name, roles=role, expires=as_day(expires), for_good=for_good)
+    _show_user("granted", made, as_json=as_json)
+
+
+@user_app.command("rotate-key")
+def user_rotate_key(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="someone, or someone@SITE of this site.")],
+    as_json: Json = False,
+) -> None:
+    """Put a new key in the place of a user's whose key lies here."""
+    _show_user("rotated", scope(context).site().rotate_user_key(name), as_json=as_json)
 
 
 @user_app.command("add")
@@ -202,7 +308,7 @@ def _for_people(frame: pl.DataFrame) -> pl.DataFrame:
     """Without positions and whole keys, roles in one cell."""
     import polars as pl
 
-    return frame.drop("since_position", "until_position", "public_key").with_columns(
+    return frame.drop("since_position", "until_position", "public_key", "keys").with_columns(
         pl.col(pl.List(pl.String)).list.join(" ")
     )
 

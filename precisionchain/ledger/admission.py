@@ -82,8 +82,8 @@ class Registrar:
             JoinTokenError: the token is of another network, or its site, name or key is taken.
             UsageError: the expiry has passed.
         """
-        self._require_admin()
-        _refuse_past(expires)
+        self.require_admin()
+        refuse_past(expires)
         if token.network != self.membership.network:
             raise JoinTokenError(
                 "the join token is of another network than this site's",
@@ -98,7 +98,7 @@ class Registrar:
             return member
         network = self.membership.network
         self.ledger.admit(token.addresses, admin=admin)  # first: repeating the command completes it
-        self._write(member_item(member, self.signer, network), token.first_user())
+        self.write(member_item(member, self.signer, network), token.first_user())
         self.membership.catch_up()
         admitted = self.membership.member(token.public_key)
         if admitted is None:  # another administrator wrote at the same moment
@@ -115,19 +115,14 @@ class Registrar:
             AccessRefusedError: this site is no administrator, or the site is the last lasting one.
             UsageError: no member has this name.
         """
-        self._require_admin()
+        self.require_admin()
         member = next((m for m in self.membership.members() if m.site == site), None)
         if member is None or member.until is not None:
             raise UsageError(
                 f"{site} is no member of this network",
                 hint="`precisionchain members` lists them",
             )
-        others = [
-            m
-            for m in self.membership.members()
-            if m.admin and m.until is None and m.expires is None and m != member
-        ]
-        if member.admin and member.expires is None and not others:
+        if {m.site for m in self.membership.lasting_administrators()} == {site}:
             raise AccessRefusedError(
                 f"{site} is the last administrator without an expiry date and cannot be removed",
                 hint="admit another administrator first",
@@ -136,7 +131,12 @@ class Registrar:
         self._change(Revocation(site, self.membership.next_number(site)))
         return self.membership.member(member.public_key) or member
 
-    def _require_admin(self) -> None:
+    def require_admin(self) -> None:
+        """Check that this site is an administrator.
+
+        Raises:
+            NotAdmittedError, AccessRefusedError: it is not.
+        """
         site = self.site()
         if not site.admin:
             raise AccessRefusedError(
@@ -191,7 +191,7 @@ class Registrar:
             raise UsageError(f"the key for {name} is in use by somebody else")
         ordered = tuple(role for role in ROLES if role in roles)
         user = User(name, self.site().site, *keys, ordered, expires)
-        self._write(user_item(user, self.signer, self.membership.network))
+        self.write(user_item(user, self.signer, self.membership.network))
         users = self.membership.users()
         made = next((u for u in users if u.public_key == keys.public_key), None)
         if made is None:  # the same command, run twice at the same moment
@@ -218,7 +218,7 @@ class Registrar:
             raise UsageError(
                 f"{name} is, or was, a user: names are used once", hint="choose another name"
             )
-        _refuse_past(expires)
+        refuse_past(expires)
 
     def revoke_user(self, name: str) -> User:
         """Remove a user of this site; what the user asked before stays on the log.
@@ -228,12 +228,8 @@ class Registrar:
             AccessRefusedError: the site's last user with the role ``admin``.
         """
         site, now = self.site().site, datetime.now(UTC)
+        user = self.known_user(name)
         own = [u for u in self.membership.users() if u.site == site and u.until is None]
-        user = next((u for u in own if u.name == name), None)
-        if user is None:
-            raise UsageError(
-                f"{name} is no user of site {site}", hint="`precisionchain members` lists them"
-            )
         admins = [u for u in own if ADMIN in u.roles and not has_expired(u, now)]
         if admins == [user]:
             raise AccessRefusedError(
@@ -244,15 +240,35 @@ class Registrar:
         return next(u for u in self.membership.users() if u.public_key == user.public_key)
 
     def _change(self, change: Change) -> None:
-        self._write(change_item(change, self.signer, self.membership.network))
+        self.write(change_item(change, self.signer, self.membership.network))
 
-    def _write(self, *items: Item) -> None:
+    def known_user(self, name: str) -> User:
+        """Return a user of this site who is not removed.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        site = self.site().site
+        for user in self.membership.users():
+            if (user.name, user.site, user.until) == (name, site, None):
+                return user
+        raise UsageError(
+            f"{name} is no user of site {site}", hint="`precisionchain members` lists them"
+        )
+
+    def write(self, *items: Item) -> None:
+        """Put records on the ledger, all or none."""
         """Publish records and wait until they are final: what comes next is judged by them."""
         self.ledger.publish(self.ledger.prepare(items))
         for item in items:
             settle(self.ledger, item.publisher, item.batch_id)
 
 
-def _refuse_past(expires: date | None) -> None:
+def refuse_past(expires: date | None) -> None:
+    """Refuse an expiry that has passed.
+
+    Raises:
+        UsageError: so it has.
+    """
     if expires is not None and expires < datetime.now(UTC).date():
         raise UsageError(f"{expires.isoformat()} has passed", hint="--expires YYYY-MM-DD, in UTC")

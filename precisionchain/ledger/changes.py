@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, ClassVar, Self
 
+from precisionchain.errors import JoinTokenError
 from precisionchain.ledger.records import (
     SITE_NAME,
     USER_NAME,
@@ -209,7 +210,22 @@ def read_rotation(item: Item) -> Rotation:
         BrokenRuleError: the body is no such record.
     """
     names = ("name", "number", "public_key", "encryption_key", "addresses", "proof")
-    record = read_record(item, *names)
+    return _rotation(read_record(item, *names))
+
+
+def rotation_of(value: dict[str, Any]) -> Rotation:
+    """Return the rotation that a token carries.
+
+    Raises:
+        JoinTokenError: it carries none.
+    """
+    try:
+        return _rotation(value)
+    except (BrokenRuleError, KeyError) as error:
+        raise JoinTokenError("the token holds no new key that can be used") from error
+
+
+def _rotation(record: dict[str, Any]) -> Rotation:
     proof = record["proof"]
     if not isinstance(proof, str) or not _PROOF.fullmatch(proof):
         raise BrokenRuleError("record", "proof is a signature in hex")

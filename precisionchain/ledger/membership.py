@@ -31,7 +31,7 @@ from precisionchain.ledger.records import (
     read_record,
 )
 from precisionchain.ledger.signing import is_signed
-from precisionchain.schemas.items import ItemClass
+from precisionchain.schemas.items import Item, ItemClass
 from precisionchain.schemas.streams import ACCESS, NETWORK, family_of
 
 
@@ -114,8 +114,12 @@ class Membership:
 
     def site_keys(self, site: str) -> tuple[bytes, ...]:
         """Return every key that a site has had, the one in force last."""
+        return self.keys_of(site)
+
+    def keys_of(self, name: str) -> tuple[bytes, ...]:
+        """Return every key that a site or user has had, the one in force last."""
         self.catch_up()
-        return self._keys(site)
+        return self._keys(name)
 
     def first_key(self, public_key: bytes) -> bytes:
         """Return the first key of the site that ever had this one; the key itself if none did.
@@ -194,10 +198,37 @@ class Membership:
         self.catch_up()
         return tuple(self._judging.lasting(2**63))
 
+    def name_of(self, public_key: bytes) -> str | None:
+        """Return the site or user that has, or ever had, a key."""
+        self.catch_up()
+        return self._judging.key_of.get(public_key, (None, 0))[0]
+
+    def number_of(self, name: str) -> int:
+        """Return the number of the newest change of a site or user that counts; 0 before any."""
+        self.catch_up()
+        return self._judging.number(name)
+
+    def breach(self, item: Item, position: int, time: datetime) -> BrokenRuleError | None:
+        """Return the rule that a record would break if it landed here; None where it would count.
+
+        Args:
+            item: signed.
+            position: where the ledger would put it.
+            time: when it would take it.
+        """
+        self.catch_up()
+        records, present = [*self._records], self._judging
+        trial = Membership(self.network, self.founder, _first=self._first, _records=records)
+        trial._judging, _ = judged(
+            records, self.network, self.founder, present.declared, present.refused
+        )
+        trial.take(LedgerItem(position, time, item))
+        found = trial._judging.findings.get(position)
+        return None if found is None else BrokenRuleError(found.check, found.message)
+
     def next_number(self, name: str) -> int:
         """Return the number of the next change of a site or user."""
-        self.catch_up()
-        return self._judging.number(name) + 1
+        return self.number_of(name) + 1
 
     def has_user(self, name: str) -> bool:
         """Return whether there is, or ever was, a user of this name."""

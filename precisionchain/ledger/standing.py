@@ -13,6 +13,12 @@ from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.records import Member, User, has_expired
 from precisionchain.schemas.roles import ROLE_OF, may
 
+ONE_ADMINISTRATOR = (
+    "this network has one administrator without an expiry date: if that key is lost, nobody is"
+    " admitted or renewed again. Admit a second one: admit TOKEN --admin, or grant SITE --admin"
+)
+"""What a network with fewer than two lasting administrators is told."""
+
 
 def site_now(membership: Membership, public_key: bytes, now: datetime) -> Member:
     """Return the member that a site key is now.

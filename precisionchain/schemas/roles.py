@@ -44,7 +44,22 @@ ROLE_OF: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("audit-entries", "seen-by", "who-saw", "audit-summary", "audit-alerts"), AUDITOR
     ),
-    **dict.fromkeys(("admit", "revoke", "user-add", "user-revoke"), ADMIN),
+    **dict.fromkeys(
+        (
+            "admit",
+            "compromised",
+            "grant",
+            "rekey",
+            "restore",
+            "revoke",
+            "rotate-key",
+            "user-add",
+            "user-grant",
+            "user-revoke",
+            "user-rotate-key",
+        ),
+        ADMIN,
+    ),
 }
 """The role that each operation takes. Staging alone takes none: it is before any ledger."""
 

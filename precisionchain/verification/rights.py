@@ -36,6 +36,8 @@ def check_signatures(ledger: Ledger, scan: LedgerScan, membership: Membership) -
     """Check that every single item is signed by someone who could say it where it stands."""
     check = Check("signatures", len(membership.members()) + len(membership.users()) + 1)
     check.findings.extend(membership.findings)
+    if len(membership.lasting_administrators()) < 2:
+        check.note = "one administrator without an expiry date, and no second: see `members`"
     for found in family_items(ledger, NETWORK):
         if found.item.stream != NETWORK_STREAM:
             check.find("a record in another stream than readers look at", found)
@@ -44,6 +46,8 @@ def check_signatures(ledger: Ledger, scan: LedgerScan, membership: Membership) -
             check.examined += 1
             if not membership.is_entitled(found):
                 check.find("not signed by a member or user entitled to it", found)
+            elif membership.is_doubtful(found):
+                check.find("asked with a key declared compromised from before here", found)
     for found in scan.elsewhere:
         if found.item.item_class is not ItemClass.SINGLE:
             check.find("a batch item where single items stand: no reader takes it", found)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from precisionchain.errors import CodecError
 from precisionchain.ledger.base import Ledger, LedgerItem
-from precisionchain.ledger.batches import Entitled, Seal
+from precisionchain.ledger.batches import Entitled, Seal, site_key
 from precisionchain.ledger.blocks import to_microseconds
 from precisionchain.ledger.log_tree import LogTree, log_leaf
 from precisionchain.schemas.items import SEAL_ORDINAL, ItemClass
@@ -71,7 +71,8 @@ class LedgerScan:
             except CodecError:
                 continue
             if manifest.batch_id == item.batch_id:
-                yield found, Seal(found.position, found.time, item.publisher, manifest)
+                site = site_key(entitled, item.publisher)
+                yield found, Seal(found.position, found.time, site, manifest, item.publisher)
 
     def batch_items(self) -> int:
         """Return how many batch items there are, leaf pages left out."""

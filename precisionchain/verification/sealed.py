@@ -40,7 +40,7 @@ def check_sealed(
     """
     places: dict[str, array[int]] = {}
     for found, seal in sealed:
-        name = (seal.publisher, seal.manifest.batch_id)
+        name = (seal.key, seal.manifest.batch_id)
         leaves = _sealed_leaves(check, scan, name, found, seal)
         if leaves is None:
             continue
@@ -62,7 +62,7 @@ def check_strays(check: Check, scan: LedgerScan, sealed: list[tuple[LedgerItem, 
     leaves_of = {
         name: _sealed_leaves(quiet, scan, name, found, seal)
         for found, seal in sealed
-        for name in [(seal.publisher, seal.manifest.batch_id)]
+        for name in [(seal.key, seal.manifest.batch_id)]
     }
     check.examined = scan.batch_items()
     strays: list[tuple[int, int]] = []

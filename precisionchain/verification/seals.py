@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from precisionchain.errors import CodecError
 from precisionchain.ledger.base import LedgerItem
-from precisionchain.ledger.batches import Entitled, Seal
+from precisionchain.ledger.batches import Entitled, Seal, site_key
 from precisionchain.ledger.chains import chains
 from precisionchain.schemas.manifest import Manifest, batch_id_of
 from precisionchain.verification.check import Check
@@ -40,7 +40,8 @@ def check_seals(scan: LedgerScan, entitled: Entitled) -> Check:
         if due != manifest.batch_id:
             check.find("a batch whose id does not follow from its source and parent", found)
         item_of[found.position] = found
-        sealed.append(Seal(found.position, found.time, found.item.publisher, manifest))
+        site = site_key(entitled, found.item.publisher)
+        sealed.append(Seal(found.position, found.time, site, manifest))
     following = {seal.position for chain in chains(sealed).values() for seal in chain}
     for position, found in item_of.items():
         if position not in following:

@@ -47,6 +47,13 @@ TABLE = """
     revoke           admin
     user-add         admin
     user-revoke      admin
+    grant            admin
+    rekey            admin
+    rotate-key       admin
+    compromised      admin
+    user-grant       admin
+    user-rotate-key  admin
+    restore          admin
     nobody-thought-of-it
     DOMAIN
     """
