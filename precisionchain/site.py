@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
-from precisionchain.errors import SiteError
+from precisionchain.errors import LedgerError, SiteError
 from precisionchain.ingest.report import Ingested, Progress, Silent, ingested, table_fates
+from precisionchain.ingest.reserved import refuse_reserved
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.members import MembersDoor
 from precisionchain.proofs import ProofsDoor
@@ -94,6 +95,7 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         """
         from precisionchain.ingest.stage_omop import stage_omop
 
+        refuse_reserved(source)
         said = progress or Silent()
         with writing_job(self.folder):
             run = stage_omop(
@@ -132,6 +134,7 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         from precisionchain.ingest.qc import apply_qc
         from precisionchain.ingest.stage_vcf import stage_vcf
 
+        refuse_reserved(source)
         said = progress or Silent()
         with writing_job(self.folder):
             run = stage_vcf(
@@ -153,23 +156,25 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         return run.name
 
     def validate(
-        self, *, source: str | None = None, progress: Progress | None = None
+        self,
+        *,
+        source: str | None = None,
+        mode: Mode = "full",
+        progress: Progress | None = None,
     ) -> pl.DataFrame:
         """Judge every row of the newest OMOP run; return rows accepted and rejected by table.
+
+        Rows may be about persons that the site has sealed before. In a run of ``mode`` ``full``
+        that has a person table, those of its own source are the persons in it.
 
         Raises:
             SiteError: no OMOP run is staged.
         """
-        from precisionchain.ingest.known_persons import known_persons
-        from precisionchain.ingest.validate import validate_omop
-
         said = progress or Silent()
         with writing_job(self.folder):
-            run = self._newest("omop", source)
-            known = known_persons(self.staging, run)
-            validate_omop(self.staging, run, known_persons=known, step=said.step)
+            run = self._judged(self._newest("omop", source), mode, said)
             self.staging.refresh_views()
-        return table_fates(self.staging.read(run.name))
+        return table_fates(run)
 
     def columns_leaving(self, *, source: str | None = None) -> pl.DataFrame:
         """Return, for what would be published, each column and whether it leaves the site."""
@@ -194,6 +199,55 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         columns = {"source": pl.Utf8, "table": pl.Utf8, "column": pl.Utf8, "leaves": pl.Boolean}
         return pl.DataFrame(rows, schema=columns, orient="row")
 
+    def changes(
+        self,
+        *,
+        source: str | None = None,
+        mode: Mode | None = None,
+        allow_shrinking: bool = False,
+        allow_churn: bool = False,
+        allow_empty: bool = False,
+        progress: Progress | None = None,
+    ) -> pl.DataFrame:
+        """Return, by table, how many rows `publish` would find new, changed, gone, unchanged.
+
+        ``withheld`` rows are of withdrawn persons. Of a source that was never sealed, all others
+        are new. Where `publish` would refuse, ``progress`` is told why. Publishes nothing.
+
+        Raises:
+            SiteError: nothing is staged, or an OMOP run is not validated.
+        """
+        import polars as pl
+
+        from precisionchain.ingest.changes_limits import COUNTED, Refresh
+        from precisionchain.ingest.changes_run import preview
+
+        said = progress or Silent()
+        rows = []
+        with writing_job(self.folder), self._opened() as opened:
+            publisher = opened.publisher()
+            snapshot = opened.sync_if_behind(said.step)
+            for staged in self._publishable(source):
+                if staged.kind != "omop":
+                    continue
+                run = self._judged_as(staged, mode, said)
+                refresh = Refresh(_mode_of(run), allow_shrinking, allow_churn, allow_empty)
+                found = preview(
+                    run.path,
+                    publisher.parameters,
+                    publisher.history(),
+                    snapshot=snapshot,
+                    refresh=refresh,
+                )
+                if found.refusal:
+                    said.step(f"would be refused: {found.refusal}")
+                rows += [
+                    {"source": run.source, "table": name, **change.counts()}
+                    for name, change in found.tables.items()
+                ]
+        counts = dict.fromkeys(COUNTED, pl.Int64)
+        return pl.DataFrame(rows, schema={"source": pl.Utf8, "table": pl.Utf8, **counts})
+
     # ------------------------------------------------------------------------------- publishing
 
     def publish(
@@ -204,6 +258,7 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         allow_shrinking: bool = False,
         allow_churn: bool = False,
         allow_empty: bool = False,
+        replace: bool = False,
         maf_checkpoint: bool = False,
         progress: Progress | None = None,
     ) -> list[Ingested]:
@@ -212,6 +267,10 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         Of an OMOP source that is sealed already, only what is new is published, and the places of
         what is gone. ``mode``: ``full``, the run is the whole of its source (default), or
         ``delta``, rows to add or replace by key; by default the one it was validated in.
+        `changes` says beforehand what a run comes to.
+
+        Genotypes of persons over positions where theirs are sealed are refused, or with
+        ``replace`` take the place of those.
 
         A run that is its source's sealed head already publishes nothing. The folded MAF counter
         follows as a checkpoint when the persons with genotypes grew by a tenth, or when asked for;
@@ -220,6 +279,7 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         Raises:
             SiteError: nothing is staged, or an OMOP run is not validated.
             SealRefusedError: a rule keeps a batch from sealing.
+            OverlapError: genotypes are sealed already over positions of a run.
         """
         from precisionchain.ingest.changes_limits import Refresh
         from precisionchain.ingest.checkpoints import checkpoint_due, publish_checkpoints
@@ -234,15 +294,15 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
             try:
                 publisher = opened.publisher()
                 resume(publisher, outbox, said.advance)
-                for run in self._publishable(source):
+                for staged in self._publishable(source):
+                    run = self._judged_as(staged, mode, said)
                     published = publish_run(
                         publisher,
                         outbox,
                         run.path,
                         opened.sync_if_behind(said.step),
-                        refresh=Refresh(
-                            mode or "full", allow_shrinking, allow_churn, allow_empty
-                        ),
+                        refresh=Refresh(_mode_of(run), allow_shrinking, allow_churn, allow_empty),
+                        replace=replace,
                         advance=said.advance,
                         step=said.step,
                     )
@@ -278,7 +338,7 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
             opened.require("publish")
         name = self.stage_omop(directory, vocabulary=vocabulary, source=source, progress=progress)
         staged = self.staging.read(name).source
-        self.validate(source=staged, progress=progress)
+        self.validate(source=staged, mode=mode, progress=progress)
         return self.publish(
             source=staged,
             mode=mode,
@@ -301,13 +361,17 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         filter_policy: FilterPolicy = "any",
         build_unverified: bool = False,
         allow_missing_samples: bool = False,
+        replace: bool = False,
         progress: Progress | None = None,
     ) -> Ingested:
         """Stage, publish and sync genotype files of the same samples as one sealed batch.
 
+        ``replace``: where persons' genotypes are sealed already, these take their place.
+
         Raises:
             InputError: a file, sample map or build that cannot be taken.
-            OverlapError: these persons' genotypes over the same extent are sealed already.
+            OverlapError: these persons' genotypes over the same extent are sealed already, and
+                ``replace`` was not said.
             ParameterMismatchError: the network is of another reference build.
         """
         from precisionchain.schemas.genome import fold_build
@@ -328,7 +392,8 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
             allow_missing_samples=allow_missing_samples,
             progress=progress,
         )
-        return self.publish(source=self.staging.read(name).source, progress=progress)[0]
+        staged = self.staging.read(name).source
+        return self.publish(source=staged, replace=replace, progress=progress)[0]
 
     # --------------------------------------------------------------------- inspection and upkeep
 
@@ -404,6 +469,33 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
             raise SiteError(f"no {kind} run{named} is staged", hint=f"precisionchain stage {kind}")
         return run
 
+    def _judged(self, run: Run, mode: Mode, said: Progress) -> Run:
+        """Validate an OMOP run, by what the site has sealed where its ledger can be read."""
+        from precisionchain.ingest.known_persons import Known, known_persons
+        from precisionchain.ingest.validate import validate_omop
+
+        try:
+            with self._opened() as opened:
+                sealed = opened.sealed_before(run.source)
+        except LedgerError as error:  # looking at files needs no ledger
+            said.step(f"only persons of staged runs are known: {error.message}")
+            sealed = Known()
+        return validate_omop(
+            self.staging,
+            run,
+            known_persons=known_persons(self.staging, run, mode=mode, sealed=sealed),
+            known_parents=sealed.parents,
+            mode=mode,
+            step=said.step,
+        )
+
+    def _judged_as(self, run: Run, mode: Mode | None, said: Progress) -> Run:
+        """Return a run as it is in a mode: whom its rows may be about depends on that."""
+        if run.kind != "omop" or mode in (None, _mode_of(run)):
+            return run
+        said.step(f"validate run {run.name} again, as a {mode} export")
+        return self._judged(run, mode, said)
+
     def _publishable(self, source: str | None) -> list[Run]:
         runs = [run for run in self.staging.newest() if source in (None, run.source)]
         if not runs:
@@ -414,6 +506,12 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
                     f"run {run.name} is not validated", hint="run `precisionchain validate` first"
                 )
         return runs
+
+
+def _mode_of(run: Run) -> Mode:
+    """Return the mode that a run was validated in."""
+    mode: Mode = run.description.get("mode", "full")
+    return mode
 
 
 def _paths(files: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,7 +13,8 @@ from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
 
 if TYPE_CHECKING:
-    from precisionchain.ingest.report import Ingested
+    from precisionchain.ingest.report import Ingested, Progress
+    from precisionchain.site import Site
 
 Folder = Annotated[Path, typer.Argument(help="A folder of OMOP CSV files.")]
 Vocabulary = Annotated[
@@ -37,12 +39,30 @@ Filter = Annotated[
 MissingSamples = Annotated[
     bool, typer.Option("--allow-missing-samples", help="The map may list samples no file has.")
 ]
+Replacing = Annotated[
+    bool,
+    typer.Option("--replace", help="Take the place of sealed genotypes that these meet."),
+]
 GeneticSource = Annotated[str | None, typer.Option("--source", help="A name for this batch.")]
 QualityControl = Annotated[
     Literal["none", "mark", "remove"], typer.Option("--qc", help="Quality control, as PLINK's.")
 ]
 Shrinking = Annotated[
-    bool, typer.Option("--allow-shrinking", help="Accept that many persons vanish.")
+    bool, typer.Option("--allow-shrinking", help="Accept that many persons or rows vanish.")
+]
+Churn = Annotated[
+    bool, typer.Option("--allow-churn", help="Accept that most rows of a table are others.")
+]
+Empty = Annotated[bool, typer.Option("--allow-empty", help="Accept that a table is empty now.")]
+Mode = Literal["full", "delta"]
+Export = Annotated[
+    Mode, typer.Option("--mode", help="full: the whole source; delta: rows to add or replace.")
+]
+ExportAsValidated = Annotated[
+    Mode | None, typer.Option("--mode", help="As for validate; default: as it was validated.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would change and leave; publish nothing.")
 ]
 
 ingest_app = typer.Typer(no_args_is_help=True)
@@ -63,20 +83,33 @@ def ingest_omop(
     directory: Folder,
     vocabulary: Vocabulary = None,
     source: Source = None,
+    mode: Export = "full",
     allow_shrinking: Shrinking = False,
+    allow_churn: Churn = False,
+    allow_empty: Empty = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Stage, validate and publish OMOP tables as one sealed batch."""
-    done = (
-        scope(context)
-        .site()
-        .ingest_omop(
-            directory,
-            vocabulary=vocabulary,
-            source=source,
-            allow_shrinking=allow_shrinking,
-            progress=scope(context).progress,
-        )
+    """Stage, validate and publish OMOP tables as one sealed batch: what is new, changed or gone."""
+    site, progress = scope(context).site(), scope(context).progress
+    accepted = {
+        "allow_shrinking": allow_shrinking,
+        "allow_churn": allow_churn,
+        "allow_empty": allow_empty,
+    }
+    if dry_run:
+        run = site.stage_omop(directory, vocabulary=vocabulary, source=source, progress=progress)
+        staged = site.staging.read(run).source
+        site.validate(source=staged, mode=mode, progress=progress)
+        _preview(site, staged, mode, accepted, as_json=as_json, progress=progress)
+        return
+    done = site.ingest_omop(
+        directory,
+        vocabulary=vocabulary,
+        source=source,
+        mode=mode,
+        **accepted,
+        progress=progress,
     )
     _report(done, as_json=as_json)
 
@@ -94,6 +127,7 @@ def ingest_vcf(
     filter_policy: Filter = "any",
     build_unverified: Unverified = False,
     allow_missing_samples: MissingSamples = False,
+    replace: Replacing = False,
     as_json: Json = False,
 ) -> None:
     """Stage and publish genotypes as one sealed batch."""
@@ -111,6 +145,7 @@ def ingest_vcf(
             filter_policy=filter_policy,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
+            replace=replace,
             progress=scope(context).progress,
         )
     )
@@ -170,43 +205,66 @@ def stage_vcf(
 def validate(
     context: typer.Context,
     source: Source = None,
+    mode: Export = "full",
     as_json: Json = False,
 ) -> None:
     """Validate the newest staged OMOP run: every row is accepted, or rejected with its rule."""
-    site = scope(context).site()
-    render.frame(site.validate(source=source, progress=scope(context).progress), as_json=as_json)
+    site, progress = scope(context).site(), scope(context).progress
+    render.frame(site.validate(source=source, mode=mode, progress=progress), as_json=as_json)
 
 
 def publish(
     context: typer.Context,
     source: Source = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would leave the site; publish nothing.")
-    ] = False,
+    mode: ExportAsValidated = None,
+    dry_run: DryRun = False,
     allow_shrinking: Shrinking = False,
+    allow_churn: Churn = False,
+    allow_empty: Empty = False,
+    replace: Replacing = False,
     maf_checkpoint: Annotated[
         bool, typer.Option("--maf-checkpoint", help="Publish the folded MAF counter, due or not.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Encode and publish the newest staged runs, sealed batch by batch."""
-    site = scope(context).site()
+    site, progress = scope(context).site(), scope(context).progress
+    accepted = {
+        "allow_shrinking": allow_shrinking,
+        "allow_churn": allow_churn,
+        "allow_empty": allow_empty,
+    }
     if dry_run:
-        columns = site.columns_leaving(source=source)
-        leaving = {row["table"] for row in columns.iter_rows(named=True) if row["leaves"]}
-        if staying := sorted({*columns["table"]} - leaving):
-            scope(context).progress.step(
-                f"no row of these tables leaves the site: {', '.join(staying)}"
-            )
-        render.frame(columns, as_json=as_json)
+        _preview(site, source, mode, accepted, as_json=as_json, progress=progress)
         return
     for done in site.publish(
         source=source,
-        allow_shrinking=allow_shrinking,
+        mode=mode,
+        **accepted,
+        replace=replace,
         maf_checkpoint=maf_checkpoint,
         progress=scope(context).progress,
     ):
         _report(done, as_json=as_json)
+
+
+def _preview(
+    site: Site,
+    source: str | None,
+    mode: Mode | None,
+    accepted: Mapping[str, bool],
+    *,
+    as_json: bool,
+    progress: Progress,
+) -> None:
+    """Show what publishing would change, and which columns would leave; publish nothing."""
+    changes = site.changes(source=source, mode=mode, **accepted, progress=progress)
+    columns = site.columns_leaving(source=source)
+    leaving = {row["table"] for row in columns.iter_rows(named=True) if row["leaves"]}
+    if staying := sorted({*columns["table"]} - leaving):
+        progress.step(f"no row of these tables leaves the site: {', '.join(staying)}")
+    render.frame(changes, as_json=as_json)
+    render.frame(columns, as_json=as_json)
 
 
 def _report(done: Ingested, *, as_json: bool) -> None:

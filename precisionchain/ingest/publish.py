@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from precisionchain.errors import SealRefusedError
-from precisionchain.ingest.changes_limits import WHOLE, Refresh, refuse_excess
-from precisionchain.ingest.changes_run import History, changes_of, read_run
+from precisionchain.ingest.changes_limits import WHOLE, Refresh
+from precisionchain.ingest.changes_run import History, read_run
 from precisionchain.ingest.drafts import Draft
-from precisionchain.ingest.encode_omop import OmopEncoder
-from precisionchain.ingest.encode_vcf import encode_vcf
+from precisionchain.ingest.omop_batch import OmopBatch, omop_batch
 from precisionchain.ingest.outbox import Outbox
-from precisionchain.ingest.overlap import refuse_overlap
-from precisionchain.ingest.qc_exclusions import excluded_drafts
 from precisionchain.ingest.report import Advance, Step, silent
+from precisionchain.ingest.reserved import refuse_reserved
 from precisionchain.ingest.send import Published, send_batch
-from precisionchain.ingest.staged_manifest import omop_manifest, vcf_manifest
+from precisionchain.ingest.vcf_batch import SiteState, VcfBatch, vcf_batch
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Entitled, Seal, heads, seals, site_key
 from precisionchain.ledger.chains import chains, withdrawals
 from precisionchain.ledger.signing import Signer
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.taken_over import VCF
 from precisionchain.schemas.items import SEAL_ORDINAL
 from precisionchain.schemas.manifest import NO_PARENT, batch_id_of
 from precisionchain.schemas.parameters import NetworkParameters
@@ -63,9 +62,22 @@ class Publisher:
 
 
 def resume(publisher: Publisher, outbox: Outbox, advance: Advance | None) -> list[Published]:
-    """Finish what a killed job left: send frozen batches, forget half-encoded ones."""
+    """Finish what a killed job left: send frozen batches, forget half-encoded ones.
+
+    A frozen batch that no longer follows the head of its source would never count, and is
+    forgotten, too: its run, still staged, is compared with that head.
+    """
     outbox.discard_unfrozen()
-    return [_send(publisher, outbox, batch, advance) for batch in outbox.frozen()]
+    sent = []
+    for batch in outbox.frozen():
+        head = publisher.heads().get(batch.source)
+        parent = NO_PARENT if head is None else head.manifest.batch_id
+        there = publisher.ledger.ordinals(publisher.signer.public_key, batch.batch_id)
+        if SEAL_ORDINAL not in there and outbox.manifest(batch.batch_id).parent_id != parent:
+            outbox.forget(batch.batch_id)
+        else:
+            sent.append(_send(publisher, outbox, batch, advance))
+    return sent
 
 
 def publish_run(
@@ -75,6 +87,7 @@ def publish_run(
     snapshot: Snapshot,
     *,
     refresh: Refresh = WHOLE,
+    replace: bool = False,
     advance: Advance | None = None,
     step: Step | None = None,
 ) -> Published:
@@ -86,6 +99,7 @@ def publish_run(
         run: the run's folder.
         snapshot: the replica, synced to the head: what earlier batches hold.
         refresh: how an OMOP run follows the state of its source.
+        replace: a VCF run takes the place of sealed genotypes that it meets.
         advance: called with (bytes sent, bytes in all).
         step: called with a line per step.
 
@@ -93,13 +107,13 @@ def publish_run(
         ParameterMismatchError: the run is of another reference build than the network.
         SealRefusedError: the run undoes more than it may, or the head moved meanwhile.
         OverlapError: genotypes of these persons are sealed over the same extent.
+        UsageError: the source has a name that is kept for corrections.
     """
     description = read_run(run, refresh)
     source, source_id = description["source"], description["source_id"]
     history = publisher.history()
     head = history.head(source)
-    if head is not None and history.is_head(source, source_id):
-        return Published(head.manifest.batch, source, head.manifest.items, 0, 0)
+    refuse_reserved(source)
     parent = NO_PARENT if head is None else head.manifest.batch_id
     batch_id = batch_id_of(
         publisher.network, publisher.signer.public_key, source, bytes.fromhex(source_id), parent
@@ -109,30 +123,30 @@ def publish_run(
     if step:
         step(f"encode {description['kind']} source {source}")
     with ExitStack() as held:
-        if description["kind"] == "omop":
-            encoder = OmopEncoder(run, publisher.parameters, withheld=history.withdrawn_persons)
-            changes = None
-            if head is not None:
-                changes = held.enter_context(
-                    changes_of(
-                        encoder,
-                        run,
-                        publisher.parameters,
-                        history,
-                        snapshot=snapshot,
-                        refresh=refresh,
-                        step=step or silent,
-                    )
-                )
-                refuse_excess(source, refresh, changes.tables, changes.vanished)
-            drafts = encoder.drafts(changes)
-            manifest = omop_manifest(run, description, encoder, identity, changes)
-        else:
+        batch: VcfBatch | OmopBatch | None
+        if description["kind"] == VCF:
             publisher.parameters.require(build=description["build"])
-            _refuse_replacing(head)
-            refuse_overlap(run, snapshot, publisher.site_key.hex())
-            drafts = chain(encode_vcf(run, publisher.parameters), excluded_drafts(run))
-            manifest = vcf_manifest(run, description, identity)
+            state = SiteState(history, source, snapshot)
+            batch = held.enter_context(vcf_batch(run, state, replace=replace, step=step or silent))
+        else:
+            batch = held.enter_context(
+                omop_batch(
+                    run,
+                    publisher.parameters,
+                    history,
+                    snapshot=snapshot,
+                    refresh=refresh,
+                    step=step or silent,
+                )
+            )
+        if batch is None and head is not None:
+            return Published(head.manifest.batch, source, head.manifest.items, 0, 0)
+        if batch is None:
+            raise AssertionError("only what a head holds is not encoded")
+        manifest = batch.manifest(identity)
+        drafts = (
+            batch.drafts() if isinstance(batch, OmopBatch) else batch.drafts(publisher.parameters)
+        )
         frozen = outbox.fill(
             _counted(drafts, step), manifest, signer=publisher.signer, network=publisher.network
         )
@@ -145,7 +159,8 @@ def publish_run(
         )
     if step:
         step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
-    return _send(publisher, outbox, frozen, advance)
+    sent = _send(publisher, outbox, frozen, advance)
+    return dataclasses.replace(sent, changes=manifest.changes)
 
 
 def _send(publisher: Publisher, outbox: Outbox, batch: Any, advance: Advance | None) -> Published:
@@ -173,14 +188,4 @@ def _refuse_sealed(publisher: Publisher, batch_id: bytes, source: str) -> None:
             "this batch was sealed before and is no longer the head of its source",
             where=f"source {source}",
             hint="run `precisionchain verify`: the ledger's heads are not what they should be",
-        )
-
-
-def _refuse_replacing(head: Seal | None) -> None:
-    """Refuse other genotypes under a name that is sealed: the head would hide the earlier ones."""
-    if head is not None:
-        raise SealRefusedError(
-            "other genotypes are sealed under this name, and genetic batches are not replaced",
-            where=f"source {head.manifest.source}",
-            hint="give this batch a name of its own with --source, or none",
         )

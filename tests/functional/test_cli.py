@@ -431,7 +431,11 @@ def test_a_source_in_steps(folder: Path) -> None:
         "n_rejected": 1,
     }
     dry = ok(f"{site} publish --dry-run --json").rows
-    leaves = {row["column"]: row["leaves"] for row in dry if row["table"] == "person"}
+    (condition,) = [row for row in dry if row["table"] == "condition_occurrence" and "new" in row]
+    counts = {"new": 3, "changed": 0, "gone": 0, "unchanged": 0, "withheld": 0}
+    assert condition == {"source": "omop", "table": "condition_occurrence", **counts}
+    columns = [row for row in dry if row["table"] == "person" and "column" in row]
+    leaves = {row["column"]: row["leaves"] for row in columns}
     assert leaves == {
         "person_id": True,
         "gender_concept_id": True,
