@@ -40,6 +40,17 @@ def createkeypairs(node: Node, count: Any = 1) -> list[dict[str, str]]:
     ]
 
 
+def dumpprivkey(node: Node, address: Any) -> str:
+    node.require_key(address)
+    return f"key of {address}"
+
+
+def importprivkey(node: Node, key: Any, label: Any = "", rescan: Any = True) -> None:
+    address = wanted_text(key).removeprefix("key of ")
+    if address not in node.wallet.addresses:
+        node.wallet.addresses.append(address)
+
+
 def validateaddress(node: Node, address: Any) -> dict[str, Any]:
     if not is_address(address):
         return {"isvalid": False}
@@ -229,6 +240,8 @@ METHODS: Mapping[str, Callable[..., Any]] = {
         getaddresses,
         getnewaddress,
         createkeypairs,
+        dumpprivkey,
+        importprivkey,
         validateaddress,
         listaddresses,
         listunspent,

@@ -105,25 +105,19 @@ def real_node(folder: Path, **parameters: Any) -> Iterator[ReachableNode]:
 
     It mines when told to only. Call ``real_node_absent`` first.
     """
-    with requests.Session() as session:
-        session.trust_env = False
-        if url := os.environ.get(URL):
+    if url := os.environ.get(URL):
+        with requests.Session() as session:
+            session.trust_env = False
             who = (os.environ[USER], os.environ[PASSWORD])
-            node = ReachableNode(url, *who, _wait_for_block, session=session)
-            yield from _held(node)
-            return
-        node, port = _new_chain(folder, parameters, session)
-        daemon = _started(folder, port)
-        try:
-            _wait_until_ready(node, daemon)
-            yield from _held(node)
-        finally:
-            session.close()  # a node that stops waits half a minute for open connections
-            daemon.terminate()
-            daemon.wait(timeout=PATIENCE_SECONDS)
+            yield from held(ReachableNode(url, *who, wait_for_block, session=session))
+        return
+    port, rpc_port = free_port(), free_port()
+    create_chain(folder, port, parameters)
+    with running(folder, "pc", port, rpc_port) as node:
+        yield from held(node)
 
 
-def _held(node: ReachableNode) -> Iterator[ReachableNode]:
+def held(node: ReachableNode) -> Iterator[ReachableNode]:
     """Let the node mine on command only, while a test has it."""
     node.mine(2)  # the first block gives a new chain its first coin
     try:
@@ -132,67 +126,85 @@ def _held(node: ReachableNode) -> Iterator[ReachableNode]:
         node.call("resume", "mining")
 
 
-def _wait_for_block(node: ReachableNode) -> None:
+def wait_for_block(node: ReachableNode) -> None:
+    """Let a real node mine until it has one more block."""
     height = node.call("getblockcount")
     node.call("resume", "mining")
-    end = time.monotonic() + PATIENCE_SECONDS
-    while node.call("getblockcount") == height:
-        if time.monotonic() > end:
-            raise TimeoutError(f"no block after {height} within {PATIENCE_SECONDS} s")
-        time.sleep(0.05)
+    until(lambda: node.call("getblockcount") > height, f"a block after {height}")
     node.call("pause", "mining")
 
 
-def _new_chain(
-    folder: Path, parameters: Mapping[str, Any], session: requests.Session
-) -> tuple[ReachableNode, int]:
+def until(is_so: Callable[[], bool], what: str) -> None:
+    """Wait for something to be so; a TimeoutError names it when it does not come."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: not within {PATIENCE_SECONDS} s")
+        time.sleep(0.05)
+
+
+def create_chain(folder: Path, port: int, parameters: Mapping[str, Any]) -> None:
+    """Make a chain "pc" whose nodes listen at a port; parameters as multichain-util names them."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, rpc_port = _free_port(), _free_port()
     settings = {"target-block-time": 2, "setup-first-blocks": 4, "mine-empty-rounds": -1}
     settings |= {name.replace("_", "-"): value for name, value in parameters.items()}
-    settings |= {"default-network-port": port, "default-rpc-port": rpc_port}
+    settings["default-network-port"] = port
     subprocess.run(
         ["multichain-util", "create", "pc", f"-datadir={folder}"]
         + [f"-{name}={str(value).lower()}" for name, value in settings.items()],
         check=True,
         capture_output=True,
     )
+
+
+@contextmanager
+def running(
+    folder: Path, chain: str, port: int, rpc_port: int, *options: str
+) -> Iterator[ReachableNode]:
+    """Run ``multichaind`` on loopback with a data directory: ready when this gives the node."""
     user, password = "pcnode", secrets.token_urlsafe(18)
     conf = folder / "pc" / "multichain.conf"
+    conf.parent.mkdir(parents=True, exist_ok=True)
     conf.write_text(
         f"rpcuser={user}\nrpcpassword={password}\nrpcport={rpc_port}\n"
         "rpcbind=127.0.0.1\nrpcallowip=127.0.0.1\n"
     )
     conf.chmod(0o600)
     url = f"http://127.0.0.1:{rpc_port}"
-    node = ReachableNode(url, user, password, _wait_for_block, folder=folder, session=session)
-    return node, port
-
-
-def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    with (folder / "node.log").open("ab") as log:
-        return subprocess.Popen(
-            ["multichaind", "pc", f"-datadir={folder}", f"-port={port}", *LOOPBACK_ONLY],
+    with (folder / "node.log").open("ab") as log, requests.Session() as session:
+        session.trust_env = False
+        node = ReachableNode(url, user, password, wait_for_block, folder=folder, session=session)
+        daemon = subprocess.Popen(
+            ["multichaind", chain, f"-datadir={folder}", f"-port={port}", *LOOPBACK_ONLY, *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
-
-
-def _wait_until_ready(node: ReachableNode, daemon: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
         try:
-            node.call("getinfo")
-        except (requests.ConnectionError, RpcError):
-            if daemon.poll() is not None or time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+            until(lambda: daemon.poll() is not None or _is_ready(node), "multichaind")
+            if daemon.poll() is not None:
+                raise ChildProcessError((folder / "node.log").read_text())
+            yield node
+        finally:
+            session.close()
+            daemon.terminate()
+            try:
+                daemon.wait(timeout=3)
+            except subprocess.TimeoutExpired:  # it waits for connections that a client left open
+                daemon.kill()
+                daemon.wait()
 
 
-def _free_port() -> int:
+def _is_ready(node: ReachableNode) -> bool:
+    try:
+        node.call("getinfo")
+    except (requests.RequestException, RpcError):
+        return False
+    return True
+
+
+def free_port() -> int:
+    """Give a port on loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

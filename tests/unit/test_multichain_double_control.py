@@ -233,58 +233,6 @@ def test_a_dropped_transaction_may_be_sent_again_until_its_coin_is_spent(
     assert shown(call) == []
 
 
-def test_a_dead_transaction_is_answered_as_after_a_fork_of_real_nodes(
-    chain: MultiChainDouble, call: Call, me: str
-) -> None:
-    items = [{"for": "s", "key": "k", "data": "01"}]
-    signed = call("createrawsendfrom", me, {}, items, "sign")["hex"]
-    chain.partition([0], [1])
-    txid = call("sendrawtransaction", signed)
-    chain.mine()
-    block = call("getbestblockhash")
-    # The other side spends the coin: a second program with the same key.
-    chain.nodes[1].wallet.addresses.append(me)
-    chain.double_spend(signed, node=1)
-    chain.mine(2, node=1)
-    chain.heal()
-
-    # In the chain's order it is gone; in the order of arrival it stays, and looks unconfirmed.
-    assert shown(call) == []
-    local = call("liststreamitems", "s", True, 10, 0, True)
-    by_txid = call("liststreamtxitems", "s", txid, True)
-    for found in (local, by_txid):
-        assert [(item["confirmations"], item["valid"]) for item in found] == [(0, False)]
-    raw = call("getrawtransaction", txid, 1)
-    assert (raw["confirmations"], raw["blockhash"]) == (0, block)
-    assert "blocktime" not in raw
-    for method in ("getwallettransaction", "gettransaction"):
-        described = call(method, txid)
-        assert (described["confirmations"], described["valid"]) == (-1, False)
-        assert "blockhash" not in described
-    assert call("gettxoutdata", txid, 0) == "01"
-    with pytest.raises(RpcError) as dead:
-        call("sendrawtransaction", signed)
-    assert dead.value.code in {-26, -27}
-    with pytest.raises(RpcError) as unknown:
-        call("getrawtransaction", txid, node=1)
-    assert unknown.value.code == -710
-
-
-def test_a_wallet_knows_its_own_transactions_and_those_of_streams_it_follows(
-    chain: MultiChainDouble, call: Call, me: str
-) -> None:
-    call("create", "stream", "other", False)
-    followed = call("publishfrom", me, "s", "k", "01")
-    foreign = call("publishfrom", me, "other", "k", "02")
-    assert call("gettransaction", followed, node=1)["confirmations"] == 0
-    assert len(call("liststreamtxitems", "s", followed, node=1)) == 1
-    assert call("liststreamtxitems", "other", foreign, node=1) == []
-    assert call("gettxoutdata", foreign, 0, node=1) == "02"
-    for txid, message in ((followed, "not involved"), (foreign, "non-wallet")):
-        with pytest.raises(RpcError, match=message):
-            call("getwallettransaction", txid, node=1)
-
-
 def test_a_block_takes_no_more_than_fits(session: requests.Session) -> None:
     with MultiChainDouble(parameters={"maximum-block-size": 5000}) as chain:
         node = chain.nodes[0]
