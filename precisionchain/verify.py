@@ -17,6 +17,7 @@ from precisionchain.replica.catalogue import Snapshot
 from precisionchain.verification.check import Check, summary
 from precisionchain.verification.contents import check_contents
 from precisionchain.verification.copies import check_history, check_replica
+from precisionchain.verification.corrections import check_corrections
 from precisionchain.verification.frequencies import check_frequencies
 from precisionchain.verification.rights import check_access, check_signatures, check_writers
 from precisionchain.verification.scan import scan_ledger
@@ -80,6 +81,8 @@ def verify(
     run.step("batches", batches)
     run.step("strays", strays)
     run.step("replica", lambda: check_replica(sealed, snapshot))
+    corrections = (ledger, sealed, membership.network, snapshot)
+    run.step("corrections", lambda: check_corrections(*corrections))
     run.step("maf-checkpoints", lambda: check_frequencies(ledger, membership, sealed, snapshot))
     return run.checks
 

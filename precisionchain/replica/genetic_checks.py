@@ -15,7 +15,7 @@ import polars as pl
 
 from precisionchain.errors import IntegrityError
 from precisionchain.ledger.base import Ledger
-from precisionchain.ledger.batches import Entitled, Seal, sealed_items, seals
+from precisionchain.ledger.batches import Seal, sealed_items
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.cover import Cover
 from precisionchain.replica.genetic_frames import table_frame
@@ -34,18 +34,17 @@ Corrections = dict[str, list[pl.DataFrame]]
 
 
 def wrong_counts(
-    ledger: Ledger, entitled: Entitled, network: bytes, snapshot: Snapshot
+    ledger: Ledger, sealed: Sequence[Seal], network: bytes, snapshot: Snapshot
 ) -> Iterator[str]:
     """Yield which counts, with what was said of them since, are not the recount; a sentence each.
 
     Args:
         ledger: read only.
-        entitled: whether a single item was signed by someone who could.
+        sealed: the valid seals, by position.
         network: 32-byte network id.
         snapshot: a generation; what was sealed after it is not looked at.
     """
-    position = snapshot.catalogue.position
-    sealed = [seal for seal in seals(ledger, entitled) if seal.position <= position]
+    sealed = [seal for seal in sealed if seal.position <= snapshot.catalogue.position]
     counting = {
         batch.batch: batch
         for batch in snapshot.catalogue.sealed

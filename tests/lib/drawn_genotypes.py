@@ -32,6 +32,7 @@ def ingest_genotypes(
     bed: Iterable[str] | None = None,
     source: str = "panel",
     half_call: HalfCall = "missing",
+    replace: bool = False,
 ) -> Ingested:
     """Ingest the records that a text draws as one batch.
 
@@ -42,6 +43,7 @@ def ingest_genotypes(
         bed: intervals of the assay, ``9 0 1000`` as in a BED file; None means assay ``sites``.
         source: name of the source.
         half_call: the site's policy.
+        replace: take the place of sealed genotypes.
     """
     table = drawn(text)
     persons = table.headings[_FIXED:]
@@ -67,6 +69,7 @@ def ingest_genotypes(
         assay=assay,
         source=source,
         half_call=half_call,
+        replace=replace,
     )
 
 
