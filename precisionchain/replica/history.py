@@ -18,5 +18,6 @@ def require_same_history(ledger: Ledger, snapshot: Snapshot) -> None:
         raise IntegrityError(
             "the ledger's history is not the one this replica was made from: rewritten, or cut off",
             where=f"position {head.position}, block {head.block}",
-            hint="compare with another member's ledger before you trust it",
+            hint="compare with another member's ledger before you trust it; if a chain took another"
+            " branch and theirs is the same, delete replica/ and sync: it is made again",
         )
