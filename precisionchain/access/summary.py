@@ -7,6 +7,7 @@ showed them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any, Final
 
@@ -114,10 +115,10 @@ def _perhaps_touched(asked: pl.DataFrame, members: tuple[Member, ...]) -> pl.Dat
     """Return a row an unresolved request and other institution that was a member then."""
     could = pl.col("data").str.split("+").list.set_intersection(sorted(_RECORDS)).list.len() > 0
     unresolved = asked.filter(pl.col("status") == MAY_HAVE_SEEN, could)
-    columns = ("group", "user", "site", "entry", "time")
-    rows = [
+    asked_for = ("group", "user", "site", "entry", "time")
+    found = [
         (group, user, other)
-        for group, user, site, entry, time in unresolved.select(columns).iter_rows()
+        for group, user, site, entry, time in unresolved.select(asked_for).iter_rows()
         for other in {member.site for member in members if counts(member, entry, time)} - {site}
     ]
     schema: dict[str, Any] = {
@@ -125,7 +126,8 @@ def _perhaps_touched(asked: pl.DataFrame, members: tuple[Member, ...]) -> pl.Dat
         "user": pl.String,
         "site": pl.String,
     }
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    columns = zip(*found, strict=True) if found else ((),) * len(schema)
+    return pl.DataFrame(dict(zip(schema, columns, strict=True)), schema=schema)
 
 
 def _counted(
@@ -141,10 +143,14 @@ def _counted(
     by_others = groups.join(touched.group_by("group", "site").agg(*_QUESTIONS), on="group")
     by_others = by_others.with_columns(pl.lit(USE_BY_OTHERS).alias("kind"))
     of_group = asked.select("row", "group")
-    variants = holdings.count_distinct(VARIANTS, of_group, groups.height)
+    kinds = (*_PERSONS.values(), VARIANTS)
+    with ThreadPoolExecutor(len(_PERSONS)) as pool:  # compiled loops, which do not wait for another
+        counted = pool.map(
+            lambda kind: holdings.count_distinct(kind, of_group, groups.height), kinds
+        )
+    *persons, variants = counted
     own = _with_count(own, variants.sum(axis=1)[own["group"]], "n_variants_returned")
-    for column, kind in _PERSONS.items():
-        found = holdings.count_distinct(kind, of_group, groups.height)
+    for column, found in zip(_PERSONS, persons, strict=True):
         own = _with_count(own, found.sum(axis=1)[own["group"]], column)
         by_others = _with_count(by_others, _at(found, holdings.sites, by_others), column)
     together = pl.concat([own, by_others], how="diagonal")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -54,7 +53,7 @@ class Builder:
 
     def _clear(self) -> None:
         self._questions: list[tuple[Any, ...]] = []
-        self._pieces: list[tuple[int, int, int, int]] = []
+        self._pieces: list[tuple[int, ...]] = []
         self._starts: list[Int32s] = []
         self._lengths: list[Int32s] = []
         self._shown_alleles: list[tuple[int, pl.DataFrame]] = []
@@ -81,7 +80,7 @@ class Builder:
             self.weight += outcome.variants.height
 
     def _add(self, row: int, kind: int, code: int, starts: Ints, lengths: Ints) -> None:
-        self._pieces.append((row, kind, code, starts.size))
+        self._pieces.append((row, kind, code, starts.size, int(lengths.sum())))
         self._starts.append(starts.astype(np.int32))
         self._lengths.append(lengths.astype(np.int32))
         self.weight += starts.size
@@ -111,13 +110,13 @@ class Builder:
         sizes = [alleles.height for _, alleles in self._shown_alleles]
         numbers = self._alleles.take(pl.concat([alleles for _, alleles in self._shown_alleles]))
         owners = np.repeat(np.array([row for row, _ in self._shown_alleles]), sizes)
-        packed = np.sort((owners << 32) | numbers)
+        packed = np.unique((owners << 32) | numbers)  # who wrote it may have listed one twice
         owners, numbers = packed >> 32, packed & (2**32 - 1)
         first, starts, lengths = runs_of(numbers, owners)
         rows, n_runs = np.unique(owners[first], return_counts=True)
-        self._pieces += [
-            (row, VARIANTS, 0, n) for row, n in zip(rows.tolist(), n_runs.tolist(), strict=True)
-        ]
+        _, n_numbers = np.unique(owners, return_counts=True)
+        counts = zip(rows.tolist(), n_runs.tolist(), n_numbers.tolist(), strict=True)
+        self._pieces += [(row, VARIANTS, 0, runs, numbers) for row, runs, numbers in counts]
         self._starts.append(starts.astype(np.int32))
         self._lengths.append(lengths.astype(np.int32))
 
@@ -190,16 +189,15 @@ class Reader:
     ) -> None:
         self._ledger, self._builder = ledger, builder
         self._judge = Judge(membership)
-        self._open: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-        for row in still_open.rows():
-            self._open[row[_QUESTION_ID]].append(row)
+        self._open = still_open
+        self._open_ids = set(still_open["question_id"])
 
     def take(self, items: Iterable[tuple[LedgerItem, bool]]) -> int | None:
         """Take items with whether they are signed; return the position of the last."""
         last = None
         for found, signed in items:
             for key in found.item.keys:
-                if key[2:] in self._open and key.startswith("q:"):
+                if key[2:] in self._open_ids and key.startswith("q:"):
                     self._go_on(key[2:])
             try:
                 question = self._judge.take(found, signed=signed)
@@ -212,19 +210,19 @@ class Reader:
 
     def _go_on(self, question_id: str) -> None:
         """Read again what there is of a question that was left open."""
-        for row in self._open.pop(question_id):
-            for stream, position in json.loads(row[-1]):
+        self._open_ids.remove(question_id)
+        here = pl.col("question_id") == question_id
+        for places in self._open.filter(here)["places"]:
+            for stream, position in json.loads(places):
                 for found in self._ledger.items(stream, after=position - 1, limit=1):
                     self._judge.take(found)
 
     def still_open(self) -> pl.DataFrame:
         """Return the questions without an outcome, as `OPEN_SCHEMA`."""
-        rows = [row for rows in self._open.values() for row in rows]
-        rows += [_open_row(waiting) for waiting in self._judge.waiting()]
-        return pl.DataFrame(rows, schema=OPEN_SCHEMA, orient="row").sort("entry")
-
-
-_QUESTION_ID: Final = list(OPEN_SCHEMA).index("question_id")
+        gone = set(self._open["question_id"]) - self._open_ids
+        left = self._open.filter(~pl.col("question_id").is_in(gone)) if gone else self._open
+        rows = [_open_row(waiting) for waiting in self._judge.waiting()]
+        return pl.concat([left, pl.DataFrame(rows, schema=OPEN_SCHEMA, orient="row")]).sort("entry")
 
 
 def _open_row(waiting: Waiting) -> tuple[Any, ...]:

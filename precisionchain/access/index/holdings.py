@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from precisionchain.access.index.build import code_of
-from precisionchain.access.index.runs import Ints, keys_of, unfolded
+from precisionchain.access.index.runs import Ints, code_in, keys_of
 from precisionchain.access.index.segment import (
     CONTRIBUTED,
     PIECE_SCHEMA,
@@ -87,9 +87,9 @@ class Holdings:
         site = self.sites.index(person.site)
         ids = self._persons.filter(pl.col("site") == person.site)["person_id"].to_numpy()
         numbers = np.flatnonzero(ids == person.person_id)
-        return {
-            kind: self._rows_with(code_of(kind, site), numbers) for kind in (RETURNED, CONTRIBUTED)
-        }
+        codes = {kind: code_of(kind, site) for kind in (RETURNED, CONTRIBUTED)}
+        found = self._rows_with(list(codes.values()), numbers)
+        return {kind: found[code] for kind, code in codes.items()}
 
     def rows_with_variant(self, spellings: Sequence[Variant]) -> Ints:
         """Return the rows that returned a variant, spelt in any of these ways."""
@@ -99,17 +99,24 @@ class Holdings:
             pl.col("pos").is_in(wanted["pos"].implode())
         )
         found = near.join(wanted, on=list(ALLELE_SCHEMA), how="semi")["number"]
-        return self._rows_with(code_of(VARIANTS, 0), found.cast(pl.Int64).to_numpy())
+        code = code_of(VARIANTS, 0)
+        return self._rows_with([code], found.cast(pl.Int64).to_numpy())[code]
 
-    def _rows_with(self, code: int, numbers: Ints) -> Ints:
-        if not numbers.size:
-            return numbers
-        keys = np.unique(np.concatenate([keys_of(code, int(number)) for number in numbers]))
-        found, first = [], 0
+    def _rows_with(self, codes: Sequence[int], numbers: Ints) -> dict[int, Ints]:
+        """Return the rows that hold one of some numbers, ascending, by code."""
+        keys = [keys_of(code, int(number)) for code in codes for number in numbers]
+        none = np.empty(0, np.int64)
+        if not keys:
+            return dict.fromkeys(codes, none)
+        wanted = np.unique(np.concatenate(keys))
+        rows, of_code, first = [none], [none], 0
         for segment in self._segments:
-            found.append(segment.rows_in(keys) + first)
+            found, row = segment.rows_in(wanted)
+            of_code.append(code_in(found))
+            rows.append(row + first)
             first += segment.height("questions")
-        return np.unique(np.concatenate(found))
+        every, row = np.concatenate(of_code), np.concatenate(rows)
+        return {code: np.unique(row[every == code]) for code in codes}
 
     # ----------------------------------------------------------------------- what a question holds
 
@@ -128,29 +135,33 @@ class Holdings:
 
     def _pieces_of(self, kind: int, rows: Ints) -> pl.DataFrame:
         wanted = pl.DataFrame({"row": rows})
-        return self._pieces.filter(pl.col("kind") == kind).join(wanted, on="row", how="semi")
+        found = self._pieces.filter(pl.col("kind") == kind).join(wanted, on="row", how="semi")
+        order = np.argsort(np.argsort(np.array(self.sites or ("",))))
+        by_name = pl.Series("by_name", order[found["site"].to_numpy()])
+        return found.with_columns(by_name).sort("row", "by_name")
 
     def _listed(
         self, pieces: pl.DataFrame, base: Ints, rows: Ints, ranks: Ints, names: pl.Series
     ) -> pl.Series:
-        """Return the names that pieces hold as a list a row."""
-        numbers, owners = [], []
-        in_tail = pieces["in_tail"].to_numpy()
-        for is_tail, runs in ((False, self._stored.runs), (True, self._tail_runs)):
-            here = in_tail == is_tail
-            some = pieces.filter(pl.Series(here))
-            n_runs = some["n_runs"].to_numpy()
-            chosen = unfolded(some["first_run"].to_numpy(), n_runs)
-            starts, lengths = runs[0][chosen], runs[1][chosen]
-            owner = np.searchsorted(rows, some["row"].to_numpy())
-            numbers.append(unfolded(starts + np.repeat(base[here], n_runs), lengths))
-            owners.append(np.repeat(np.repeat(owner, n_runs), lengths))
-        owned = np.concatenate(owners)
-        # As one number each, so that sorting them is sorting by row and then by name.
-        packed = np.sort((owned << 32) | ranks[np.concatenate(numbers)])
+        """Return the names that pieces (by row and site) hold as a list a row."""
+        from precisionchain.access.index.marks import by_rank
+
+        sizes = pieces["n_numbers"].to_numpy()
+        found = np.empty(int(sizes.sum()), np.uint32)
+        by_rank(
+            base,
+            pieces["first_run"].to_numpy(),
+            pieces["n_runs"].cast(pl.Int64).to_numpy(),
+            pieces["in_tail"].to_numpy(),
+            *self._stored.runs,
+            *self._tail_runs,
+            ranks,
+            found,
+        )
+        owners = np.searchsorted(rows, pieces["row"].to_numpy())
         offsets = np.zeros(rows.size + 1, np.int64)
-        np.cumsum(np.bincount(owned, minlength=rows.size), out=offsets[1:])
-        texts = names.gather(packed & (2**32 - 1)).to_arrow(compat_level=pl.CompatLevel.oldest())
+        np.cumsum(np.bincount(owners, sizes, rows.size).astype(np.int64), out=offsets[1:])
+        texts = names.gather(pl.Series(found)).to_arrow(compat_level=pl.CompatLevel.newest())
         listed: Any = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), texts)
         return pl.Series(listed, dtype=pl.List(pl.String))
 

@@ -39,14 +39,6 @@ def runs_of(numbers: Ints, owners: Ints | None = None) -> tuple[Ints, Ints, Ints
     return first, numbers[first], np.diff(np.append(first, numbers.size))
 
 
-def unfolded(starts: Ints | Int32s, lengths: Ints | Int32s) -> Ints:
-    """Return the numbers of runs, in their order."""
-    ends = np.cumsum(lengths, dtype=np.int64)
-    steps = np.arange(ends[-1] if ends.size else 0)
-    numbers: Ints = steps + np.repeat(starts.astype(np.int64) - (ends - lengths), lengths)
-    return numbers
-
-
 def block_keys(code: Ints, starts: Ints | Int32s, lengths: Ints | Int32s) -> tuple[Ints, Ints]:
     """Return the keys of all blocks of some runs, and the index of each block's run.
 
@@ -81,6 +73,11 @@ def keys_of(code: int, number: int) -> Ints:
     """Return the keys of the blocks that a number lies in, ascending."""
     levels = np.arange(LEVELS)
     return _key(np.full(LEVELS, code), levels, number >> levels)
+
+
+def code_in(keys: Ints) -> Ints:
+    """Return the codes that keys carry."""
+    return keys >> (_LEVEL_BITS + _BLOCK_BITS)
 
 
 def _key(code: Ints, level: int | Ints, block: Ints) -> Ints:

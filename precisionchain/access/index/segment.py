@@ -52,6 +52,7 @@ PIECE_SCHEMA: Final = {
     "kind": pl.Int32,
     "site": pl.Int32,
     "n_runs": pl.Int32,
+    "n_numbers": pl.Int32,
 }
 """``row`` counts from 0 in the segment; ``site`` is a code, 0 for variants."""
 _SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -62,7 +63,7 @@ _SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
     "persons": PERSON_SCHEMA,
     "alleles": ALLELE_SCHEMA,
 }
-_ROW_GROUP: Final = 2**16
+_ROW_GROUP: Final = 2**15
 _KEPT_BYTES: Final = 512 * 2**20
 _read: Final = Kept[pl.DataFrame](_KEPT_BYTES, lambda frame: int(frame.estimated_size()))
 
@@ -85,8 +86,8 @@ class Segment:
         """Return how many rows a table has."""
         return self._tables[name].height
 
-    def rows_in(self, keys: Ints) -> Ints:
-        """Return the rows that hold blocks of these ascending keys."""
+    def rows_in(self, keys: Ints) -> tuple[Ints, Ints]:
+        """Return keys and rows of the blocks of these ascending keys."""
         return _within(self._tables["blocks"], keys)
 
     def write(self, folder: Path) -> StoredSegment:
@@ -116,12 +117,12 @@ class StoredSegment(Segment):
         """Return how many rows a table has."""
         return int(self._file(name).metadata.num_rows)
 
-    def rows_in(self, keys: Ints) -> Ints:
-        """Return the rows that hold blocks of these ascending keys; reads what can hold them."""
+    def rows_in(self, keys: Ints) -> tuple[Ints, Ints]:
+        """Return keys and rows of the blocks of these ascending keys; reads what can hold them."""
         file = self._file("blocks")
         groups = _groups_of(file, keys)
         if not groups:
-            return np.empty(0, np.int64)
+            return keys[:0], keys[:0]
         return _within(pl.DataFrame(file.read_row_groups(groups)), keys)
 
     def _file(self, name: str) -> pq.ParquetFile:
@@ -170,12 +171,11 @@ def _ranges(file: pq.ParquetFile) -> tuple[Ints, Ints]:
     return np.array(low, np.int64), np.array(high, np.int64)
 
 
-def _within(blocks: pl.DataFrame, keys: Ints) -> Ints:
-    """Return the rows of the blocks of these ascending keys."""
+def _within(blocks: pl.DataFrame, keys: Ints) -> tuple[Ints, Ints]:
+    """Return key and row of the blocks of these ascending keys."""
     column = blocks["key"].to_numpy()
-    at = np.minimum(np.searchsorted(keys, column), keys.size - 1)
-    rows: Ints = blocks["row"].to_numpy()[keys[at] == column].astype(np.int64)
-    return rows
+    at = np.flatnonzero(keys[np.minimum(np.searchsorted(keys, column), keys.size - 1)] == column)
+    return column[at], blocks["row"].to_numpy()[at].astype(np.int64)
 
 
 def weight(segment: Segment) -> int:

@@ -109,6 +109,8 @@ def open_index(
     work = _Work(ledger, membership, root, head, progress)
     known = work.known()
     few = list(islice(work.items_after(known), TAIL + 1))
+    if not few:
+        return work.index(known)
     if len(few) <= TAIL:
         return _with(work.index(known), ledger, membership, few)
     with _one_at_a_time(root):
