@@ -147,7 +147,7 @@ def resume(node: Node, tasks: Any) -> str:
 
 
 def setruntimeparam(node: Node, name: Any, value: Any) -> None:
-    if name in {"miningrequirespeers", "autosubscribe", "mineemptyrounds"}:
+    if name == "miningrequirespeers":  # the double mines when it is told to
         return
     if name not in node.runtime:
         raise RpcError(-8, f"Unsupported runtime parameter: {name}")

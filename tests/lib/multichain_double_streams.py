@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -223,7 +224,10 @@ def tx_times(node: Node, txid: str, vout: int | None = None) -> dict[str, Any]:
 
 def shown_data(output: Output, payload: bytes | None = None) -> Any:
     part = output.payload if payload is None else payload
-    return part.hex() if output.head["format"] == "raw" else {"text": part.decode()}
+    form = output.head["format"]
+    if form == "raw":
+        return part.hex()
+    return {form: part.decode() if form == "text" else json.loads(part)}
 
 
 def block_heights(node: Node, blocks: Any) -> Iterable[int]:

@@ -133,13 +133,18 @@ ITEMS: Scene = [
         "publishmultifrom",
         "$me",
         STREAM,
-        [{"keys": ["k", "k", ""], "data": ""}, {"key": "t", "data": {"text": "é"}}],
+        [
+            {"keys": ["k", "k", ""], "data": ""},
+            {"key": "t", "data": {"text": "é"}},
+            {"key": "j", "data": {"json": {"a": [1, "é", None]}}},
+        ],
         keep="second",
     ),
     gives(
         [
             verbose({**item("k", ""), "keys": ["k", "k", ""], "txid": "$second"}),
             verbose({**item("t", {"text": "é"}), "txid": "$second"}, vout=1),
+            verbose({**item("j", {"json": {"a": [1, "é", None]}}), "txid": "$second"}, vout=2),
         ],
         *("liststreamtxitems", STREAM, "$second", True),
     ),

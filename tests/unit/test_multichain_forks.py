@@ -13,15 +13,18 @@ from tests.lib.multichain_nodes import ReachableNode, real_node_absent, until
 from tests.lib.multichain_pairs import NodePair, double_pair, real_pair
 
 
-@pytest.fixture(params=["double", pytest.param("real", marks=pytest.mark.slow)])
-def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NodePair]:
+@pytest.fixture(scope="module", params=["double", pytest.param("real", marks=pytest.mark.slow)])
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NodePair]:
     if request.param == "double":
         with double_pair() as found:
             yield found
     elif absent := real_node_absent():
         pytest.skip(absent)
     else:
-        with real_pair(tmp_path) as found:
+        folder: Path = tmp_path_factory.mktemp("pair")
+        with real_pair(folder) as found:
             yield found
 
 
@@ -43,6 +46,28 @@ def writer(node: ReachableNode) -> str:
     return address
 
 
+@pytest.fixture
+def shared(pair: NodePair) -> str:
+    """An address whose key both nodes hold: only so can a fork spend a coin twice."""
+    first, second = pair.first, pair.second
+    if "s" not in [one["name"] for one in first.call("liststreams")]:
+        first.call("create", "stream", "s", False)
+    address = writer(first)
+    second.call("importprivkey", first.call("dumpprivkey", address), "", False)
+    first.mine()
+    pair.agree()
+    for node in (first, second):
+        node.call("subscribe", "s")
+    return address
+
+
+def rivals(node: ReachableNode, address: str, *data: str) -> list[str]:
+    """Sign several transactions that spend one coin of an address."""
+    unspent = node.call("listunspent", 0, 9999, [address])[0]
+    coin = {name: unspent[name] for name in ("txid", "vout")}
+    return [spending(node, coin, address, one) for one in data]
+
+
 def spending(node: ReachableNode, coin: Any, address: str, data: str) -> str:
     """Sign a transaction that spends a coin for an item."""
     item = {"for": "s", "key": "k", "data": data}
@@ -50,28 +75,18 @@ def spending(node: ReachableNode, coin: Any, address: str, data: str) -> str:
     return str(made["hex"])
 
 
-def test_a_fork_kills_and_reorders(pair: NodePair) -> None:
+def test_a_fork_kills_and_reorders(pair: NodePair, shared: str) -> None:
     first, second = pair.first, pair.second
-    first.call("create", "stream", "s", False)
-    shared, alone = writer(first), writer(first)
-    far = second.call("getaddresses")[0]
-    first.call("grant", far, "s.write")
-    first.mine()
-    pair.agree()
-    for node in (first, second):
-        node.call("subscribe", "s")
-    second.call("importprivkey", first.call("dumpprivkey", shared), "", False)
-    unspent = first.call("listunspent", 0, 9999, [shared])[0]
-    coin = {name: unspent[name] for name in ("txid", "vout")}
-    rivals = [spending(first, coin, shared, data) for data in ("aa", "bb")]
+    alone = writer(first)
+    near, far = rivals(first, shared, "aa", "bb")
 
     pair.cut()
-    dead = first.call("sendrawtransaction", rivals[0])
+    dead = first.call("sendrawtransaction", near)
     late = first.call("publishfrom", alone, "s", "k", "11")
     first.mine()
     orphan = first.call("getbestblockhash")
     assert shown(first) == [("aa", 1), ("11", 1)]
-    second.call("sendrawtransaction", rivals[1])
+    second.call("sendrawtransaction", far)
     second.mine(3)
     assert shown(second) == [("bb", 3)]
     pair.heal()
@@ -93,7 +108,7 @@ def test_a_fork_kills_and_reorders(pair: NodePair) -> None:
         assert (described["confirmations"], described["valid"]) == (-1, False)
         assert "blockhash" not in described
     assert first.call("gettxoutdata", dead, 1) == "aa"
-    assert refusal(first, "sendrawtransaction", rivals[0]) in {-26, -27}
+    assert refusal(first, "sendrawtransaction", near) in {-26, -27}
     assert refusal(second, "getrawtransaction", dead) == -710
 
     first.mine()
@@ -101,21 +116,43 @@ def test_a_fork_kills_and_reorders(pair: NodePair) -> None:
     assert shown(first) == shown(second) == [("bb", 4), ("11", 1)]
 
 
+def test_a_waiting_transaction_that_another_block_kills_is_nowhere(
+    pair: NodePair, shared: str
+) -> None:
+    first, second = pair.first, pair.second
+    near, far = rivals(first, shared, "cc", "dd")
+    pair.cut()
+    first.call("sendrawtransaction", near)
+    first.mine(2)
+    dead = second.call("sendrawtransaction", far)
+    assert ("dd", 0) in shown(second)
+    pair.heal()
+
+    assert ("dd", 0) not in shown(second)
+    assert refusal(second, "getrawtransaction", dead) == -710
+    described = second.call("getwallettransaction", dead)
+    assert (described["confirmations"], described["valid"]) == (-1, False)
+    (item,) = second.call("liststreamtxitems", "s", dead, True)
+    assert (item["confirmations"], item["valid"]) == (0, False)
+    assert refusal(second, "sendrawtransaction", far) in {-26, -27}
+
+
 def test_a_wallet_knows_its_own_transactions_and_those_of_streams_it_follows(
     pair: NodePair,
 ) -> None:
     first, second = pair.first, pair.second
     me = first.call("getaddresses")[0]
-    first.call("create", "stream", "s", False)
-    first.call("create", "stream", "other", False)
-    until(lambda: len(second.call("liststreams")) == 3, "the streams on the other node")
-    second.call("subscribe", "s")
-    followed = first.call("publishfrom", me, "s", "k", "01")
+    for name in ("followed", "other"):
+        first.call("create", "stream", name, False)
+    first.mine()
+    pair.agree()
+    second.call("subscribe", "followed")
+    followed = first.call("publishfrom", me, "followed", "k", "01")
     foreign = first.call("publishfrom", me, "other", "k", "02")
-    until(lambda: second.call("getmempoolinfo")["size"] == 4, "all on the other node")
+    until(lambda: second.call("getmempoolinfo")["size"] == 2, "both on the other node")
 
     assert second.call("gettransaction", followed)["confirmations"] == 0
-    assert len(second.call("liststreamtxitems", "s", followed)) == 1
+    assert len(second.call("liststreamtxitems", "followed", followed)) == 1
     assert second.call("liststreamtxitems", "other", foreign) == []
     assert second.call("gettxoutdata", foreign, 0) == "02"
     assert second.call("getrawtransaction", foreign) == first.call("getrawtransaction", foreign)
