@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from precisionchain.ingest.qc_settings import Mode as QualityControl
     from precisionchain.ingest.vcf_calls import HalfCall
     from precisionchain.ingest.vcf_run import FilterPolicy
+    from precisionchain.ledger.restoring import Restored
     from precisionchain.opened import OpenSite
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
@@ -396,6 +397,25 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         return self.publish(source=staged, replace=replace, progress=progress)[0]
 
     # --------------------------------------------------------------------- inspection and upkeep
+
+    def restore(self, backup: str | Path, *, accept_loss: int | None = None) -> Restored:
+        """Put a backup of an embedded ledger in the place of the ledger, and log it there.
+
+        What was there is kept beside it. Nobody else may be using the ledger meanwhile.
+
+        Args:
+            backup: a copy of the ledger's file.
+            accept_loss: how many positions that are known here it may lack: exactly so many.
+
+        Raises:
+            UnreadableFileError: it is no ledger, or cannot be read.
+            IntegrityError: it is damaged, of another history, or lacks positions that are known.
+            AccessRefusedError: the acting user has not the role ``admin`` in it.
+            UsageError: this site's ledger is in no file.
+        """
+        from precisionchain.restoration import restore
+
+        return restore(self.folder.root, self.user, Path(backup), accept_loss)
 
     def sql(self, statement: str) -> pl.DataFrame:
         """Answer one SELECT over this site's own staging: read-only, and logged.

@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
     app.command("rotate-key")(rotate_key)
     app.command()(rekey)
     app.command()(compromised)
+    app.command()(restore)
     app.add_typer(user_app, name="user", help="Users of this site, each with a key of their own.")
 
 
@@ -192,6 +193,21 @@ def compromised(
     """Declare that a key is not to be trusted from a position on; that cannot be taken back."""
     whose = scope(context).site().declare_compromised(key, since=since)
     _show({"compromised": key, "of": whose, "since": since}, as_json=as_json)
+
+
+def restore(
+    context: typer.Context,
+    backup: Annotated[Path, typer.Argument(help="A copy of the ledger's file.")],
+    accept_loss: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many known positions it may lack: exactly so many."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a backup of an embedded ledger in its place, checked against what is known; log it."""
+    done = scope(context).site().restore(backup, accept_loss=accept_loss)
+    shown = {"restored": done.position, "lost": done.lost, "aside": done.aside}
+    _show({**shown, "aside": done.aside and str(done.aside)}, as_json=as_json)
 
 
 @user_app.command("grant")

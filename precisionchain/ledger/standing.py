@@ -6,7 +6,7 @@ write, and what it writes does not count.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from precisionchain.errors import AccessRefusedError, NotAdmittedError
 from precisionchain.ledger.membership import Membership
@@ -69,6 +69,15 @@ def user_now(membership: Membership, name: str, public_key: bytes, now: datetime
             hint="`precisionchain members` lists users; `user add` makes one",
         )
     return user
+
+
+def require_user_role(membership: Membership, name: str, public_key: bytes, operation: str) -> None:
+    """Refuse an operation to whom a name and key are now, if they have no role for it.
+
+    Raises:
+        AccessRefusedError: there is no such user, or the role is missing.
+    """
+    require_role(user_now(membership, name, public_key, datetime.now(UTC)), operation)
 
 
 def require_role(user: User, operation: str) -> None:
