@@ -115,7 +115,7 @@ class MultiChainDouble:
         def work() -> None:
             while not self._closed.wait(seconds):
                 miner = self.nodes[node]
-                idle = miner.mining_paused or miner.wallet.encrypted
+                idle = miner.mining_paused or miner.wallet.locked
                 if self.doors[node].is_open and not idle:
                     self.mine(node=node)
 
@@ -208,6 +208,7 @@ class MultiChainDouble:
         """Start it again at the same address; it says -28 to so many calls first."""
         stopped = self.nodes[node]
         stopped.wallet.locked_coins = set()
+        stopped.wallet.locked = bool(stopped.wallet.passphrase)
         stopped.runtime = {"maxshowndata": 16384}
         self.doors[node].open()
         if refusals:

@@ -118,12 +118,24 @@ def preparelockunspentfrom(
     return {"txid": tx.txid, "vout": 0}
 
 
+def encryptwallet(node: Node, passphrase: Any) -> str:
+    """Encrypt and lock the wallet. A real node stops besides, and is locked when it is back."""
+    node.wallet.passphrase = wanted_text(passphrase)
+    node.wallet.locked = True
+    return "wallet encrypted; server stopping, restart to run with encrypted wallet."
+
+
 def walletlock(node: Node) -> None:
-    node.wallet.encrypted = True
+    if not node.wallet.passphrase:
+        raise RpcError(-15, "Error: running with an unencrypted wallet, but walletlock was called.")
+    node.wallet.locked = True
 
 
 def walletpassphrase(node: Node, passphrase: Any, seconds: Any) -> None:
-    node.wallet.encrypted = False
+    """Unlock the wallet, until it is locked again: the seconds are not counted."""
+    if passphrase != node.wallet.passphrase:
+        raise RpcError(-14, "Error: The wallet passphrase entered was incorrect.")
+    node.wallet.locked = False
 
 
 # -- rights ---------------------------------------------------------------------------------------
@@ -248,6 +260,7 @@ METHODS: Mapping[str, Callable[..., Any]] = {
         lockunspent,
         listlockunspent,
         preparelockunspentfrom,
+        encryptwallet,
         walletlock,
         walletpassphrase,
         grant,

@@ -43,8 +43,10 @@ class Wallet:
 
     addresses: list[str] = field(default_factory=list)
     locked_coins: set[Coin] = field(default_factory=set)
-    encrypted: bool = False
-    """Locked by a passphrase: nothing is signed and nothing mined."""
+    passphrase: str = ""
+    """What the wallet is encrypted with; empty when it is not."""
+    locked: bool = False
+    """Nothing is signed and nothing mined."""
 
 
 @dataclass(slots=True)
@@ -151,13 +153,16 @@ class Node:
         ]
 
     def require_key(self, address: str) -> None:
-        if self.wallet.encrypted:
+        self.require_unlocked()
+        if address not in self.wallet.addresses:
+            raise RpcError(-709, "Private key for from-address is not found in this wallet")
+
+    def require_unlocked(self) -> None:
+        if self.wallet.locked:
             raise RpcError(
                 -13,
                 "Error: Please enter the wallet passphrase with walletpassphrase first.",
             )
-        if address not in self.wallet.addresses:
-            raise RpcError(-709, "Private key for from-address is not found in this wallet")
 
     def build(self, address: str, outputs: Sequence[Output], *, sign: bool = True) -> Tx:
         """Spend one coin of an address for these outputs; its change is the last output."""

@@ -38,6 +38,7 @@ def createrawtransaction(
 
 def signrawtransaction(node: Node, raw: Any) -> dict[str, Any]:
     tx = _decoded(raw)
+    node.require_unlocked()
     signed = tx.signed(node.own(tx.inputs))
     return {"hex": signed.raw.hex(), "complete": all(signed.signatures)}
 

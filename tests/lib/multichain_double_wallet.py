@@ -70,8 +70,9 @@ def publish(node: Node, stream: Any, keys: Any, data: Any, options: Any = "") ->
 def publishfrom(
     node: Node, address: Any, stream: Any, keys: Any, data: Any, options: Any = ""
 ) -> str:
-    sender = checked_sender(node, address)
+    checked_address(address)
     found = node.stream(stream)
+    sender = checked_sender(node, address)
     names = checked_names(keys)
     if "*" in names:
         raise RpcError(-8, "Invalid item-key-string: *")
@@ -85,8 +86,9 @@ def publishmulti(node: Node, stream: Any, items: Any, options: Any = "") -> str:
 
 
 def publishmultifrom(node: Node, address: Any, stream: Any, items: Any, options: Any = "") -> str:
-    sender = checked_sender(node, address)
+    checked_address(address)
     default = node.stream(stream)
+    sender = checked_sender(node, address)
     if not items:
         raise RpcError(-8, "Either addresses object or data array should not be empty")
     most = node.parameters["max-std-op-returns-count"]
@@ -138,10 +140,14 @@ def item_output(stream: Stream | None, keys: Sequence[str], data: Any) -> Output
     raise RpcError(-702, f"Unsupported item data type: {form}")
 
 
-def checked_sender(node: Node, address: Any) -> str:
+def checked_address(address: Any) -> str:
     if not is_address(address):
         raise RpcError(-5, f"Invalid address: {wanted_text(address)}")
-    node.require_key(address)
+    return str(address)
+
+
+def checked_sender(node: Node, address: Any) -> str:
+    node.require_key(checked_address(address))
     return str(address)
 
 

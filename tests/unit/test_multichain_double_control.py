@@ -137,23 +137,37 @@ def test_a_stopped_node_refuses_and_comes_back_with_what_it_knew(
 def test_a_locked_wallet_signs_and_mines_nothing(
     chain: MultiChainDouble, call: Call, me: str
 ) -> None:
-    call("walletlock")
+    def refused(method: str, *params: Any) -> int:
+        with pytest.raises(RpcError) as found:
+            call(method, *params)
+        return found.value.code
+
+    signed = call("createrawsendfrom", me, {}, ["aa"], "sign")["hex"]
+    unsigned = call("createrawsendfrom", me, {}, ["bb"])
+    assert refused("walletlock") == -15
+    call("encryptwallet", "words")
     for method, params in (
         ("publishfrom", (me, "s", "k", "01")),
         ("createrawsendfrom", (me, {}, ["aa"], "sign")),
+        ("signrawtransaction", (unsigned,)),
+        ("create", ("stream", "t", False)),
         ("grant", (me, "send")),
     ):
-        with pytest.raises(RpcError) as refused:
-            call(method, *params)
-        assert refused.value.code == -13
+        assert refused(method, *params) == -13, method
+    assert refused("publishfrom", me, "none", "k", "01") == -708
     assert shown(call) == []
+    call("sendrawtransaction", signed)  # what is signed may go
     height = call("getblockcount")
     chain.mine_every(0.01)
     time.sleep(0.1)
     assert call("getblockcount") == height
+    assert refused("walletpassphrase", "other words", 60) == -14
     call("walletpassphrase", "words", 60)
     time.sleep(0.2)
     assert call("getblockcount") > height
+    chain.stop()
+    chain.start()
+    assert refused("publishfrom", me, "s", "k", "01") == -13
 
 
 def test_connected_nodes_see_each_others_transactions(
