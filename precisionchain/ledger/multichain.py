@@ -52,7 +52,7 @@ from precisionchain.ledger.multichain_rights import (
     make_addresses,
     read_addresses,
 )
-from precisionchain.ledger.multichain_rows import vout_of
+from precisionchain.ledger.multichain_rows import output_scripts, vout_of
 from precisionchain.ledger.multichain_sending import Sender, purpose_of
 from precisionchain.schemas.items import Item, parse_item
 
@@ -90,6 +90,7 @@ class MultiChainLedger:
             addresses=self._addresses,
             folder=folder,
         )
+        self._fetched: tuple[str, list[bytes] | None] = ("", None)
         self._streams: dict[str, str] = {}
         self._stream_count = -1
 
@@ -210,23 +211,36 @@ class MultiChainLedger:
                 return
 
     def _stored(self, row: IndexRow) -> bytes:
-        """Return an item's bytes; the output was listed by the node, so it may be asked for."""
+        """Return an item's bytes; the output was listed by the node, so it may be asked for.
+
+        A node reads the whole transaction for each of its outputs. So when a second one is wanted
+        the transaction itself is fetched, and its outputs are taken out here.
+        """
         if row.small is not None:
             return row.small
-        return bytes.fromhex(self._client.gettxoutdata(row.txid, vout_of(row.position)))
+        txid, scripts = self._fetched  # other threads may read elsewhere
+        if row.txid != txid:
+            self._fetched = (row.txid, None)
+            return bytes.fromhex(self._client.gettxoutdata(row.txid, vout_of(row.position)))
+        if scripts is None:
+            scripts = output_scripts(bytes.fromhex(self._client.getrawtransaction(row.txid, 0)))
+            self._fetched = (row.txid, scripts)
+        script = scripts[vout_of(row.position)]
+        return script[len(script) - row.size :]
 
     def ordinals(self, publisher: bytes, batch_id: bytes, *, final: bool = False) -> frozenset[int]:
         """See ``Ledger.ordinals``; what strangers wrote under this site's batch does not count."""
         with self._using():
-            waiting = {} if final else self._chain.pending_names()
+            waiting = [] if final else self._chain.pending()
             self._chain.refresh()
             found = self._index.ordinals(publisher, batch_id)
-            for name, places in waiting.items():
-                if (name.publisher, name.batch) == (publisher, batch_id):
-                    found.setdefault(name.ordinal, set()).update(place[2] for place in places)
+            for entry in (entry for _, written in waiting for entry in written):
+                name = entry.name
+                if name is not None and (name.publisher, name.batch) == (publisher, batch_id):
+                    found.setdefault(name.ordinal, set()).add(entry.address)
             own = set(self._addresses.values())
-            written = {ordinal for ordinal, addresses in found.items() if addresses & own}
-            return frozenset(written or found)
+            counted = {ordinal for ordinal, addresses in found.items() if addresses & own}
+            return frozenset(counted or found)
 
     def head(self) -> Head:
         """See ``Ledger.head``; ``block`` is a height and ``digest`` the hash of that block."""

@@ -11,7 +11,7 @@ from precisionchain.errors import LedgerError, LedgerFormatError
 from precisionchain.ledger.base import Limits
 from precisionchain.ledger.multichain_client import NodeClient
 from precisionchain.ledger.multichain_index import ChainIndex
-from precisionchain.ledger.multichain_rows import Name, Transaction, Written, read_transaction
+from precisionchain.ledger.multichain_rows import Transaction, Written, read_transaction
 
 APPLICATION: Final = {"application": "precisionchain"}
 """Custom fields of our streams, which tell them from others on the same chain."""
@@ -101,23 +101,30 @@ class Chain:
         self._client, self._index, self._depth = client, index, depth
         self._lock = threading.RLock()
         self._decoded: dict[str, Transaction] = {}
+        self._seen = ""
+        self._above: list[str] = []
 
     # --------------------------------------------------------------------------------------- final
 
-    def refresh(self) -> int:
-        """Derive what became final since; return the height of the newest final block."""
+    def refresh(self) -> None:
+        """Derive what became final since; one call to the node where nothing has happened."""
         with self._lock:
-            tip = int(self._client.getblockcount())
+            best = str(self._client.getbestblockhash())
+            if best == self._seen:
+                return
+            tip = int(self._client.getblock(best, 1)["height"])
             final = tip - self._depth + 1
             last = self._index.last_block()
             while last is not None and (last[0] > tip or self.hash_at(last[0]) != last[1]):
                 self._index.forget_from(last[0])
                 last = self._index.last_block()
-            at = 0 if last is None else last[0] + 1
-            while at <= final:
-                self._derive(at)
-                at += 1
-            return final
+            for height in range(0 if last is None else last[0] + 1, final + 1):
+                self._derive(height)
+            self._above = []
+            for height in range(max(1, final + 1), tip + 1):
+                block = self._client.getblock(self._client.getblockhash(height), 1)
+                self._above.extend(block["tx"][1:])
+            self._seen = best
 
     def hash_at(self, height: int) -> bytes:
         """Return the hash of the node's block at a height that it has."""
@@ -154,12 +161,8 @@ class Chain:
         Those in blocks come first, in chain order. Our own are known without asking for them.
         """
         with self._lock:
-            final = self.refresh()
-            tip = int(self._client.getblockcount())
-            txids: list[str] = []
-            for height in range(max(1, final + 1), tip + 1):
-                txids.extend(self._client.getblock(self._client.getblockhash(height), 1)["tx"][1:])
-            txids.extend(self._client.getrawmempool())
+            self.refresh()
+            txids = [*self._above, *self._client.getrawmempool()]
             known = self._decoded
             self._decoded = {}
             for txid in dict.fromkeys(txids):
@@ -182,15 +185,6 @@ class Chain:
             if isinstance(error, LedgerFormatError) or "-710" not in error.message:
                 raise
             return None  # it left the mempool since it was listed
-
-    def pending_names(self) -> dict[Name, list[tuple[bytes, bytes, str]]]:
-        """Return, by name, (txid, digest, address) of every item that is not final."""
-        found: dict[Name, list[tuple[bytes, bytes, str]]] = {}
-        for txid, written in self.pending():
-            for item in written:
-                if item.name is not None:
-                    found.setdefault(item.name, []).append((txid, item.digest, item.address))
-        return found
 
     # ----------------------------------------------------------------------------------- streams
 

@@ -301,7 +301,7 @@ class ChainIndex:
     ) -> None:
         """Keep an address' transaction, with its items and their digests, before it is sent."""
         with self.writing() as database:
-            database.execute("INSERT INTO signed VALUES (?, ?, 0)", (txid, raw))
+            database.execute("INSERT INTO signed VALUES (?, ?)", (txid, raw))
             database.executemany(
                 "INSERT INTO signed_items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -312,14 +312,6 @@ class ChainIndex:
                     for nth, (item, digest) in enumerate(items)
                 ],
             )
-
-    def offer(self, txid: bytes) -> bool:
-        """Note that a transaction is about to be sent; return whether it was sent before."""
-        with self.writing() as database:
-            query = "SELECT offered FROM signed WHERE txid = ?"
-            (before,) = database.execute(query, (txid,)).fetchone()
-            database.execute("UPDATE signed SET offered = 1 WHERE txid = ?", (txid,))
-        return bool(before)
 
     def drop_signed(self, txids: Iterable[bytes]) -> None:
         """Forget transactions that are final, or dead."""
@@ -334,6 +326,16 @@ class ChainIndex:
             query = "SELECT bytes FROM signed WHERE txid = ?"
             (raw,) = database.execute(query, (txid,)).fetchone()
         return bytes(raw)
+
+    def signed_with(self, names: Collection[Name]) -> list[bytes]:
+        """Return the transactions that are kept and hold an item of one of these names."""
+        query = "SELECT txid FROM signed_items WHERE batch = ? AND publisher = ? AND ordinal = ?"
+        found: dict[bytes, None] = {}
+        with self.reading() as database:
+            for name in names:
+                rows = database.execute(query, (name.batch, name.publisher, name.ordinal))
+                found.update((txid, None) for (txid,) in rows)
+        return list(found)
 
     def signed_items(self, txid: bytes | None = None) -> dict[bytes, list[SignedItem]]:
         """Return the items of one transaction, or of all that are kept, in order."""

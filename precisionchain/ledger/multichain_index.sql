@@ -28,10 +28,8 @@ CREATE TABLE spent (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spent_by_position ON spent (position);
 
--- Transactions signed here and not final yet; offered: 0 never sent, 1 sent at least once.
-CREATE TABLE signed (
-    txid BLOB PRIMARY KEY, bytes BLOB NOT NULL, offered INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+-- Transactions signed here, to be sent or sent, and not final yet.
+CREATE TABLE signed (txid BLOB PRIMARY KEY, bytes BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE signed_items (
     txid BLOB NOT NULL, nth INTEGER NOT NULL, publisher BLOB NOT NULL, batch BLOB NOT NULL,
     ordinal INTEGER NOT NULL, stream TEXT NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL,

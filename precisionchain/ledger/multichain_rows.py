@@ -146,6 +146,36 @@ def _stored(entry: Mapping[str, Any], script: str) -> bytes | None:
     return bytes.fromhex(script[len(script) - 2 * size :]) if size else b""
 
 
+def output_scripts(raw: bytes) -> list[bytes]:
+    """Return the scripts of a transaction's outputs, in order; the framing is Bitcoin's.
+
+    Raises:
+        LedgerFormatError: it ends too soon.
+    """
+    try:
+        count, at = _varint(raw, 4)
+        for _ in range(count):
+            length, at = _varint(raw, at + 36)
+            at += length + 4
+        scripts = []
+        count, at = _varint(raw, at)
+        for _ in range(count):
+            length, at = _varint(raw, at + 8)
+            scripts.append(raw[at : at + length])
+            at += length
+    except IndexError as error:
+        raise LedgerFormatError("the node gives a transaction cut short") from error
+    return scripts
+
+
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    """Return a length as Bitcoin writes it, and where it ends."""
+    size = {0xFD: 2, 0xFE: 4, 0xFF: 8}.get(raw[at])
+    if size is None:
+        return raw[at], at + 1
+    return int.from_bytes(raw[at + 1 : at + 1 + size], "little"), at + 1 + size
+
+
 def content_digest(stream: str, keys: tuple[str, ...], stored: bytes) -> bytes:
     """Return what two items must share to be the same item under one name."""
     digest = sha256()

@@ -38,6 +38,8 @@ from precisionchain.schemas.streams import ACCESS, NETWORK
 
 ATTEMPTS = 5
 """So many times a publish is signed anew before its refusal is reported."""
+PRUNED_EVERY = 64
+"""After so many publishes, what has become final is forgotten."""
 HOLD_SECONDS = 900.0
 """How long publishing holds back for blocks to take what is waiting."""
 
@@ -81,34 +83,39 @@ class Sender:
     ) -> None:
         self._client, self._index, self._chain = client, index, chain
         self._parameters, self._addresses, self._folder = parameters, addresses, folder
+        self._published = 0
 
     def publish(self, items: Sequence[Item]) -> Receipt:
         """Publish the items that are not there yet; see ``Ledger.publish``."""
         purposes = {purpose_of(item.stream) for item in items}
         purpose = purposes.pop() if len(purposes) == 1 else PUBLISH
         digests = [content_digest(item.stream, item.keys, item.stored) for item in items]
+        names = [Name.of(item) for item in items]
         with self._turn(purpose):
-            new: set[Name] = set()
             refusals = 0
-            while fresh := self._fresh(items, digests):
-                if self._decide({Name.of(item) for item, _ in fresh}):
-                    continue
-                self._hold_back(purpose)
-                refusal = self._send_new(self._address(purpose), fresh)
-                if refusal is None:
-                    new.update(Name.of(item) for item, _ in fresh)
-                    continue
-                refusals += 1
-                if refusals == ATTEMPTS:
-                    raise refusal
-            places = self._places(items, digests)
-            return Receipt(tuple(places[Name.of(item)].position for item in items), len(new))
-
-    def _fresh(self, items: Sequence[Item], digests: Sequence[bytes]) -> list[tuple[Item, bytes]]:
-        """Return the items that are not there yet, with their digests."""
-        places = self._places(items, digests)
-        pairs = zip(items, digests, strict=True)
-        return [(item, digest) for item, digest in pairs if Name.of(item) not in places]
+            while True:
+                places = self._places(items, digests)
+                fresh = [
+                    pair
+                    for name, pair in zip(names, zip(items, digests, strict=True), strict=True)
+                    if name not in places
+                ]
+                if fresh:
+                    unsettled = self._index.signed_with([Name.of(item) for item, _ in fresh])
+                    if unsettled:
+                        for txid in unsettled:
+                            self._offer(txid, self._index.signed_bytes(txid), first=False)
+                        continue
+                    self._hold_back(purpose)
+                    refusal = self._send_new(self._address(purpose), fresh)
+                    if refusal is not None:
+                        refusals += 1
+                        if refusals == ATTEMPTS:
+                            raise refusal
+                        continue
+                self._prune()
+                positions = (places[name].position if name in places else None for name in names)
+                return Receipt(tuple(positions), len(fresh))
 
     # ------------------------------------------------------------------------------ what is there
 
@@ -119,41 +126,49 @@ class Sender:
             ConflictError: this site has written another item under a name.
         """
         wanted = {Name.of(item): digest for item, digest in zip(items, digests, strict=True)}
-        waiting = self._chain.pending_names()
-        final = self._index.named(wanted)
+        waiting = self._chain.pending()
+        found = {
+            name: [Place(*place) for place in places]
+            for name, places in self._index.named(wanted).items()
+        }
+        for _, written in waiting:
+            for entry in written:
+                if entry.name in wanted:
+                    place = Place(None, entry.digest, entry.address)
+                    found.setdefault(entry.name, []).append(place)
         own = set(self._addresses.values())
         places: dict[Name, Place] = {}
         for item in items:
             name = Name.of(item)
-            found = [Place(*place) for place in final.get(name, ())]
-            found += [Place(None, digest, address) for _, digest, address in waiting.get(name, ())]
-            same = [place for place in found if place.digest == wanted[name]]
+            there = found.get(name, [])
+            same = [place for place in there if place.digest == wanted[name]]
             if same:
                 places[name] = same[0]
-            elif any(place.address in own for place in found):
+            elif any(place.address in own for place in there):
                 raise ConflictError(
                     "another item has this publisher, batch and ordinal",
                     where=f"stream {item.stream}, ordinal {item.ordinal}",
                 )
             # What a stranger wrote under this name stays a stray.
-        if len(places) < len(wanted):
-            self._by_txid(wanted, places)
+        missing = {name: digest for name, digest in wanted.items() if name not in places}
+        return places | self._by_txid(missing, {txid for txid, _ in waiting})
+
+    def _by_txid(self, wanted: dict[Name, bytes], waiting: set[bytes]) -> dict[Name, Place]:
+        """Find items whose bytes nobody could name, in our own transactions that landed."""
+        places: dict[Name, Place] = {}
+        for txid in self._index.signed_with(wanted):
+            positions = self._index.positions(txid)
+            for item in self._index.signed_items(txid)[txid]:
+                if wanted.get(item.name) == item.digest and (positions or txid in waiting):
+                    position = positions[item.nth] if positions else None
+                    places[item.name] = Place(position, item.digest, item.address)
         return places
 
-    def _by_txid(self, wanted: dict[Name, bytes], places: dict[Name, Place]) -> None:
-        """Find items whose bytes nobody could name in our own transactions that landed."""
-        landed = {txid for txid, _ in self._chain.pending()}
-        for txid, signed in self._index.signed_items().items():
-            positions = self._index.positions(txid)
-            for item in signed:
-                if wanted.get(item.name) == item.digest and item.name not in places:
-                    if positions:
-                        places[item.name] = Place(positions[item.nth], item.digest, "")
-                    elif txid in landed:
-                        places[item.name] = Place(None, item.digest, "")
-
-    def prune(self) -> None:
+    def _prune(self) -> None:
         """Forget signed transactions whose every item is final under its own name."""
+        self._published += 1
+        if self._published % PRUNED_EVERY:
+            return
         final = []
         for txid, signed in self._index.signed_items().items():
             named = self._index.named({item.name for item in signed})
@@ -179,15 +194,19 @@ class Sender:
         raw = bytes.fromhex(made["hex"])
         txid = transaction_id(raw)
         self._index.sign(txid, raw, address, fresh)
-        return self._offer(txid, raw)
+        return self._offer(txid, raw, first=True)
 
-    def _offer(self, txid: bytes, raw: bytes) -> PrecisionChainError | None:
+    def _offer(self, txid: bytes, raw: bytes, *, first: bool) -> PrecisionChainError | None:
         """Send a transaction; return the refusal where it is dead, and forget it then.
+
+        Args:
+            txid: its id.
+            raw: its bytes.
+            first: whether it was never sent before, so that only this node can know it.
 
         Raises:
             LedgerUnavailableError: no answer, or refused and not decided.
         """
-        offered_before = self._index.offer(txid)
         try:
             self._client.sendrawtransaction(raw.hex())
         except LedgerUnavailableError:
@@ -196,7 +215,7 @@ class Sender:
             if self._has_landed(txid):
                 return None
             spends = self._spends(raw)
-            if offered_before and not self._index.is_spent(spends):
+            if not first and not self._index.is_spent(spends):
                 if self._are_unspent(spends):
                     raise
                 raise LedgerUnavailableError(
@@ -208,19 +227,6 @@ class Sender:
             self._index.drop_signed([txid])
             return refusal
         return None
-
-    def _decide(self, names: set[Name]) -> bool:
-        """Settle what became of transactions that hold these items; return whether there were any.
-
-        Raises:
-            LedgerUnavailableError: one of them is not decided.
-        """
-        found = False
-        for txid, signed in self._index.signed_items().items():
-            if any(item.name in names for item in signed) and not self._has_landed(txid):
-                self._offer(txid, self._index.signed_bytes(txid))
-                found = True
-        return found
 
     def _has_landed(self, txid: bytes) -> bool:
         waiting = {other for other, _ in self._chain.pending()}  # derives new final blocks, too
