@@ -210,7 +210,13 @@ class Audit:
 
         def answer() -> Evaluated[pl.DataFrame]:
             opened, folder = self._opened, self._opened.folder.access_index
-            search = AuditSearch(opened.ledger, opened.membership, folder, progress=self._progress)
+            search = AuditSearch(
+                opened.ledger,
+                opened.membership,
+                folder,
+                opened.keyring(),
+                progress=self._progress,
+            )
             answer = evaluated_frame(read(search))
             self._sealed = search.sealed
             return answer

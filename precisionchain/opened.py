@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, read_config
-from precisionchain.errors import UsageError
+from precisionchain.errors import KeyPermissionError, UnreadableFileError, UsageError
 from precisionchain.ledger.admission import BOTH_KEYS, Registrar
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.join_token import JoinToken
@@ -26,6 +27,7 @@ from precisionchain.schemas.streams import BATCH
 
 if TYPE_CHECKING:
     from precisionchain.access.gate import Gate
+    from precisionchain.access.sealing import Keyring
     from precisionchain.ingest.publish import Publisher
     from precisionchain.ledger.log_tree import LogTree
     from precisionchain.replica.as_of import Moment
@@ -156,6 +158,19 @@ class OpenSite:
             membership=self.membership,
             streams=streams,
         )
+
+    def keyring(self) -> Keyring:
+        """Return what the keys in this folder open: the site's, its users', and replaced ones.
+
+        A file that is no key, or not to be read, opens nothing.
+        """
+        from precisionchain.access.sealing import Keyring
+
+        signers = []
+        for path in sorted(self.folder.site_key.parent.glob("*.key*")):
+            with suppress(KeyPermissionError, UnreadableFileError):
+                signers.append(load_key(path))
+        return Keyring(signers, [self.config.site])
 
     def user_signer(self, name: str) -> Signer:
         """Return a user's key.

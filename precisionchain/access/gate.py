@@ -27,15 +27,15 @@ from precisionchain.access.entries import (
     Refused,
     Request,
     Result,
-    encode_outcome,
-    encode_request,
     new_question_id,
     outcome_batch,
     question_key,
     request_batch,
     user_key,
 )
+from precisionchain.access.entry_bodies import Sealing, encode_outcome, encode_request
 from precisionchain.access.evaluated import Evaluated
+from precisionchain.access.log_keys import log_key_item, sealing_now
 from precisionchain.access.place import AccessStreams
 from precisionchain.access.postings import persons
 from precisionchain.errors import (
@@ -94,6 +94,8 @@ class Gate:
         self._ledger, self._network, self._user, self._signer = ledger, network, user, signer
         self._membership, self._streams = membership, streams or AccessStreams(ledger)
         self._purpose, self._clock, self._pauses = purpose, clock, pauses
+        self._log_key = b""
+        """The id of the newest log key that is known to be on the ledger."""
         self._registered()
 
     def ask(
@@ -111,7 +113,8 @@ class Gate:
         Args:
             operation: ``domain``, ``person``, ``variant``, ``maf``, ``sql``, ``who-saw`` ...
             data: which of `entries.DATA_KINDS` it may read, joined by ``+``.
-            question: what is asked, as a JSON object; every member of the network can read it.
+            question: what is asked, as a JSON object; auditors, the user's site and sites whose
+                persons the answer returns or rests on can read it.
             evaluate: reads and answers; called once, and only after the request is durable. Its
                 value must be complete: a lazy one would read after the gate.
             purpose: what for; else the gate's.
@@ -126,6 +129,7 @@ class Gate:
         if not set(data.split("+")) <= DATA_KINDS:
             raise UsageError(f"{data!r} is no kind of data", hint=", ".join(sorted(DATA_KINDS)))
         user = self._registered()
+        sealing = sealing_now(self._membership, user, self._signer, self._clock())
         request = Request(
             new_question_id(),
             self._user,
@@ -137,17 +141,18 @@ class Gate:
             purpose or self._purpose,
             position,
         )
-        self._log_request(request)
+        self._log_request(request, sealing)
         try:
             require_role(user, operation)
             evaluated = evaluate()
-            result = encode_outcome(self._result_of(request, evaluated))
+            result = encode_outcome(self._result_of(request, evaluated), sealing)
         except (AccessRefusedError, UsageError) as error:
             refused = Refused(request.question_id, _class_of(error), _meaning_of(error))
-            self._log_without_answer(refused, error)
+            self._log_without_answer(refused, sealing, error)
             raise
         except BaseException as error:
-            self._log_without_answer(Failed(request.question_id, _class_of(error)), error)
+            failed = Failed(request.question_id, _class_of(error))
+            self._log_without_answer(failed, sealing, error)
             raise
         self._log_outcome(request.question_id, result)
         return evaluated.value
@@ -178,10 +183,12 @@ class Gate:
 
     # ------------------------------------------------------------------------------------- writing
 
-    def _log_request(self, request: Request) -> None:
+    def _log_request(self, request: Request, sealing: Sealing) -> None:
         batch = request_batch(request.question_id)
         try:
-            self._publish([(batch, encode_request(request))], request.question_id)
+            entry = (batch, encode_request(request, sealing))
+            self._publish([entry], request.question_id, self._new_log_key(sealing))
+            self._log_key = sealing.key.key_id
         except LedgerUnavailableError as error:
             raise _unlogged("the question could not be logged: not answered", error) from error
 
@@ -194,15 +201,28 @@ class Gate:
         except LedgerUnavailableError as error:
             raise _unlogged("the answer could not be logged: not released", error) from error
 
-    def _log_without_answer(self, outcome: Outcome, error: BaseException) -> None:
+    def _new_log_key(self, sealing: Sealing) -> list[Item]:
+        """Return the item that hands the log key to its readers, unless they have it."""
+        if sealing.key.key_id == self._log_key:
+            return []
+        there = partial(self._ledger.ordinals, self._signer.public_key, sealing.key.batch_id)
+        return [] if self._repeat(there) else [log_key_item(sealing, self._user, self._network)]
+
+    def _log_without_answer(self, outcome: Outcome, sealing: Sealing, error: BaseException) -> None:
         """Nothing is released, so a log that cannot be written must not hide the first error."""
         try:
-            self._log_outcome(outcome.question_id, encode_outcome(outcome))
+            self._log_outcome(outcome.question_id, encode_outcome(outcome, sealing))
         except PrecisionChainError as unlogged:
             error.add_note(f"its entry in the access log is missing: {unlogged}")
 
-    def _publish(self, batches: Sequence[tuple[bytes, Payload]], question_id: str) -> None:
-        items = [self._item(batch, payload, question_id) for batch, payload in batches]
+    def _publish(
+        self,
+        batches: Sequence[tuple[bytes, Payload]],
+        question_id: str,
+        before: Sequence[Item] = (),
+    ) -> None:
+        entries = [self._item(batch, payload, question_id) for batch, payload in batches]
+        items = [*before, *entries]
         for chunk in in_chunks(items, self._ledger.limits):
             prepared = self._ledger.prepare(chunk)
             self._repeat(partial(self._ledger.publish, prepared))

@@ -19,15 +19,20 @@ from precisionchain.access.entries import (
     Refused,
     Request,
     Result,
-    ResultPart,
-    Stored,
-    decode,
-    join_result,
     outcome_batch,
     question_key,
     request_batch,
     user_key,
 )
+from precisionchain.access.entry_bodies import (
+    ResultPart,
+    Stored,
+    decode,
+    join_result,
+    reopened,
+)
+from precisionchain.access.log_keys import log_key_of
+from precisionchain.access.sealing import LOG_KEY_KIND, Keyring
 from precisionchain.errors import CodecError
 from precisionchain.ledger.base import Ledger, LedgerItem
 from precisionchain.ledger.batches import family_items
@@ -35,7 +40,7 @@ from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.records import User
 from precisionchain.ledger.signing import is_signed
 from precisionchain.schemas.canonical import canonical_json
-from precisionchain.schemas.items import ItemClass
+from precisionchain.schemas.items import Item, ItemClass
 from precisionchain.schemas.roles import may
 from precisionchain.schemas.streams import ACCESS
 
@@ -80,13 +85,14 @@ class Question:
 
     @property
     def sealed(self) -> bool:
-        """Whether this site's keys cannot open what was asked and shown."""
-        return self.request.question is None
+        """Whether this site's keys do not open all that was asked and shown."""
+        shut = isinstance(self.outcome, Result) and bool(self.outcome.sealed)
+        return shut or self.request.question is None
 
     @property
     def question_text(self) -> str | None:
         """The question as JSON text; None where it is sealed."""
-        if self.sealed:
+        if self.request.question is None:
             return None
         return canonical_json(dict(self.request.question)).decode()
 
@@ -96,10 +102,12 @@ class Waiting:
     """A question whose outcome has not come: where its request stands, and the parts that have.
 
     ``places`` are (stream, position) of the request and of the parts, in order: from these items
-    alone a later reader can go on.
+    alone a later reader can go on. ``item`` is the request as it was signed: a result may bring the
+    key that opens it.
     """
 
     question: Question
+    item: Item
     places: list[tuple[str, int]]
     parts: list[ResultPart] = field(default_factory=list)
 
@@ -109,10 +117,11 @@ class Judge:
 
     Args:
         membership: who had which key and roles, at every position that is judged.
+        keyring: what the reader can open. What it cannot open is judged all the same.
     """
 
-    def __init__(self, membership: Membership) -> None:
-        self._membership = membership
+    def __init__(self, membership: Membership, keyring: Keyring) -> None:
+        self._membership, self._keyring = membership, keyring
         self._waiting: dict[tuple[bytes, str], Waiting] = {}
 
     def waiting(self) -> Iterator[Waiting]:
@@ -130,14 +139,18 @@ class Judge:
             CodecError: the item is not to be counted, and why.
         """
         item = found.item
-        stored = decode(item)
+        if item.payload.kind == LOG_KEY_KIND:
+            log_key_of(found, self._membership, signed=signed)
+            return None
+        registered = self._membership.user_at(found)
+        stored = decode(item, self._keyring, registered.encryption_key if registered else None)
         name = (item.publisher, stored.question_id)
         place = (item.stream, found.position)
         if isinstance(stored, Request):
             batch = request_batch(stored.question_id)
             asking = self._judged(found, stored, stored.user, batch, signed)
             asked = Question(found.position, found.time, asking.site, stored)
-            self._waiting[name] = Waiting(asked, [place])
+            self._waiting[name] = Waiting(asked, item, [place])
             return None
         if name not in self._waiting:
             raise CodecError("an outcome of a question that was not asked, or has its outcome")
@@ -151,13 +164,16 @@ class Judge:
             waiting.places.append(place)
             return None
         del self._waiting[name]
+        request = waiting.question.request
+        if isinstance(stored, ResultPart) and stored.granted is not None:
+            request = reopened(waiting.item, stored.granted)
         return replace(
             waiting.question,
+            request=request,
             outcome=outcome,
             outcome_entry=found.position,
             outcome_time=found.time,
-            permitted=not isinstance(outcome, Result)
-            or may(waiting.question.request.operation, user.roles),
+            permitted=not isinstance(outcome, Result) or may(request.operation, user.roles),
         )
 
     def _judged(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from precisionchain.access.judge import Judge, Question, checked, items_up_to
+from precisionchain.access.log_keys import learn_log_keys
+from precisionchain.access.sealing import Keyring
 from precisionchain.errors import CodecError, IntegrityError
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
 from precisionchain.ledger.membership import LiveMembership, Membership
@@ -22,10 +24,14 @@ class AccessLog:
         ledger: read only.
         membership: says which network this is. Who has which key is read again each time: users
             may have been registered since it was folded, and their entries count.
+        keyring: what can be opened; without one nothing that is sealed.
     """
 
-    def __init__(self, ledger: Ledger, membership: Membership) -> None:
+    def __init__(
+        self, ledger: Ledger, membership: Membership, keyring: Keyring | None = None
+    ) -> None:
         self._ledger, self._membership = ledger, membership
+        self._keyring = keyring or Keyring()
 
     def questions(self) -> Iterator[Question]:
         """Yield questions as their outcomes come, then those without one, oldest first."""
@@ -41,7 +47,8 @@ class AccessLog:
     def _questions(self, findings: list[Finding]) -> Iterator[Question]:
         last = self._ledger.head().position
         membership = newest_membership(self._ledger, self._membership)
-        judge = Judge(membership)
+        learn_log_keys(self._ledger, membership.network, self._keyring)
+        judge = Judge(membership, self._keyring)
         for found, signed in checked(items_up_to(self._ledger, last), membership.network):
             try:
                 question = judge.take(found, signed=signed)

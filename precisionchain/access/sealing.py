@@ -72,7 +72,7 @@ class LogKey:
     @property
     def batch_id(self) -> bytes:
         """The batch id of its item: so that it is on the ledger once."""
-        return sha256(_BATCH_LABEL + self.key_id).digest()
+        return batch_of(self.key_id)
 
     def payload(self, signer: Signer) -> Payload:
         """Return the key wrapped for each reader, to be signed by the user it is of."""
@@ -155,28 +155,34 @@ class Keyring:
     def __init__(self, signers: Iterable[Signer] = (), sites: Collection[str] = ()) -> None:
         self._signers = {signer.encryption_key: signer for signer in signers}
         self._sites = tuple(sites)
-        self._keys: dict[bytes, LogKey] = {}
+        self._keys: dict[tuple[bytes, bytes], LogKey] = {}
 
-    def learn(self, payload: Payload) -> None:
+    def learn(self, publisher: bytes, payload: Payload) -> None:
         """Take a log key that is wrapped for one of these keys; others are passed over.
+
+        Args:
+            publisher: the public key of the user whose item it is, and who alone seals with it.
+            payload: of kind ``log-key``.
 
         Raises:
             CodecError: the payload is no log key, or is wrapped for one of these and does not open.
         """
         key_id, sender, readers = _read(payload)
-        if key_id in self._keys:
+        if (publisher, key_id) in self._keys:
             return
         for reader, wrapped in readers.items():
             signer = self._signers.get(reader)
             if signer is not None:
                 shared = signer.exchange(sender)
                 key = _decrypted(_derived(shared, _WRAP_LABEL + key_id), wrapped)
-                self._keys[key_id] = LogKey(key_id, key)
+                self._keys[publisher, key_id] = LogKey(key_id, key)
                 return
 
-    def question(self, key_id: bytes, question_id: str) -> QuestionKeys | None:
-        """Return the keys of a question that was sealed under a log key, None if it is unknown."""
-        key = self._keys.get(key_id)
+    def question(self, publisher: bytes, key_id: bytes, question_id: str) -> QuestionKeys | None:
+        """Return the keys of a question that was sealed under a user's log key, None if that is
+        not known here.
+        """
+        key = self._keys.get((publisher, key_id))
         return None if key is None else key.question(question_id)
 
     def granted(
@@ -211,6 +217,20 @@ class Keyring:
     def digest(self) -> bytes:
         """What tells keyrings apart that open different things: of the keys, not of log keys."""
         return sha256(b"".join(sorted(self._signers))).digest()
+
+
+def batch_of(key_id: bytes) -> bytes:
+    """Return the batch id of a log key's item."""
+    return sha256(_BATCH_LABEL + key_id).digest()
+
+
+def read_key_id(payload: Payload) -> bytes:
+    """Return the id of the log key in a payload.
+
+    Raises:
+        CodecError: it is no log key.
+    """
+    return _read(payload)[0]
 
 
 def seal(key: bytes, number: int, text: bytes, context: bytes) -> bytes:

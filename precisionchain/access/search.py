@@ -27,6 +27,7 @@ from precisionchain.access.judge import (
     NOT_PERMITTED,
     REFUSED,
 )
+from precisionchain.access.sealing import Keyring
 from precisionchain.access.summary import summarise
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.membership import Membership
@@ -82,6 +83,7 @@ class AuditSearch:
         ledger: read only.
         membership: who has which key.
         folder: where the index is kept; without one it is made in memory each time.
+        keyring: what can be opened; without one nothing that is sealed.
         progress: called with a line now and then, where there is much to index.
     """
 
@@ -90,21 +92,28 @@ class AuditSearch:
         ledger: Ledger,
         membership: Membership,
         folder: Path | None = None,
+        keyring: Keyring | None = None,
         *,
         progress: Callable[[str], None] | None = None,
     ) -> None:
-        self._ledger, self._membership = ledger, membership
+        self._ledger, self._membership, self._keyring = ledger, membership, keyring
         self._folder, self._progress = folder, progress
 
     @cached_property
     def _holdings(self) -> Holdings:
         return Holdings(
-            open_index(self._ledger, self._membership, self._folder, progress=self._progress)
+            open_index(
+                self._ledger,
+                self._membership,
+                self._folder,
+                self._keyring,
+                progress=self._progress,
+            )
         )
 
     @property
     def sealed(self) -> int:
-        """How many questions this site's keys could not open: what they showed is not known."""
+        """How many questions this site's keys do not wholly open; what is shut is in no answer."""
         return self._holdings.sealed
 
     def entries(

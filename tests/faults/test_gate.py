@@ -12,18 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from precisionchain.access.entries import (
-    Failed,
-    Refused,
-    Request,
-    ResultPart,
-    Stored,
-    decode,
-    encode_outcome,
-    outcome_batch,
-)
+from precisionchain.access.entries import Failed, Refused, Request, outcome_batch
+from precisionchain.access.entry_bodies import ResultPart, Sealing, Stored, encode_outcome
 from precisionchain.access.evaluated import Evaluated, evaluated_value
 from precisionchain.access.gate import Gate
+from precisionchain.access.sealing import LogKey
 from precisionchain.errors import (
     AccessRefusedError,
     CodecError,
@@ -35,6 +28,7 @@ from precisionchain.errors import (
 from precisionchain.ledger.base import Ledger, Prepared, Receipt
 from precisionchain.ledger.embedded import EmbeddedLedger
 from precisionchain.ledger.signing import Signer
+from tests.lib.access_entries import read_entries
 from tests.lib.audited_network import KnownUser
 from tests.lib.faulty_ledger import Fault, FaultyLedger
 from tests.lib.memory_ledger import MemoryLedger
@@ -64,7 +58,7 @@ class Evaluation:
 
 
 def entries(ledger: Ledger) -> list[Stored]:
-    return [decode(found.item) for found in ledger.items("ACCESS_1")]
+    return read_entries(ledger, USER)
 
 
 def kinds(ledger: Ledger) -> list[str]:
@@ -104,7 +98,7 @@ def test_the_request_is_there_before_evaluation_and_the_result_before_the_answer
     assert again == request
     assert isinstance(result, ResultPart)
     assert (result.question_id, result.rows) == (request.question_id, 1)
-    assert result.lists == {"contributed": [["A", "4711"]]}
+    assert result.lists["contributed", "A"] == [["4711"]]
 
 
 @pytest.mark.parametrize("error", [AccessRefusedError, UnknownPersonError])
@@ -276,7 +270,10 @@ def test_the_ledger_refuses_a_second_outcome(ledger: MemoryLedger) -> None:
     (_, result) = entries(ledger)
     assert isinstance(result, ResultPart)
     name = result.question_id
-    again = [(outcome_batch(name), payload) for payload in encode_outcome(Failed(name, "X"))]
+    sealing = Sealing(USER, LogKey.of(USER, [USER.encryption_key]))
+    again = [
+        (outcome_batch(name), payload) for payload in encode_outcome(Failed(name, "X"), sealing)
+    ]
     with pytest.raises(ConflictError):
         gate_on(ledger)._publish(again, name)
     assert kinds(ledger) == ["Request", "ResultPart"]

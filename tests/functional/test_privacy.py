@@ -13,6 +13,7 @@ import pytest
 
 import precisionchain as pc
 from precisionchain.errors import UsageError
+from tests.lib.access_entries import opened_texts
 from tests.lib.omop_builder import write_omop
 from tests.lib.vcf_builder import vcf_text, write_map
 from tests.validation.ledger_bytes import everything
@@ -129,10 +130,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> pc.Site:
 
 @pytest.fixture(scope="module")
 def ledger(site: pc.Site) -> list[bytes]:
-    """Every value of the ledger in every layer of compression."""
+    """Every value of the ledger in every layer of compression, and of the log what is sealed."""
     for table in ("raw_person", "raw_note", "raw_location", "raw_observation"):
         assert site.sql(f"select * from {table}").height, f"nothing was planted in {table}"
-    return list(everything(site.folder.root / "ledger.sqlite"))
+    root = site.folder.root
+    return [*everything(root / "ledger.sqlite"), *opened_texts(root)]
 
 
 @pytest.mark.parametrize("planted", PLANTED)
@@ -147,6 +149,12 @@ def test_the_search_would_find_what_does_leave(ledger: list[bytes]) -> None:
     """Concepts of vocabulary, column names and questions are there in the same layers."""
     for known in (b"condition_concept_id", b"GRCh37", b"source_id", b"A:42", b"9:100:A:G"):
         assert any(known in value for value in ledger), known
+
+
+def test_what_was_asked_is_there_only_sealed(site: pc.Site) -> None:
+    stored = list(everything(site.folder.root / "ledger.sqlite"))
+    for asked in (b"A:42", b"9:100:A:G"):
+        assert not any(asked in value for value in stored), asked
 
 
 def test_no_number_that_points_at_a_place_leaves(ledger: list[bytes]) -> None:

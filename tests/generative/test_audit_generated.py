@@ -21,7 +21,9 @@ def test_searches_of_two_thousand_entries_are_exact(tmp_path: Path) -> None:
     log = GeneratedLog(MemoryLedger(), 1_000, persons=400, most=400, chunk=10)
     log.ledger = EmbeddedLedger(tmp_path / "ledger.sqlite", key("A"), clock=log.clock)
     log.write()
-    search = AuditSearch(log.ledger, LiveMembership(log.ledger), tmp_path / "index")
+    search = AuditSearch(
+        log.ledger, LiveMembership(log.ledger), tmp_path / "index", log.net.keyring()
+    )
     assert compare(log, search) > 500
     log.ledger.close()
 
@@ -38,9 +40,18 @@ def test_an_index_that_grew_step_by_step_is_exact(
     log.found()
     for questions in steps:
         log.go_on(questions)
-        search = AuditSearch(log.ledger, log.net.membership(), tmp_path / "index")
+        search = AuditSearch(
+            log.ledger, log.net.membership(), tmp_path / "index", log.net.keyring()
+        )
         assert search.entries().height == len(search.entries()["entry"].unique())
     compare(log, search, persons=5, variants=3)
     log.end()
-    compare(log, AuditSearch(log.ledger, log.net.membership(), tmp_path / "index"))
-    compare(log, AuditSearch(log.ledger, log.net.membership()), persons=5, users=2)
+    compare(
+        log, AuditSearch(log.ledger, log.net.membership(), tmp_path / "index", log.net.keyring())
+    )
+    compare(
+        log,
+        AuditSearch(log.ledger, log.net.membership(), None, log.net.keyring()),
+        persons=5,
+        users=2,
+    )

@@ -140,7 +140,7 @@ class Generated:
             self.truth.append(Asked(user, operation, ending, taken.date(), sites, *shown))
 
     def search(self) -> AuditSearch:
-        return AuditSearch(self.net.ledger, self.net.membership())
+        return AuditSearch(self.net.ledger, self.net.membership(), None, self.net.keyring())
 
 
 def by_site(some: frozenset[Person]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from precisionchain.access.gate import Gate
 from precisionchain.access.place import AccessStreams
+from precisionchain.access.sealing import Keyring
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.changes import Revocation, change_item
@@ -54,6 +55,7 @@ class AuditedNetwork:
 
     def __init__(self, ledger: Ledger | None = None, *, stream_items: int = 100_000) -> None:
         self.ledger = ledger or MemoryLedger()
+        self._users: list[str] = []
         self.parameters = parameters(items=stream_items)
         self.ledger.create_streams(["NETWORK_1", "BATCH_1", "ACCESS_1"])
         first = parameters_item(self.parameters.body(), key("A"))
@@ -67,6 +69,7 @@ class AuditedNetwork:
         self, name: str, roles: tuple[str, ...] = ROLES, expires: date | None = None
     ) -> None:
         """Register ``someone@SITE`` by the user's site."""
+        self._users.append(name)
         site = name.partition("@")[2]
         user = User(name, site, *key(name).public, roles, expires)
         self.publish(user_item(user, key(site), self.network))
@@ -86,6 +89,10 @@ class AuditedNetwork:
     def membership(self) -> Membership:
         """The membership as the ledger now says."""
         return Membership.fold(family_items(self.ledger, NETWORK))
+
+    def keyring(self) -> Keyring:
+        """All keys there are: of both sites, and of every user there is or will be."""
+        return Keyring([key(name) for name in ("A", "B", "eve@B", *self._users)], ["A", "B"])
 
     def gate(self, user: str, ledger: Ledger | None = None) -> Gate:
         """A gate that takes a user for one with every role, perhaps on a ledger that fails."""

@@ -17,6 +17,9 @@ import numpy as np
 import polars as pl
 
 from precisionchain.access import entries, postings
+from precisionchain.access.entry_bodies import Sealing, encode_outcome, encode_request
+from precisionchain.access.log_keys import log_key_item
+from precisionchain.access.sealing import LogKey
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.records import Member, member_item
 from precisionchain.ledger.signing import Signer, single_item
@@ -163,6 +166,13 @@ class GeneratedLog:
             roles = ("admin",) if user == self.no_role else ("institution", "researcher", "auditor")
             self.net.add_user(user, roles)
         self.signers: dict[str, Signer] = {user: key(user) for user in (*self.users, "eve@A")}
+        reader = key("A").encryption_key
+        self.sealings = {
+            signer: Sealing(signer, LogKey.of(signer, [reader])) for signer in self.signers.values()
+        }
+        for user in self.users:
+            sealing = self.sealings[self.signers[user]]
+            self.net.publish(log_key_item(sealing, user, self.net.network))
 
     def go_on(self, questions: int) -> None:
         """Ask so many more; some outcomes come only later, or at the end."""
@@ -228,7 +238,7 @@ class GeneratedLog:
             "study" if number % 3 else None,
             number if number % 2 else None,
         )
-        payload = entries.encode_request(request)
+        payload = encode_request(request, self.sealings[signer])
         forger = self.signers["eve@A"] if status == FORGED else signer
         item = self.item(user, question_id, payload, entries.request_batch(question_id), forger)
         if status == FORGED:
@@ -272,7 +282,7 @@ class GeneratedLog:
                 entries.outcome_batch(asked.question_id, part),
                 signer,
             )
-            for part, payload in enumerate(entries.encode_outcome(outcome))
+            for part, payload in enumerate(encode_outcome(outcome, self.sealings[signer]))
         ]
 
     def item(

@@ -8,14 +8,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from precisionchain.access.entries import Request, ResultPart, decode
+from precisionchain.access.entries import Request
+from precisionchain.access.entry_bodies import ResultPart
 from precisionchain.access.evaluated import Evaluated, evaluated_value
 from precisionchain.access.gate import Gate
 from precisionchain.access.place import AccessStreams
+from precisionchain.access.sealing import LOG_KEY_KIND
 from precisionchain.errors import CodecError, LedgerUnavailableError, LimitError, UsageError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.buckets import LAST_BUCKET
 from precisionchain.ledger.signing import Signer, is_signed
+from tests.lib.access_entries import read_entries
 from tests.lib.audited_network import KnownUser, parameters
 from tests.lib.faulty_ledger import Fault, FaultyLedger
 from tests.lib.memory_ledger import MemoryLedger
@@ -63,17 +66,22 @@ def gate_on(
 
 
 def filled(ledger: Ledger) -> dict[str, int]:
+    """How many entries each bucket has; log keys, always in the first, are none."""
     return {
-        name: state.items for name, state in ledger.streams().items() if name.startswith("ACCESS")
+        name: sum(found.item.payload.kind != LOG_KEY_KIND for found in ledger.items(name))
+        for name in ledger.streams()
+        if name.startswith("ACCESS")
     }
 
 
 def test_entries_are_signed_by_the_user_under_user_and_question(ledger: MemoryLedger) -> None:
     gate_on(ledger).ask("maf", "genetic", {"low": 0.1}, answer)
-    items = [found.item for found in ledger.items("ACCESS_1")]
+    key, *items = [found.item for found in ledger.items("ACCESS_1")]
+    assert (key.payload.kind, key.keys) == (LOG_KEY_KIND, ("k:log-keys", "u:ada"))
+    assert is_signed(key, NETWORK)
     assert len(items) == 2
-    for item in items:
-        question_id = decode(item).question_id
+    for item, entry in zip(items, read_entries(ledger, USER), strict=True):
+        question_id = entry.question_id
         assert item.keys == (f"q:{question_id}", "u:ada")
         assert item.publisher == USER.public_key
         assert is_signed(item, NETWORK)
@@ -84,7 +92,7 @@ def test_the_purpose_of_the_gate_holds_unless_a_question_has_its_own(ledger: Mem
     gate = gate_on(ledger, purpose="care")
     gate.ask("maf", "genetic", {}, answer)
     gate.ask("maf", "genetic", {}, answer, purpose="study 7")
-    requests = [decode(found.item) for found in ledger.items("ACCESS_1")][::2]
+    requests = read_entries(ledger, USER)[::2]
     assert [entry.purpose for entry in requests if isinstance(entry, Request)] == [
         "care",
         "study 7",
@@ -110,7 +118,7 @@ def test_a_question_that_is_no_json_is_not_asked(ledger: MemoryLedger) -> None:
 def test_the_digest_of_an_answer_from_staging_is_salted_by_the_user(ledger: MemoryLedger) -> None:
     for data in ("clinical+genetic", "staging"):
         gate_on(ledger).ask("sql", data, {}, answer)
-    found = [decode(found.item) for found in ledger.items("ACCESS_1")]
+    found = read_entries(ledger, USER)
     plain, salted = [entry for entry in found if isinstance(entry, ResultPart)]
     assert plain.digest == answer().digest
     label = b"precisionchain answer salt 1\0"
@@ -149,7 +157,10 @@ def test_streams_roll_over_by_bytes_too(ledger: MemoryLedger) -> None:
     for _ in range(4):
         gate.ask("maf", "genetic", {}, answer)
     assert len(filled(ledger)) > 1
-    assert all(state.stored_bytes <= 1500 for state in ledger.streams().values())
+    for name in filled(ledger):
+        entries = [found.item for found in ledger.items(name)]
+        stored = [len(e.stored) for e in entries if e.payload.kind != LOG_KEY_KIND]
+        assert sum(stored) <= 1500
 
 
 def test_entries_of_others_are_noticed_in_the_end(ledger: MemoryLedger) -> None:

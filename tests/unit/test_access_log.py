@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,19 +15,23 @@ import pytest
 
 from precisionchain.access import entries
 from precisionchain.access.entries import Failed, Request, Result
+from precisionchain.access.entry_bodies import Sealing, encode_outcome, encode_request
 from precisionchain.access.evaluated import Evaluated, evaluated_frame, evaluated_value
 from precisionchain.access.gate import Gate
 from precisionchain.access.log import AccessLog
+from precisionchain.access.log_keys import log_key_item
+from precisionchain.access.sealing import LogKey, seal
 from precisionchain.access.search import (
     ENTRY_COLUMNS,
     SEEN_BY_COLUMNS,
     WHO_SAW_COLUMNS,
     AuditSearch,
 )
-from precisionchain.access.zstd_json import pack, unpack
+from precisionchain.access.zstd_json import pack
 from precisionchain.errors import AccessRefusedError, IntegrityError, RegionError, UsageError
 from precisionchain.ledger.base import Finding, Head
 from precisionchain.ledger.signing import Signer, single_item
+from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.items import Codec, Payload
 from precisionchain.schemas.variant import Variant
 from tests.lib.audited_network import AuditedNetwork, key
@@ -57,11 +62,11 @@ def net() -> AuditedNetwork:
 
 
 def log_of(net: AuditedNetwork) -> AccessLog:
-    return AccessLog(net.ledger, net.membership())
+    return AccessLog(net.ledger, net.membership(), net.keyring())
 
 
 def search_of(net: AuditedNetwork) -> AuditSearch:
-    return AuditSearch(net.ledger, net.membership())
+    return AuditSearch(net.ledger, net.membership(), None, net.keyring())
 
 
 def shows(frame: pl.DataFrame, **more: Any) -> Callable[[], Evaluated[pl.DataFrame]]:
@@ -94,12 +99,15 @@ def request(user: str = "ada@A") -> Request:
     )
 
 
+SEALING = Sealing(key("ada@A"), LogKey.of(key("ada@A"), [key("A").encryption_key]))
+
+
 def publish_request(net: AuditedNetwork, **more: Any) -> None:
-    publish(net, entries.encode_request(request()), entries.request_batch(QUESTION), **more)
+    publish(net, encode_request(request(), SEALING), entries.request_batch(QUESTION), **more)
 
 
 def publish_failed(net: AuditedNetwork, **more: Any) -> None:
-    (payload,) = entries.encode_outcome(Failed(QUESTION, "X"))
+    (payload,) = encode_outcome(Failed(QUESTION, "X"), SEALING)
     publish(net, payload, entries.outcome_batch(QUESTION), **more)
 
 
@@ -139,7 +147,8 @@ def test_the_entries_of_an_answer_a_refusal_a_failure_and_a_death(net: AuditedNe
     assert dict(frame.schema) == {
         name: kind() if isinstance(kind, type) else kind for name, kind in ENTRY_COLUMNS.items()
     }
-    assert frame["entry"].to_list() == [5, 6, 7, 8, 9, 10, 11]
+    # 5 and 8 hold the log keys of ada and bob.
+    assert frame["entry"].to_list() == [6, 7, 9, 10, 11, 12, 13]
     assert frame["user"].to_list() == [*["ada@A"] * 2, *["bob@B"] * 4, "ada@A"]
     assert frame["site"].to_list() == [*"AABBBBA"]
     assert frame["kind"].to_list() == [
@@ -249,7 +258,7 @@ def test_an_unresolved_request_counts_by_its_kind_of_data(
     net: AuditedNetwork, data: str, own_person: bool, other_person: bool, variant: bool
 ) -> None:
     asked = replace(request(), data=data)
-    publish(net, entries.encode_request(asked), entries.request_batch(QUESTION))
+    publish(net, encode_request(asked, SEALING), entries.request_batch(QUESTION))
     who_saw = search_of(net).who_saw
     found = [who_saw(subject).height == 1 for subject in ("A:1", "B:1", "9:5:A:G")]
     assert found == [own_person, other_person, variant]
@@ -270,7 +279,7 @@ def test_entries_of_strangers_are_ignored_and_found(net: AuditedNetwork) -> None
     net.gate("eve@A").ask("domain", "clinical", {}, shows(PERSONS))
     assert search_of(net).entries().height == 0
     assert search_of(net).who_saw("A:42").height == 0
-    assert [finding.position for finding in findings(net)] == [5, 6]
+    assert [finding.position for finding in findings(net)] == [5, 6, 7]
     assert all(finding.check == "access" for finding in findings(net))
     assert all(finding.stream == "ACCESS_1" for finding in findings(net))
 
@@ -311,7 +320,7 @@ def test_an_entry_under_other_keys_is_ignored(net: AuditedNetwork) -> None:
 
 def test_an_entry_under_a_batch_id_of_its_own_is_ignored(net: AuditedNetwork) -> None:
     publish_request(net)
-    (payload,) = entries.encode_outcome(Failed(QUESTION, "X"))
+    (payload,) = encode_outcome(Failed(QUESTION, "X"), SEALING)
     publish(net, payload, bytes(32))
     assert statuses(net) == ["may have seen"]
     assert "does not follow" in findings(net)[0].message
@@ -332,16 +341,17 @@ def test_bytes_that_are_no_entry_are_found(net: AuditedNetwork) -> None:
 
 
 def test_a_result_that_is_not_complete_is_no_answer(net: AuditedNetwork) -> None:
+    net.publish(log_key_item(SEALING, "ada@A", net.network))
     publish_request(net)
     ids = np.arange(131_072) * 2**23
-    payloads = entries.encode_outcome(Result(QUESTION, 1, "", {"A": ids}))
+    payloads = encode_outcome(Result(QUESTION, 1, "", {"A": ids}), SEALING)
     assert len(payloads) > 1
     for part, payload in enumerate(payloads):
         assert statuses(net) == ["may have seen"]
         assert search_of(net).who_saw("A:0")["status"].to_list() == ["may have seen"]
         publish(net, payload, entries.outcome_batch(QUESTION, part))
     assert statuses(net) == ["answered", "answered"]
-    assert search_of(net).entries()["entry"].to_list() == [5, 5 + len(payloads)]
+    assert search_of(net).entries()["entry"].to_list() == [6, 6 + len(payloads)]
     for person_id in (ids[0], ids[77_777], ids[-1]):
         assert search_of(net).who_saw(f"A:{person_id}")["how"].to_list() == ["returned"]
     assert search_of(net).who_saw("A:1").height == 0
@@ -350,9 +360,17 @@ def test_a_result_that_is_not_complete_is_no_answer(net: AuditedNetwork) -> None
 
 def test_a_result_whose_lists_cannot_be_read_leaves_the_question_open(net: AuditedNetwork) -> None:
     publish_request(net)
-    (payload,) = entries.encode_outcome(Result(QUESTION, 1, ""))
-    body = {**unpack(payload), "returned": [["A", "7 -1"]]}
-    publish(net, pack("access", body), entries.outcome_batch(QUESTION))
+    net.publish(log_key_item(SEALING, "ada@A", net.network))
+    header = {"entry": "result", "question_id": QUESTION, "part": 0, "parts": 1, "rows": 1}
+    keys = SEALING.key.question(QUESTION)
+    context = b"precisionchain access section 1\x00" + bytes.fromhex(QUESTION) + b"site A"
+    lists = pack("access", {"returned": [["7 -1"]], "contributed": []}).body
+    section = seal(keys.of_site("A"), 1, lists, context)
+    more = {"totals": [2, 0, 0], "grants": {}, "sections": [["site A", len(section)]]}
+    text = canonical_json({**header, **more})
+    body = struct.pack("<I", len(text)) + text + section
+    payload = Payload("access", Codec.RAW, body, SEALING.key.key_id)
+    publish(net, payload, entries.outcome_batch(QUESTION))
     assert statuses(net) == ["may have seen"]
     assert len(findings(net)) == 1
 
@@ -369,7 +387,7 @@ def test_entries_count_while_the_user_is_registered(net: AuditedNetwork) -> None
     net.gate("eve@B").ask("maf", "genetic", {"n": 3}, lambda: evaluated_value(1))
     # eve was registered after the log was opened, and counts all the same.
     assert search.entries()["question"].to_list() == ['{"n":2}', '{"n":2}']
-    assert len(list(log.findings())) == 4
+    assert len(list(log.findings())) == 5  # her log key, and two entries twice
 
 
 def test_the_gate_takes_only_users_the_network_knows(net: AuditedNetwork) -> None:

@@ -9,7 +9,8 @@ from unittest import mock
 
 import pytest
 
-from precisionchain.access.entries import Refused, Request, ResultPart, decode
+from precisionchain.access.entries import Refused, Request
+from precisionchain.access.entry_bodies import ResultPart
 from precisionchain.access.evaluated import Evaluated, evaluated_value
 from precisionchain.access.gate import Gate
 from precisionchain.access.judge import NOT_PERMITTED
@@ -18,6 +19,7 @@ from precisionchain.access.search import AuditSearch
 from precisionchain.errors import AccessRefusedError
 from precisionchain.ledger.membership import LiveMembership
 from precisionchain.schemas.roles import ANYBODY, ROLE_OF, ROLES, may
+from tests.lib.access_entries import read_entries
 from tests.lib.audited_network import AuditedNetwork, key
 from tests.lib.ledger_places import PLACES
 
@@ -133,7 +135,7 @@ def test_the_gate_answers_only_who_has_the_role(
         assert caught.value.exit_code == 6
         last = Refused
     assert evaluate.read == (EXPECTED[operation] == role)
-    entries = [decode(found.item) for found in net.ledger.items("ACCESS_1", after=before)]
+    entries = read_entries(net.ledger, after=before)
     assert [type(entry) for entry in entries] == [Request, last]
 
 
@@ -150,8 +152,8 @@ def test_a_result_past_the_gate_is_found_by_every_reader(operation: str, role: s
             operation, "clinical", {}, lambda: evaluated_value(3, contributed={"A": [42]})
         )
     log, search = (
-        AccessLog(net.ledger, net.membership()),
-        AuditSearch(net.ledger, net.membership()),
+        AccessLog(net.ledger, net.membership(), net.keyring()),
+        AuditSearch(net.ledger, net.membership(), None, net.keyring()),
     )
     permitted = EXPECTED[operation] == role
     status = "answered" if permitted else NOT_PERMITTED
@@ -170,7 +172,7 @@ def test_a_refusal_and_a_failure_need_no_role() -> None:
 
     with pytest.raises(AccessRefusedError):
         net.gate("nobody@A").ask("domain", "clinical", {}, refuse)
-    assert list(AccessLog(net.ledger, net.membership()).findings()) == []
+    assert list(AccessLog(net.ledger, net.membership(), net.keyring()).findings()) == []
 
 
 def test_roles_are_those_of_the_moment() -> None:

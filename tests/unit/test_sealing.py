@@ -20,8 +20,8 @@ def _key() -> LogKey:
 
 def _opened(signer: Signer) -> QuestionKeys | None:
     ring = Keyring([signer])
-    ring.learn(_key().payload(ASKING))
-    return ring.question(_key().key_id, QUESTION)
+    ring.learn(ASKING.public_key, _key().payload(ASKING))
+    return ring.question(ASKING.public_key, _key().key_id, QUESTION)
 
 
 @pytest.mark.parametrize("reader", [OWN_SITE, AUDITOR])
@@ -80,8 +80,8 @@ def test_a_grant_is_of_no_use_to_others() -> None:
 
 def test_a_key_that_was_replaced_still_opens() -> None:
     ring = Keyring([STRANGER, OWN_SITE])
-    ring.learn(_key().payload(ASKING))
-    assert ring.question(_key().key_id, QUESTION) is not None
+    ring.learn(ASKING.public_key, _key().payload(ASKING))
+    assert ring.question(ASKING.public_key, _key().key_id, QUESTION) is not None
 
 
 def test_a_changed_text_does_not_open() -> None:
@@ -103,4 +103,10 @@ def test_a_log_key_wrapped_wrongly_is_refused() -> None:
     wrong = payload.body.replace(b'"from":"', b'"from":"00')[: len(payload.body)]
     for body in (b"{}", wrong, payload.body.replace(_key().key_id.hex().encode(), b"00" * 16)):
         with pytest.raises(CodecError):
-            Keyring([AUDITOR]).learn(Payload("log-key", Codec.JSON, body))
+            Keyring([AUDITOR]).learn(ASKING.public_key, Payload("log-key", Codec.JSON, body))
+
+
+def test_a_key_under_another_s_id_opens_nothing_of_that_one() -> None:
+    ring = Keyring([AUDITOR])
+    ring.learn(STRANGER.public_key, _key().payload(ASKING))
+    assert ring.question(ASKING.public_key, _key().key_id, QUESTION) is None

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from precisionchain.access import postings
 from precisionchain.access.entries import Failed, Refused, Result
 from precisionchain.access.index.numbering import PERSON_SCHEMA, AlleleNumbers, PersonNumbers
 from precisionchain.access.index.runs import Int32s, Ints, block_keys, runs_of
@@ -23,6 +22,7 @@ from precisionchain.access.index.segment import (
 )
 from precisionchain.access.judge import Judge, Question, Waiting
 from precisionchain.access.postings import ALLELE_SCHEMA
+from precisionchain.access.sealing import Keyring
 from precisionchain.errors import CodecError
 from precisionchain.ledger.base import Ledger, LedgerItem
 from precisionchain.ledger.membership import Membership
@@ -144,10 +144,8 @@ def question_row(question: Question) -> tuple[Any, ...]:
     rows = returned = contributed = variants = error = digest = None
     match outcome:
         case Result():
-            rows, digest = outcome.rows, outcome.digest
-            returned = postings.count(outcome.returned)
-            contributed = postings.count(outcome.contributed)
-            variants = outcome.variants.height
+            rows, digest, totals = outcome.rows, outcome.digest, outcome.totals
+            returned, contributed, variants = totals.returned, totals.contributed, totals.variants
         case Failed(error=named) | Refused(error=named):
             error = named
     return (
@@ -180,15 +178,21 @@ class Reader:
     Args:
         ledger: where the requests that were open before are read again.
         membership: who had which key.
+        keyring: what can be opened.
         builder: takes the questions.
         still_open: the questions that had no outcome before, as `OPEN_SCHEMA`.
     """
 
     def __init__(
-        self, ledger: Ledger, membership: Membership, builder: Builder, still_open: pl.DataFrame
+        self,
+        ledger: Ledger,
+        membership: Membership,
+        keyring: Keyring,
+        builder: Builder,
+        still_open: pl.DataFrame,
     ) -> None:
         self._ledger, self._builder = ledger, builder
-        self._judge = Judge(membership)
+        self._judge = Judge(membership, keyring)
         self._open = still_open
         self._open_ids = set(still_open["question_id"])
 

@@ -35,13 +35,15 @@ from precisionchain.access.index.segment import (
 )
 from precisionchain.access.judge import checked, items_up_to
 from precisionchain.access.log import newest_membership
+from precisionchain.access.log_keys import learn_log_keys
 from precisionchain.access.postings import ALLELE_SCHEMA
+from precisionchain.access.sealing import Keyring
 from precisionchain.errors import IntegrityError
 from precisionchain.ledger.base import Head, Ledger, LedgerItem
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.records import Member, User
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 TAIL: Final = 48
 """Entries that are judged again by each reader rather than kept: 20 ms of them."""
 SEGMENT_WEIGHT: Final = 4_000_000
@@ -66,6 +68,7 @@ class Catalogue:
     position: int
     head: Head
     rights: str
+    keys: str
     segments: tuple[str, ...]
     still_open: str
     format: int = FORMAT
@@ -87,6 +90,7 @@ def open_index(
     ledger: Ledger,
     membership: Membership,
     root: Path | None,
+    keyring: Keyring | None = None,
     *,
     progress: Progress | None = None,
 ) -> Index:
@@ -97,32 +101,39 @@ def open_index(
         membership: who has which key.
         root: the folder of the index, made when absent, readable by its owner only; without one
             the index is made in memory.
+        keyring: what can be opened; without one nothing that is sealed.
         progress: called with a line now and then, where there is much to index.
 
     Raises:
         IntegrityError: the ledger's history is not the one the index was made from.
     """
     head = ledger.head()
-    membership = newest_membership(ledger, membership)
+    membership, keyring = newest_membership(ledger, membership), keyring or Keyring()
+    learn_log_keys(ledger, membership.network, keyring)
     if root is None:
-        return _with(_NOTHING, ledger, membership, items_up_to(ledger, head.position))
-    work = _Work(ledger, membership, root, head, progress)
+        items: Iterable[LedgerItem] = items_up_to(ledger, head.position)
+        return _with(_NOTHING, ledger, membership, keyring, items)
+    work = _Work(ledger, membership, keyring, root, head, progress)
     known = work.known()
     few = list(islice(work.items_after(known), TAIL + 1))
     if not few:
         return work.index(known)
     if len(few) <= TAIL:
-        return _with(work.index(known), ledger, membership, few)
+        return _with(work.index(known), ledger, membership, keyring, few)
     with _one_at_a_time(root):
         return work.bring_up(work.known())
 
 
 def _with(
-    index: Index, ledger: Ledger, membership: Membership, items: Iterable[LedgerItem]
+    index: Index,
+    ledger: Ledger,
+    membership: Membership,
+    keyring: Keyring,
+    items: Iterable[LedgerItem],
 ) -> Index:
     """Return an index with what came since, which is not kept."""
     builder = _builder_after(index.segments)
-    reader = Reader(ledger, membership, builder, index.still_open)
+    reader = Reader(ledger, membership, keyring, builder, index.still_open)
     reader.take(checked(items, membership.network))
     return Index(index.segments, builder.segment(), reader.still_open())
 
@@ -133,6 +144,7 @@ class _Work:
 
     ledger: Ledger
     membership: Membership
+    keyring: Keyring
     root: Path
     head: Head
     progress: Progress | None
@@ -141,6 +153,9 @@ class _Work:
         """Return what the folder holds, None where that is nothing, or does not count any more."""
         found = _read_catalogue(self.root / _CATALOGUE)
         if found is None or found.network != self.membership.network.hex():
+            return None
+        if found.keys != self.keyring.digest.hex():
+            self._say("other keys are here than before: the access log is indexed anew")
             return None
         if not self.ledger.extends(found.head):
             raise IntegrityError(
@@ -171,7 +186,7 @@ class _Work:
         index = self.index(known)
         segments = list(index.segments)
         builder = _builder_after(segments)
-        reader = Reader(self.ledger, self.membership, builder, index.still_open)
+        reader = Reader(self.ledger, self.membership, self.keyring, builder, index.still_open)
         signed = checked(self.items_after(known), self.membership.network)
         done, said, position = 0, time.monotonic(), None
         while (last := reader.take(islice(signed, _STRETCH))) is not None:
@@ -209,9 +224,9 @@ class _Work:
         write_table(still_open, self.root / open_name)
         names = tuple(segment.folder.name for segment in segments)
         rights = rights_digest(self.membership, position)
-        network = self.membership.network.hex()
+        network, keys = self.membership.network.hex(), self.keyring.digest.hex()
         _write_catalogue(
-            self.root, Catalogue(network, position, self.head, rights, names, open_name)
+            self.root, Catalogue(network, position, self.head, rights, keys, names, open_name)
         )
 
     def _remove_others(self, segments: list[StoredSegment]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import polars as pl
 import pytest
 
-from precisionchain.access.entries import decode
 from precisionchain.errors import (
     AccessRefusedError,
     LedgerUnavailableError,
@@ -16,6 +15,7 @@ from precisionchain.errors import (
 )
 from precisionchain.ledger.base import Ledger, Prepared, Receipt
 from precisionchain.query import clinical
+from tests.lib.access_entries import read_entries
 from tests.lib.faulty_ledger import FaultyLedger
 from tests.lib.omop_builder import answer_rows
 from tests.lib.site_builder import BuiltNetwork, BuiltSite
@@ -166,7 +166,7 @@ def test_reading_the_log_is_logged_too(site: BuiltSite) -> None:
 
 
 def entries_now(ledger: Ledger) -> list[str]:
-    return [type(decode(found.item)).__name__ for found in ledger.items("ACCESS_1")]
+    return [type(entry).__name__ for entry in read_entries(ledger)]
 
 
 def test_the_request_is_on_the_ledger_before_a_record_is_read(
