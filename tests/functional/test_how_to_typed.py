@@ -10,7 +10,7 @@ from tests.lib.typed_pages import DOCS, Step, steps, take
 
 pytest.importorskip("msprime", reason="the pages' hospitals are simulated by msprime")
 
-PAGES = ("stage-a-site", "ask", "audit")
+PAGES = ("stage-a-site", "ask", "audit", "refresh")
 
 
 def test_the_reader_of_pages_sees_commands_and_what_they_print() -> None:
