@@ -24,6 +24,7 @@ from precisionchain.cli import (
     query,
     render,
     report,
+    withdraw,
 )
 from precisionchain.cli.options import Json
 from precisionchain.cli.progress import StderrProgress
@@ -101,6 +102,7 @@ def init(
 
 members.register(app)
 ingest.register(app)
+withdraw.register(app)
 app.command()(report.report)
 cohort.register(app)
 

@@ -14,6 +14,7 @@ import precisionchain
 from precisionchain import errors
 from precisionchain.audit import Audit
 from precisionchain.ingest.report import Ingested, Progress
+from precisionchain.ingest.withdraw import Corrected
 from precisionchain.ledger.base import Finding
 from precisionchain.ledger.records import Member, User
 from precisionchain.network import Network
@@ -30,7 +31,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text(e
 CLASSES: dict[str, type] = {
     each.__name__: each
     for each in (
-        *(Site, Network, Audit, Cohort, Criterion, ExportedGenotypes, Ingested, Progress),
+        *(Site, Network, Audit, Cohort, Criterion, ExportedGenotypes, Ingested, Corrected, Progress),
         *(AsOf, SyncReport, Check, Finding, Member, User, Variant, Region),
         errors.PrecisionChainError,
     )
