@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
+from precisionchain.errors import SiteError
 from tests.lib.omop_builder import write_omop
 from tests.lib.typed_commands import refused, rows, run, typed
 
@@ -31,7 +34,7 @@ def joined(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def site(folder: Path, name: str) -> dict[str, object]:
+def site(folder: Path, name: str) -> dict[str, Any]:
     found = [row for row in rows(folder, *A, "members") if row.get("site") == name]
     return next(row for row in found if row["kind"] == "site")
 
@@ -152,3 +155,44 @@ def test_members_says_that_there_is_one_administrator_only(joined: Path) -> None
     assert alone in typed(joined, *A, "members")[2]
     run(joined, *A, "grant", "B", "--admin", "--for-good")
     assert alone not in typed(joined, *A, "members")[2]
+
+
+def test_what_was_asked_with_a_stolen_key_stays_on_the_log_and_is_marked(joined: Path) -> None:
+    run(joined, *B, "user", "add", "alice", "--role", "researcher")
+    run(joined, *A, "user", "add", "ada", "--role", "auditor")
+    rows(joined, *B, "--user", "alice", "query", "maf", "0-0.5")
+    users = [row for row in rows(joined, *A, "members") if row.get("user") == "alice@B"]
+    since = str(int(users[0]["since_position"]) + 1)
+    rows(joined, *B, "compromised", users[0]["public_key"], "--since", since)
+    assert "alice@B" in run(joined, *A, "--user", "ada", "audit", "entries", "--json")
+    code, out, _ = typed(joined, *A, "verify", "--json")
+    assert code == 8
+    assert out.count("asked with a key declared compromised") >= 2  # request and result
+    refused(joined, 6, *B, "--user", "alice", "query", "maf", "0-0.5")
+    (alice,) = [row for row in rows(joined, *A, "members") if row.get("user") == "alice@B"]
+    assert alice["status"] == "compromised"
+    run(joined, *B, "user", "rotate-key", "alice")
+    rows(joined, *B, "--user", "alice", "query", "maf", "0-0.5")
+
+
+@pytest.mark.parametrize("step", ["renewal.rotate", "key_change.use_new_key"])
+def test_a_rotation_that_broke_off_goes_on_when_repeated(joined: Path, step: str) -> None:
+    ingest(joined, OMOP, "january")
+    for command in (("rotate-key",), ("user", "rotate-key", "admin")):
+        with mock.patch(f"precisionchain.ledger.{step}", side_effect=SiteError("killed")):
+            assert "killed" in refused(joined, 3, *B, *command)
+        run(joined, *B, *command)
+    (user,) = [row for row in rows(joined, *A, "members") if row.get("user") == "admin@B"]
+    assert len(user["keys"]) == len(site(joined, "B")["keys"]) == 2
+    ingest(joined, MORE, "february")
+    assert persons(joined) == {"B:42", "B:43"}
+
+
+def test_no_key_is_replaced_while_a_publication_waits(joined: Path) -> None:
+    write_omop(joined / "january", OMOP)
+    with mock.patch("precisionchain.ingest.publish.send_batch", side_effect=SiteError("killed")):
+        refused(joined, 3, *B, "ingest", "omop", "january", "--source", "ehr")
+    assert "a publication is not finished" in refused(joined, 3, *B, "rotate-key")
+    run(joined, *B, "publish")
+    run(joined, *B, "rotate-key")
+    assert persons(joined) == {"B:42"}
