@@ -106,6 +106,11 @@ class Chain:
 
     # --------------------------------------------------------------------------------------- final
 
+    @property
+    def is_known(self) -> bool:
+        """Whether every final block there was at some time since the start is in the index."""
+        return bool(self._seen)
+
     def refresh(self) -> None:
         """Derive what became final since; one call to the node where nothing has happened."""
         with self._lock:

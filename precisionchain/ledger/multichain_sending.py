@@ -92,9 +92,11 @@ class Sender:
         digests = [content_digest(item.stream, item.keys, item.stored) for item in items]
         names = [Name.of(item) for item in items]
         with self._turn(purpose):
-            refusals = 0
+            # What this site wrote is known here; an entry of the log does not wait for news of the
+            # chain, which may take long while large blocks come in.
+            refusals, look = 0, purpose != ACCESS_LOG or not self._chain.is_known
             while True:
-                places = self._places(items, digests)
+                places = self._places(items, digests, look=look)
                 fresh = [
                     pair
                     for name, pair in zip(names, zip(items, digests, strict=True), strict=True)
@@ -103,6 +105,7 @@ class Sender:
                 if fresh:
                     unsettled = self._index.signed_with([Name.of(item) for item, _ in fresh])
                     if unsettled:
+                        look = True
                         for txid in unsettled:
                             self._offer(txid, self._index.signed_bytes(txid), first=False)
                         continue
@@ -119,14 +122,16 @@ class Sender:
 
     # ------------------------------------------------------------------------------ what is there
 
-    def _places(self, items: Sequence[Item], digests: Sequence[bytes]) -> dict[Name, Place]:
-        """Return where items are.
+    def _places(
+        self, items: Sequence[Item], digests: Sequence[bytes], *, look: bool
+    ) -> dict[Name, Place]:
+        """Return where items are; without a look at the node, by what is known here.
 
         Raises:
             ConflictError: this site has written another item under a name.
         """
         wanted = {Name.of(item): digest for item, digest in zip(items, digests, strict=True)}
-        waiting = self._chain.pending()
+        waiting = self._chain.pending() if look else []
         found = {
             name: [Place(*place) for place in places]
             for name, places in self._index.named(wanted).items()
