@@ -19,7 +19,6 @@ Rows are read through a read-only connection in one snapshot, so others may go o
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import struct
 from collections import defaultdict
@@ -27,6 +26,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
 
 from precisionchain.errors import CodecError, LedgerError
 from precisionchain.ledger.base import Finding
@@ -41,6 +44,10 @@ from precisionchain.ledger.embedded_file import ledger_errors, open_file, schema
 from precisionchain.ledger.embedded_rows import unpack_keys
 from precisionchain.schemas.items import Item, parse_item
 from precisionchain.schemas.merkle import merkle_root
+
+Numbers = npt.NDArray[np.int64]
+_ENTRIES_AT_ONCE = 65_536
+TABLES = ("streams", "publishers", "batches", "key_names", "items", "item_keys", "blocks")
 
 
 def audit(path: Path) -> Iterator[Finding]:
@@ -59,6 +66,27 @@ def audit(path: Path) -> Iterator[Finding]:
                 yield Finding("file", "the rest cannot be read: a row's columns have wrong types")
     except LedgerError as error:
         yield Finding("file", error.message)
+        yield from _unreadable(path)
+
+
+def _unreadable(path: Path) -> Iterator[Finding]:
+    """Name the tables of a damaged file that are not whole, with SQLite's own words."""
+    if not path.is_file():
+        return
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    for table in ("sqlite_schema", *TABLES):
+        try:
+            with closing(sqlite3.connect(uri, uri=True)) as file:
+                file.text_factory = bytes
+                for _ in file.execute(f"SELECT * FROM {table}"):
+                    pass
+                (said,) = file.execute(f"PRAGMA integrity_check('{table}')").fetchone()
+                if said != b"ok":
+                    yield Finding("file", f"table {table} or an index of it: {_text(said)}")
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
+                return
+            yield Finding("file", f"table {table} or an index of it cannot be read to its end")
 
 
 def _text(stored: bytes) -> str:
@@ -118,17 +146,19 @@ class _Audit:
         self._streams: list[str] = []
         self._key_names: dict[int, str] = {}
         self._publishers: dict[bytes, int] = {}
+        self._batches: dict[tuple[bytes, int], int] = {}
         self._sizes: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
         self._used_keys: set[int] = set()
         self._used_publishers: set[int] = set()
         self._first_items = 0
-        self._indexed = 0
+        self._due = _Entries()
 
     def findings(self) -> Iterator[Finding]:
         yield from self._read_streams()
         yield from self._read_publishers()
         yield from self._read_key_names()
         yield from self._walk()
+        yield from self._check_index()
         yield from self._check_unused()
 
     # -------------------------------------------------------------------------------------- names
@@ -147,6 +177,8 @@ class _Audit:
         self._publishers = dict(rows)
         if sorted(self._publishers.values()) != list(range(1, len(self._publishers) + 1)):
             yield Finding("publisher", "publishers are not numbered without gaps")
+        rows = self._connection.execute("SELECT batch_id, publisher, batch FROM batches")
+        self._batches = {(batch_id, publisher): batch for batch_id, publisher, batch in rows}
 
     def _read_key_names(self) -> Iterator[Finding]:
         self._key_names = dict(self._connection.execute("SELECT key, name FROM key_names"))
@@ -161,20 +193,22 @@ class _Audit:
         (batches,) = self._connection.execute("SELECT count(*) FROM batches").fetchone()
         if batches != self._first_items:
             yield Finding("batch", f"{batches} batches stand where {self._first_items} are due")
-        (entries,) = self._connection.execute("SELECT count(*) FROM item_keys").fetchone()
-        if entries != self._indexed:
-            yield from self._surplus_entries()
 
-    def _surplus_entries(self) -> Iterator[Finding]:
-        """Name the index's entries that no item has; there are some."""
-        rows = self._connection.execute(
-            "SELECT k.stream, k.key, k.position, i.stream, i.keys FROM item_keys AS k"
-            " LEFT JOIN items AS i ON i.position = k.position"
-        )
-        for stream, key, position, item_stream, keys in rows:
-            if item_stream != stream or key not in unpack_keys(keys):
-                name = self._stream_name(stream)
-                yield Finding("index", "an entry by key that no item has", name, position)
+    def _check_index(self) -> Iterator[Finding]:
+        """Compare the index by key with what the items carry, as columns."""
+        there = _Entries()
+        rows = self._connection.execute("SELECT stream, key, position FROM item_keys")
+        while some := rows.fetchmany(_ENTRIES_AT_ONCE):
+            there.add(np.array(some, np.int64))
+        due, found = self._due.ordered(), there.ordered()
+        if np.array_equal(due, found):
+            return
+        for stream, _, position in sorted(_only_in(due, found)):
+            name = self._stream_name(stream)
+            yield Finding("index", "the index by key lacks keys of this item", name, position)
+        for stream, _, position in sorted(_only_in(found, due)):
+            name = self._stream_name(stream)
+            yield Finding("index", "an entry by key that no item has", name, position)
 
     # ----------------------------------------------------------------------------- blocks and items
 
@@ -248,30 +282,16 @@ class _Audit:
         if (row.stream_items, row.stream_bytes) != (count + 1, total + len(row.stored)):
             yield finding("size", "the running size of its stream is wrong")
         self._sizes[row.stream] = (row.stream_items, row.stream_bytes)
-        if not self._is_indexed(row):
-            yield finding("index", "the index by key lacks keys of this item")
+        numbers = unpack_keys(row.keys)
+        self._used_keys.update(numbers)
+        self._due.add_item(row.stream, numbers, row.position)
 
     def _batch_of(self, item: Item) -> int | None:
         publisher = self._publishers.get(item.publisher)
         if publisher is None:
             return None
         self._used_publishers.add(publisher)
-        found = self._connection.execute(
-            "SELECT batch FROM batches WHERE batch_id = ? AND publisher = ?",
-            (item.batch_id, publisher),
-        ).fetchone()
-        return found[0] if found else None
-
-    def _is_indexed(self, row: _ItemRow) -> bool:
-        numbers = unpack_keys(row.keys)
-        self._used_keys.update(numbers)
-        (found,) = self._connection.execute(
-            "SELECT count(*) FROM json_each(?) AS k CROSS JOIN item_keys AS i"  # in this order
-            " ON i.stream = ? AND i.key = k.value AND i.position = ?",
-            (json.dumps(numbers), row.stream, row.position),
-        ).fetchone()
-        self._indexed += found
-        return bool(found == len(numbers))
+        return self._batches.get((item.batch_id, publisher))
 
     def _leaf(self, row: _ItemRow) -> bytes:
         return item_leaf(self._stream_of(row), self._keys_of(row), row.stored)
@@ -285,6 +305,41 @@ class _Audit:
 
     def _keys_of(self, row: _ItemRow) -> tuple[str, ...]:
         return tuple(self._key_names.get(number, "") for number in unpack_keys(row.keys))
+
+
+class _Entries:
+    """Entries of the index by key: (stream, key, position), gathered in pieces."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Numbers] = []
+        self._items: list[int] = []
+
+    def add(self, entries: Numbers) -> None:
+        """Add entries [n, 3]."""
+        self._pieces.append(entries)
+
+    def add_item(self, stream: int, keys: tuple[int, ...], position: int) -> None:
+        """Add an item's entries."""
+        for key in keys:
+            self._items += (stream, key, position)
+        if len(self._items) > 3 * _ENTRIES_AT_ONCE:
+            self._gather()
+
+    def ordered(self) -> Numbers:
+        """Return all entries in ascending order."""
+        self._gather()
+        entries = np.concatenate(self._pieces) if self._pieces else np.zeros((0, 3), np.int64)
+        return entries[np.lexsort(entries.T[::-1])]
+
+    def _gather(self) -> None:
+        if self._items:
+            self._pieces.append(np.array(self._items, np.int64).reshape(-1, 3))
+            self._items = []
+
+
+def _only_in(one: Numbers, other: Numbers) -> set[tuple[int, int, int]]:
+    """Return the entries of one that the other lacks."""
+    return set(map(tuple, one.tolist())) - set(map(tuple, other.tolist()))
 
 
 class _Peekable:

@@ -25,7 +25,7 @@ from precisionchain.errors import (
     StreamExistsError,
     UnknownStreamError,
 )
-from precisionchain.ledger import audit_bytes, embedded_file
+from precisionchain.ledger import embedded_file
 from precisionchain.ledger.base import (
     Finding,
     Head,
@@ -336,6 +336,8 @@ class EmbeddedLedger:
 
     def findings(self) -> Iterator[Finding]:
         """See ``Ledger.findings``; reads through a connection of its own."""
+        from precisionchain.ledger import audit_bytes  # its columns are NumPy's
+
         return audit_bytes.audit(self.path)
 
     def addresses(self) -> Mapping[str, str]:

@@ -38,7 +38,7 @@ def check_witnesses(
             require_consistent(log, ledger, one.checkpoint)
         except IntegrityError as error:
             check.find(error.message, position=one.checkpoint.position)
-    if check.findings and kept is not None:
+    if kept is not None:
         _find_first_difference(check, log, kept)
     _published(check, ledger, membership, log)
     check.note = compared_with([one for one in signed if one.checkpoint.site != site])
@@ -79,7 +79,9 @@ def _require_own(said: Checkpoint, site: str) -> None:
 def _find_first_difference(check: Check, log: LogTree, kept: KeptCheckpoints) -> None:
     """Say where the ledger first differs from the hashes that this site kept of its items."""
     before = kept_log_tree(kept.folder, kept.network)
-    if before is None:
+    if before is None or (
+        before.size <= log.size and log.tree.root(before.size) == before.tree.root()
+    ):
         return
     shared = min(before.size, log.size)
     low, high = 0, shared  # the first `low` leaves are the same
