@@ -28,6 +28,7 @@ from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.corrected_genetic import Part, corrected_parts
 from precisionchain.replica.generation import PARTS
 from precisionchain.replica.signed_counts import added_counts
+from precisionchain.replica.sync import one_at_a_time
 from precisionchain.replica.taken_over import VCF, superseding
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.corrections import (
@@ -134,7 +135,7 @@ class Corrections:
         asked, withdrawn = set(persons), self._withdrawn_persons()
         back = sorted(asked & withdrawn)
         rows: list[Row] = [(PERSON, READMIT, person, None) for person in back]
-        holding = list(self._parts(withdrawn - set(back))) if back else []
+        holding = self._parts(withdrawn - set(back))
         asking = Corrected(READMIT, PERSON, len(back), len(asked) - len(back))
         return self._publish(asking, rows, holding, 1)
 
@@ -232,9 +233,12 @@ class Corrections:
         persons = np.array([person for _, _, person, _ in rows if person is not None], np.int64)
         drafts = self._drafts(rows, persons, holding, sign, corrected)
         self.step(f"encode {len(rows)} corrections")
-        frozen = self.outbox.fill(
-            drafts, manifest, signer=self.publisher.signer, network=self.publisher.network
-        )
+        self.snapshot.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Meanwhile no sync elsewhere removes parts that are read, or makes those that are made.
+        with one_at_a_time(self.snapshot.root):
+            frozen = self.outbox.fill(
+                drafts, manifest, signer=self.publisher.signer, network=self.publisher.network
+            )
         self.step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
         sent = self._send(frozen)
         return replace(
