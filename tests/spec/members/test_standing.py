@@ -215,6 +215,23 @@ STREAMS: dict[str, tuple[str, str, str]] = {
         B1 | day 1 | 3-6
         """,
     ),
+    "all that a thief declared falls, and honest keys are trusted again": (
+        """
+        4  | 1 | A1 | grant B admin
+        5  | 1 | A1 | member C admin
+        6  | 1 | A1 | member D admin
+        10 | 1 | B1 | compromised A A1 7
+        11 | 1 | B1 | compromised C C1 8
+        12 | 1 | D1 | compromised B B1 9
+        """,
+        "compromised 10, compromised 11",
+        """
+        A0 | day 1 | 2-
+        B1 | day 1 | 3-8
+        C1 | day 1 | 6-
+        D1 | day 1 | 7-
+        """,
+    ),
     "a later declaration names an earlier position, never a later one": (
         """
         10 | 1 | B1 | rotate B B1 B2
