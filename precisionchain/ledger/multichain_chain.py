@@ -18,6 +18,9 @@ APPLICATION: Final = {"application": "precisionchain"}
 DEFAULT_FINALITY: Final = 6
 _KEY_BYTES = 384 * 1024
 """Room left in a transaction for keys, stream references and signatures."""
+_PROMPT_BYTES = 2 * 1024**2
+"""A node does one thing at a time, and a log entry waits while it signs a larger transaction; more
+in one is not faster. An item of the largest size still fits."""
 _LARGEST_CALL = 15 * 1024**2
 """A call is at most 32 MiB, and a byte is two hex digits of it."""
 _WAITING_BLOCKS = 4
@@ -54,7 +57,9 @@ class ChainParameters:
                 max_items_per_publish=min(
                     said["max-std-op-returns-count"], Limits().max_items_per_publish
                 ),
-                max_publish_bytes=max(1, largest - min(_KEY_BYTES, largest // 4)),
+                max_publish_bytes=max(
+                    1, min(_PROMPT_BYTES, largest - min(_KEY_BYTES, largest // 4))
+                ),
                 max_publish_keys=4096,
             )
             return cls(
