@@ -107,7 +107,8 @@ class Month:
         for name in COLUMNS:
             for suffix, folder in (("", self.folder), ("_before", self.before)):
                 files[name + suffix] = f"read_csv('{folder}/{name}.csv', all_varchar=true)"
-        return duckdb.sql(question.format(**files)).fetchall()
+        with duckdb.connect() as database:
+            return database.execute(question.format(**files)).fetchall()
 
 
 def written(folder: Path, tables: Mapping[str, Sequence[Sequence[str]]]) -> Path:
@@ -221,8 +222,8 @@ def test_each_month_is_answered_as_its_files_say(hospital: Hospital, months: lis
         if number:
             for table, changes in done["changes"].items():
                 assert said[table] == {"source": "ehr", "table": table, **changes}
-            due = counted(month, "condition_occurrence")
-            assert done["changes"]["condition_occurrence"] == due
+            conditions = done["changes"]["condition_occurrence"]
+            assert conditions == counted(month, "condition_occurrence")
             assert done["changes"]["person"]["unchanged"] == len(PERSONS)
             measured = done["changes"]["measurement"]
             if not month.renumbers:
