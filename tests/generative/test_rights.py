@@ -37,7 +37,7 @@ from tests.lib.rights_oracle import Reading, Said, counts, read
 SITES = ("A", "B", "C", "D")
 USERS = tuple(f"{who}@{site}" for site in SITES[:3] for who in ("ada", "bob"))
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-MANY = 20
+MANY = 12
 
 
 @cache
