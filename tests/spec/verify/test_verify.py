@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from precisionchain.errors import IntegrityError
 from precisionchain.ledger.base import LedgerItem
+from precisionchain.ledger.checkpoints import SignedCheckpoint
+from precisionchain.ledger.kept_checkpoints import KeptCheckpoints, require_remembered
 from precisionchain.schemas.parameters import DEFAULT_MAF_EDGES
 from precisionchain.verify import Check
 from tests.lib.drawn_genotypes import ingest_genotypes
+from tests.lib.ledger_places import EmbeddedPlace
 from tests.lib.site_builder import BuiltNetwork, BuiltSite
 from tests.spec.conftest import Build
 
@@ -215,3 +221,79 @@ def test_a_question_that_meets_a_cut_off_file_says_what_to_do(build: Build) -> N
     assert "sync" in raised.value.hint
     shutil.rmtree(site.folder.replica)
     assert site.domain(20).height == 1
+
+
+# ------------------------------------------------------------------------- members' checkpoints
+
+
+def compared(site: BuiltSite) -> str:
+    (check,) = [check for check in site.site.verify() if check.name == "checkpoints"]
+    assert check.ok, check.line()
+    return check.note
+
+
+def test_verify_says_what_it_compared_with(build: Build) -> None:
+    network = build()
+    a, b = network.site("A"), network.site("B")
+    a.ingest(TABLES)
+    assert compared(a) == "tail truncation not checkable: no other member's checkpoint is kept here"
+    b.ingest(TABLES)
+    a.site.sync()
+    (said,) = a.site.checkpoints().filter(pl.col("site") == "B").iter_rows(named=True)
+    when = said["time"].isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+    assert compared(a) == (
+        f"compared with 1 member's checkpoint, newest {when} UTC, position {said['position']}"
+    )
+
+
+def test_a_ledger_cut_off_is_refused_by_every_question_and_told_by_verify(
+    tmp_path: Path,
+) -> None:
+    """The replica, which remembers too, is gone: what members signed is left."""
+    place = EmbeddedPlace(tmp_path)
+    network = BuiltNetwork(tmp_path, place)
+    a, b = network.site("A"), network.site("B")
+    a.ingest(TABLES)
+    earlier = closed_bytes(place)
+    b.ingest(TABLES)
+    line = b.site.checkpoint()
+    a.site.add_checkpoints([line])
+    shutil.rmtree(a.folder.replica)
+    for name in ("-wal", "-shm"):
+        place.path.with_name(place.path.name + name).unlink(missing_ok=True)
+    place.path.write_bytes(earlier)
+    position = SignedCheckpoint.parse(line).checkpoint.position
+    for ask in (a.site.sync, lambda: a.domain(10), a.site.checkpoint):
+        with pytest.raises(IntegrityError, match="rewritten, forked or cut off"):
+            ask()
+    checks = failed(a)
+    assert list(checks) == ["checkpoints"]
+    messages = [finding.message for finding in checks["checkpoints"].findings]
+    assert any(f"site B's of position {position}" in message for message in messages)
+    with closing(network.ledger()) as ledger:
+        gone = ledger.head().position + 1
+    assert gone in {finding.position for finding in checks["checkpoints"].findings}
+
+
+def test_a_point_query_is_not_slowed_by_many_checkpoints(own_network: BuiltNetwork) -> None:
+    """Comparing with twenty members takes less than a millisecond."""
+    site = own_network.site("A")
+    site.site.checkpoint()
+    with closing(own_network.ledger()) as ledger:
+        kept = KeptCheckpoints(site.folder.checkpoints, own_network.id)
+        said = kept.all()[0].checkpoint
+        for number in range(20):
+            kept.keep(SignedCheckpoint.make(said.by(f"M{number}"), site.signer))
+        require_remembered(ledger, kept)
+        took = []
+        for _ in range(30):
+            started = time.perf_counter()
+            require_remembered(ledger, kept)
+            took.append(time.perf_counter() - started)
+    assert sorted(took)[len(took) // 2] < 0.001 * 5, "five times what it may take, for slow days"
+
+
+def closed_bytes(place: EmbeddedPlace) -> bytes:
+    with closing(sqlite3.connect(place.path)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return place.path.read_bytes()
