@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from unittest import mock
 
 import polars as pl
 import pytest
 
-from precisionchain.errors import OverlapError, SealRefusedError, UsageError
 from tests.lib.drawn_genotypes import assert_answer, ingest_genotypes
 from tests.lib.ledger_places import PLACES
 from tests.lib.site_builder import BuiltNetwork, BuiltSite
-from tests.spec.conftest import Build
+from tests.lib.tables import drawn
 
 PANEL = """
     place | ref | alt | 1   | 2   | 3
@@ -196,6 +194,23 @@ def test_states_and_counts_are_those_of_what_counts(told: tuple[BuiltNetwork, st
     assert_answer(pl.DataFrame(rows), expected)
 
 
+def test_cohorts_and_persons_are_those_of_what_counts(told: tuple[BuiltNetwork, str]) -> None:
+    network, expected = told
+    table = drawn(expected)
+    persons = [name for name in table.headings if name.isdigit()]
+    with network.site().network() as asked:
+        for row in table.rows:
+            due = {int(one) for one in persons if row[one] in ("1", "2")}
+            cohort = asked.cohort(f"carries({row['allele']})")
+            assert set(cohort.persons["person_id"]) == due
+            for one in persons:
+                carried = asked.person_variants(f"A:{one}").rows(named=True)
+                texts = {f"{v['chrom']}:{v['pos']}:{v['ref']}:{v['alt']}" for v in carried}
+                assert (row["allele"] in texts) == (int(one) in due)
+        everybody = asked.cohort("genotyped()")
+        assert set(everybody.persons["person_id"]) == {int(one) for one in persons}
+
+
 def test_published_counts_and_their_corrections_are_the_recount(
     told: tuple[BuiltNetwork, str],
 ) -> None:
@@ -203,66 +218,3 @@ def test_published_counts_and_their_corrections_are_the_recount(
     checks = {check.name: check for check in network.site().site.verify()}
     assert checks["corrections"].examined > 0
     assert all(check.ok and not check.findings for check in checks.values())
-
-
-def test_a_batch_that_hides_what_it_meets_is_found(build: Build) -> None:
-    """By a program that does not look: a person's position would count twice."""
-    network = build()
-    panel(network.site())
-    with mock.patch("precisionchain.ingest.vcf_batch.overlaps", return_value=[]):
-        done = ingest_genotypes(network.site(), RECALLED, source="recalled")
-    (check,) = [check for check in network.site().site.verify() if not check.ok]
-    assert check.name == "corrections"
-    assert done.batch[:16] in check.line()
-    assert "9:100" in check.line()
-
-
-def test_corrections_that_are_not_the_recount_are_found(build: Build) -> None:
-    network = build()
-    panel(network.site())
-    with mock.patch("precisionchain.ingest.withdraw.added_counts", return_value=[]):
-        network.site().site.withdraw_persons([2])
-    (check,) = [check for check in network.site().site.verify() if not check.ok]
-    assert check.name == "corrections"
-    assert "VAR_9_1_16777216" in check.line()
-
-
-def test_genotypes_that_meet_sealed_ones_are_refused_and_told_how_to_replace(build: Build) -> None:
-    site = build().site()
-    panel(site)
-    with pytest.raises(OverlapError, match="9:100") as refused:
-        ingest_genotypes(site, RECALLED, source="recalled")
-    assert "--replace" in str(refused.value)
-    with pytest.raises(SealRefusedError, match="--replace"):
-        ingest_genotypes(site, RECALLED)
-
-
-def test_what_is_said_already_is_not_published_again(build: Build) -> None:
-    site = build().site()
-    panel(site)
-    first = site.site.withdraw_persons([2, 4, 2])
-    assert (first.done, first.unchanged, first.counts) == (2, 0, 1)
-    second = site.site.withdraw_persons([2])
-    assert (second.done, second.unchanged, second.batch) == (0, 1, "")
-    assert (site.site.withdraw_persons([2, 3]).unchanged) == 1
-    assert site.site.readmit_persons([1]).done == 0
-    batch = site.site.withdraw_source("panel")
-    assert (batch.done, batch.counts) == (1, 0)
-    assert site.site.withdraw_source("panel").done == 0
-
-
-def test_what_cannot_be_withdrawn_is_refused(build: Build) -> None:
-    site = build().site()
-    done = ingest_genotypes(site, PANEL)
-    with pytest.raises(UsageError, match="site B"):
-        site.site.withdraw_persons(["B:1"])
-    for name in ("ffffffff", done.batch[:7]):
-        with pytest.raises(UsageError, match="not the id of one batch"):
-            site.site.withdraw_batch(name)
-    with pytest.raises(UsageError, match="nothing under the name"):
-        site.site.withdraw_source("elsewhere")
-    with pytest.raises(UsageError, match="corrections"):
-        ingest_genotypes(site, PANEL, source="corrections")
-    site.site.withdraw_persons([1, 2, 3])
-    with pytest.raises(SealRefusedError, match="all 2 persons"):
-        ingest_genotypes(site, RECALLED, source="recalled")
