@@ -23,6 +23,7 @@ from precisionchain.ledger.base import StreamState
 from precisionchain.ledger.multichain_rows import Name, Transaction, first_position, position_of
 from precisionchain.schemas.items import Item
 
+INDEX_FORMAT = 1
 ITEM, NO_ITEM, REPEATED = 0, 1, 2
 _PAGE = 1000
 _WAIT_SECONDS = 30.0
@@ -96,6 +97,14 @@ class ChainIndex:
                 for statement in _schema():
                     database.execute(statement)
                 database.execute("INSERT INTO chain VALUES (?, ?)", (genesis, depth))
+                database.execute(f"PRAGMA user_version = {INDEX_FORMAT}")
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version != INDEX_FORMAT:
+                raise LedgerFormatError(
+                    f"the index of the chain is of format {version}, not {INDEX_FORMAT}",
+                    where=self._place,
+                    hint="delete it while nothing is being published: it is derived again",
+                )
             known, old_depth = database.execute("SELECT genesis, depth FROM chain").fetchone()
             if known != genesis:
                 raise LedgerFormatError(
