@@ -9,17 +9,20 @@ look-up reads a few row groups. ``persons`` and ``alleles`` are those that the s
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.access.index.numbering import PERSON_SCHEMA
 from precisionchain.access.index.runs import Ints
 from precisionchain.access.postings import ALLELE_SCHEMA
+from precisionchain.errors import IntegrityError
 from precisionchain.replica.kept import Kept
 
 _TIME: Final = pl.Datetime("us", "UTC")
@@ -111,28 +114,46 @@ class StoredSegment(Segment):
 
     def table(self, name: str) -> pl.DataFrame:
         """Return one of its tables, whole; kept in memory once read."""
-        return _read.get((self.folder, name), lambda: pl.DataFrame(self._file(name).read()))
+        return _read.get((self.folder, name), lambda: read_table(self._path(name)))
 
     def height(self, name: str) -> int:
         """Return how many rows a table has."""
-        return int(self._file(name).metadata.num_rows)
+        with _opened(self._path(name)) as file:
+            return int(file.metadata.num_rows)
 
     def rows_in(self, keys: Ints) -> tuple[Ints, Ints]:
         """Return keys and rows of the blocks of these ascending keys; reads what can hold them."""
-        file = self._file("blocks")
-        groups = _groups_of(file, keys)
-        if not groups:
-            return keys[:0], keys[:0]
-        return _within(pl.DataFrame(file.read_row_groups(groups)), keys)
+        with _opened(self._path("blocks")) as file:
+            groups = _groups_of(file, keys)
+            if not groups:
+                return keys[:0], keys[:0]
+            return _within(pl.DataFrame(file.read_row_groups(groups)), keys)
 
-    def _file(self, name: str) -> pq.ParquetFile:
-        path = self.folder / f"{name}.parquet"
-        return pq.ParquetFile(path, page_checksum_verification=True)
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.parquet"
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """Return a table that `write_table` wrote."""
-    return pl.DataFrame(pq.read_table(path, page_checksum_verification=True))
+    """Return a table that `write_table` wrote.
+
+    Raises:
+        IntegrityError: it cannot be read, or a page does not match its checksum.
+    """
+    with _opened(path) as file:
+        return pl.DataFrame(file.read())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise IntegrityError(
+            "a file of the index of the access log is damaged or gone",
+            where=f"{path.parent.name}/{path.name}",
+            hint="delete the folder replica/access: it is made again",
+        ) from error
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:

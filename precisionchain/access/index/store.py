@@ -308,7 +308,8 @@ def _write_catalogue(root: Path, catalogue: Catalogue) -> None:
 @contextmanager
 def _one_at_a_time(root: Path) -> Iterator[None]:
     """Hold the index's own lock, which readers never take."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (root.parent, root):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (root / _LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
