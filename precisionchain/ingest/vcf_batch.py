@@ -62,7 +62,7 @@ class SiteState:
                 break
             folder = self.snapshot.batch_folder(seal.manifest.batch)
             if seal.manifest.batch not in self.history.withdrawals.batches and folder.exists():
-                found.append(Cover(folder).persons())
+                found.append(Cover(folder).persons)
         return np.unique(np.concatenate(found))
 
     @property
@@ -127,7 +127,7 @@ def vcf_batch(
         OverlapError: the run meets sealed genotypes.
     """
     description = _described(run)
-    persons = Cover(run).persons()
+    persons = Cover(run).persons
     withheld = np.intersect1d(persons, np.array(sorted(state.history.withdrawn_persons), np.int64))
     held = np.intersect1d(persons, state.held(description["source_id"]))
     left_out = np.union1d(withheld, held)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,8 +89,9 @@ class Cover:
     folder: Path
     _latest: dict[str, Spans] = field(default_factory=dict, compare=False, repr=False)
 
+    @cached_property
     def persons(self) -> Ints:
-        """Return the person ids, ascending."""
+        """The person ids, ascending."""
         ids = pl.read_parquet(self.folder / "samples.parquet", columns=["person_id"])
         return np.sort(ids["person_id"].to_numpy().astype(np.int64))
 
@@ -107,7 +109,7 @@ class Cover:
 
     def shared_with(self, other: Cover) -> Ints:
         """Return the person ids of both, ascending."""
-        return np.intersect1d(self.persons(), other.persons())
+        return np.intersect1d(self.persons, other.persons)
 
     def left_by(self, covers: Sequence[Cover], chrom: str) -> Spans:
         """Return the covered positions of a chromosome that others have not taken over.

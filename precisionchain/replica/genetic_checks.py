@@ -71,20 +71,22 @@ def wrong_counts(
 def unnamed_overlaps(snapshot: Snapshot) -> Iterator[str]:
     """Yield which genetic batches hold positions of persons that an earlier one holds, unnamed."""
     later = superseding(snapshot.catalogue.sealed)
+    covers: dict[str, Cover] = {}
     earlier: list[SealedBatch] = []
     for batch in snapshot.catalogue.sealed:
         if batch.kind != VCF:
             continue
+        covers[batch.batch] = Cover(snapshot.batch_folder(batch.batch))
         for one in earlier:
             counted = one.withdrawn is None or one.withdrawn > batch.position
             if one.publisher != batch.publisher or one.batch in batch.supersedes or not counted:
                 continue
-            taken_by = [
-                other.batch
+            before = [
+                (other.batch, covers[other.batch].folder)
                 for other in earlier
-                if other.batch in later.get(one.batch, ()) and other.position < batch.position
+                if other.batch in later.get(one.batch, ())
             ]
-            place = _meeting(snapshot, one.batch, batch.batch, taken_by)
+            place = _meeting(covers[batch.batch], covers[one.batch], before)
             if place is not None:
                 yield (
                     f"batch {batch.batch[:16]} holds genotypes at {place} of persons whose "
@@ -93,15 +95,17 @@ def unnamed_overlaps(snapshot: Snapshot) -> Iterator[str]:
         earlier.append(batch)
 
 
-def _meeting(snapshot: Snapshot, one: str, other: str, taken_by: Sequence[str]) -> str | None:
-    """Return a position, as ``chrom:pos``, that two batches hold of one person, or None."""
-    ours, theirs = (Cover(snapshot.batch_folder(batch)) for batch in (other, one))
-    persons = ours.shared_with(theirs)
-    before = [(batch, snapshot.batch_folder(batch)) for batch in taken_by]
-    for group in taken(persons, (), before):
+def _meeting(ours: Cover, theirs: Cover, before: Sequence[tuple[str, Path]]) -> str | None:
+    """Return a position, as ``chrom:pos``, that two batches hold of one person, or None.
+
+    Args:
+        ours: the later batch.
+        theirs: the earlier one.
+        before: id and folder of the batches between them that took positions of that one over.
+    """
+    for group in taken(ours.shared_with(theirs), (), before):
         for chrom in ours.chromosomes():
-            left = theirs.left_by(group.covers, chrom)
-            both = ours.spans(chrom).meeting(left)
+            both = ours.spans(chrom).meeting(theirs.left_by(group.covers, chrom))
             if len(both.first):
                 return f"{chrom}:{both.first[0]}"
     return None

@@ -83,7 +83,7 @@ def taken(
     covers = [(batch, Cover(folder)) for batch, folder in later]
     named = np.zeros(len(persons), np.int64)
     for number, (_, cover) in enumerate(covers):
-        named |= np.isin(persons, cover.persons()).astype(np.int64) << number
+        named |= np.isin(persons, cover.persons).astype(np.int64) << number
     there = ~np.isin(persons, np.fromiter(withdrawn, np.int64, len(withdrawn)))
     groups = []
     for mark in np.unique(named[there]).tolist():

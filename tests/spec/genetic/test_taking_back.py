@@ -1,4 +1,4 @@
-"""What may be withdrawn or replaced, what is refused, what verify and earlier positions say of it."""
+"""What may be withdrawn or replaced, what is refused, and what verify and earlier positions say."""
 
 from __future__ import annotations
 
