@@ -200,7 +200,7 @@ class Witness:
         Raises:
             IntegrityError: one is damaged, older than the one kept, or of another history.
         """
-        tree = self.kept.tree(self.ledger)
+        tree = self._tree()
         taken = [SignedCheckpoint.parse(line) for line in lines]
         for signed in taken:
             self._compare(tree, signed)
@@ -216,7 +216,7 @@ class Witness:
         Where nothing but checkpoints came since a kept one, it is that one, signed by this site
         too: so members that publish in turn confirm each other, and come to an end.
         """
-        tree = self.kept.tree(self.ledger)
+        tree = self._tree()
         self._pick_up(tree)
         newest = max(
             (kept.checkpoint for kept in self.kept.all()), key=lambda said: said.size, default=None
@@ -242,6 +242,15 @@ class Witness:
         newer = self._published()
         if newer:
             self._pick_up(self.kept.tree(self.ledger), newer)
+
+    def _tree(self) -> LogTree:
+        """Return the log tree of a ledger that still is the one this site has seen.
+
+        Raises:
+            IntegrityError: it is not: nothing is signed, and what was kept stays as it is.
+        """
+        require_remembered(self.ledger, self.kept)
+        return self.kept.tree(self.ledger)
 
     def _pick_up(self, tree: LogTree, newer: list[SignedCheckpoint] | None = None) -> None:
         for signed in self._published() if newer is None else newer:

@@ -370,6 +370,9 @@ def test_a_ledger_cut_off_forked_or_written_anew_is_refused(tmp_path: Path) -> N
             members.witness("B", members.ledger).take(
                 [str(SignedCheckpoint.make(b.kept.all()[0].checkpoint, key("A")))]
             )
+        (b.kept.folder / "log-tree").unlink()
+        with pytest.raises(IntegrityError, match="site A's"):
+            members.witness("B", members.ledger).make()  # signs nothing of a ledger it doubts
         assert later.ledger is members.ledger
 
     for name in ("-wal", "-shm"):
