@@ -433,7 +433,7 @@ def test_a_source_in_steps(folder: Path) -> None:
     dry = ok(f"{site} publish --dry-run --json").rows
     (condition,) = [row for row in dry if row["table"] == "condition_occurrence" and "new" in row]
     counts = {"new": 3, "changed": 0, "gone": 0, "unchanged": 0, "withheld": 0}
-    assert condition == {"source": "omop", "table": "condition_occurrence", **counts}
+    assert condition == {"source": "ehr", "table": "condition_occurrence", **counts}
     columns = [row for row in dry if row["table"] == "person" and "column" in row]
     leaves = {row["column"]: row["leaves"] for row in columns}
     assert leaves == {
