@@ -104,10 +104,13 @@ class Cohort:
         return self.everyone.by_site(self.truth.true)
 
     def is_as_of(self, snapshot: Snapshot) -> bool:
-        """Return whether nothing was sealed up to a generation after the cohort's positions, and
+        """Return whether nothing was sealed between the cohort's positions and a generation's, and
         the universe is the same: who was withdrawn since is in none.
         """
-        if snapshot.catalogue.newest > self.position:
+        catalogue = snapshot.catalogue
+        if catalogue.newest > self.position:
+            return False
+        if catalogue.next_seal is not None and catalogue.next_seal <= self.positions[-1]:
             return False
         everyone = universe_of(snapshot)
         return everyone is self.everyone or everyone.frame.equals(self.everyone.frame)

@@ -43,7 +43,7 @@ from precisionchain.replica.resolve import (
     withdrawn_by_site,
 )
 from precisionchain.replica.sync import catalogue_of, one_at_a_time
-from precisionchain.schemas.streams import MAP_PERSON
+from precisionchain.schemas.streams import MAP_PERSON, person_family
 
 Moment: TypeAlias = "int | date | datetime | str"
 """A position of the ledger, or a time; a text of either."""
@@ -134,7 +134,8 @@ def snapshot_as_of(
             write_catalogue(path, found)
     else:
         os.utime(path)
-    return Snapshot(root, replace(found, position=position))
+    later = (one.position for one in newest.sealed if one.position > position)
+    return Snapshot(root, replace(found, position=position, next_seal=min(later, default=None)))
 
 
 def _digest(resolved: Resolution) -> str:
@@ -148,13 +149,20 @@ def _left_out(
     root: Path, resolved: Resolution, already: Withdrawn, gone: Mapping[str, Path]
 ) -> int:
     """Return how many persons the batches that count hold who were withdrawn since."""
+    # As the universe has them: by the mapping, or by the rows where that is made from these.
+    mapped = (
+        f"{MAP_PERSON}/*.parquet"
+        if not resolved.taken_back
+        else f"{person_family(1)[:-1]}*/*.parquet"
+    )
     held: set[tuple[str, int]] = set()
     for one in (*resolved.counting("omop"), *resolved.counting("vcf")):
         then = set(already.get(one.site, ()))
         since = [person for person in resolved.withdrawn.get(one.site, ()) if person not in then]
         folder = unpacked_folder(root, one.batch)
-        files = [*folder.glob(f"{MAP_PERSON}/map-person.parquet"), *folder.glob("samples.parquet")]
-        for file in files if since else ():
+        for file in (*folder.glob(mapped), *folder.glob("samples.parquet")) if since else ():
+            if "person_id" not in pl.read_parquet_schema(file):
+                continue
             rows = pl.scan_parquet(file).filter(pl.col("person_id").is_in(since))
             if one.batch in gone and one.kind == "omop":
                 places = pl.scan_parquet(gone[one.batch]).filter(pl.col("batch") == one.batch)

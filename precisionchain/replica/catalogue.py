@@ -64,7 +64,8 @@ class Catalogue:
     parts several times; ``sealed`` all complete ones, also withdrawn ones and corrections, once
     each. ``gone`` maps a batch to the file of its places that no longer count, ``withdrawn`` a site
     to its withdrawn persons; ``left_out`` counts, as of an earlier position, those who would answer
-    had they not been withdrawn since. ``incomplete`` are batch ids in hex, kept to be reported.
+    had they not been withdrawn since, and ``next_seal`` is the position of the first seal after it.
+    ``incomplete`` are batch ids in hex, kept to be reported.
     ``head`` is the ledger's newest block at that time: a checkpoint that a rewritten or cut-off
     history fails. ``digests`` is the digest of the list of the files' digests (``digests.py``).
     """
@@ -81,6 +82,7 @@ class Catalogue:
     gone: Mapping[str, str] = field(default_factory=dict)
     withdrawn: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     left_out: int = 0
+    next_seal: int | None = None
     format: int = FORMAT
 
     @cached_property

@@ -59,6 +59,7 @@ def fold_clinical(
     *,
     gone: Mapping[str, GonePlaces] | None = None,
     withdrawn: Withdrawn | None = None,
+    naming: Sequence[tuple[SealedBatch, Path]] = (),
 ) -> dict[str, Path]:
     """Return the file that answers for each logical name; none where no row is left.
 
@@ -68,10 +69,19 @@ def fold_clinical(
             that a later generation finds it again.
         gone: superseded places by batch.
         withdrawn: persons who are left out, by site.
+        naming: withdrawn batches with their folders, whose vocabulary slice still names concepts:
+            rows of later batches may rest on it.
     """
+    named = [
+        (batch, name, path)
+        for among, every in ((batches, True), (naming, False))
+        for batch, folder in among
+        for name, path in clinical_names(folder).items()
+        if every or name.startswith(f"{VOCABULARY}/")
+    ]
     answer = {}
     with duckdb.connect() as database:
-        for name, found in _sources(database, batches, gone or {}, withdrawn or {}).items():
+        for name, found in _sources(database, named, gone or {}, withdrawn or {}).items():
             if len(found) == 1 and found[0].whole:
                 answer[name] = found[0].path
                 continue
@@ -87,15 +97,10 @@ def fold_clinical(
 
 def _sources(
     database: duckdb.DuckDBPyConnection,
-    batches: Sequence[tuple[SealedBatch, Path]],
+    named: Sequence[tuple[SealedBatch, str, Path]],
     gone: Mapping[str, GonePlaces],
     withdrawn: Withdrawn,
 ) -> dict[str, list[_Source]]:
-    named = [
-        (batch, name, path)
-        for batch, folder in batches
-        for name, path in clinical_names(folder).items()
-    ]
     held = _withdrawn_in(database, ((batch.site, path) for batch, _, path in named), withdrawn)
     found: dict[str, list[_Source]] = defaultdict(list)
     for batch, name, path in named:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from precisionchain.replica.catalogue import SealedBatch, unpacked_folder
 from precisionchain.replica.corrected_genetic import corrected_parts
+from precisionchain.replica.derived_mappings import with_derived_mappings
 from precisionchain.replica.fold_clinical import fold_clinical
 from precisionchain.replica.fold_counts import fold_counts
 from precisionchain.replica.resolve import Resolution
@@ -54,7 +55,15 @@ def make_generation(
     if progress:
         progress(f"fold {len(clinical) + len(genetic)} batches")
     gone = gone_places(root, resolved.sealed)
-    files = fold_clinical(clinical, root / FOLDED, gone=gone, withdrawn=resolved.withdrawn)
+    files = fold_clinical(
+        clinical,
+        root / FOLDED,
+        gone=gone,
+        withdrawn=resolved.withdrawn,
+        naming=[(one, unpacked_folder(root, one.batch)) for one in resolved.taken_back],
+    )
+    if resolved.taken_back:
+        files = with_derived_mappings(files, root / FOLDED)
     files.update(fold_counts(genetic, root / FOLDED))
     answering = [one for one, _ in (*clinical, *genetic)]
     return Generation(

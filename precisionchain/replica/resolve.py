@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from precisionchain.ledger.batches import Seal
 from precisionchain.ledger.chains import Withdrawals, chains
 from precisionchain.replica.catalogue import SealedBatch
-from precisionchain.schemas.corrections import CORRECTION
 
 SiteOf = Callable[[bytes], str]
 """The name of the site a publisher's key belongs to."""
+
+OMOP: Final = "omop"
+"""Kind of the batches that hold clinical rows."""
 
 Withdrawn = Mapping[str, tuple[int, ...]]
 """Withdrawn persons by site, ascending."""
@@ -42,6 +45,11 @@ class Resolution:
     def counting(self, kind: str) -> list[SealedBatch]:
         """Return the batches of a kind that count, by position."""
         return [one for one in self.sealed if one.kind == kind and one.withdrawn is None]
+
+    @property
+    def taken_back(self) -> list[SealedBatch]:
+        """The OMOP batches that were withdrawn, by position."""
+        return [one for one in self.sealed if one.kind == OMOP and one.withdrawn is not None]
 
 
 def resolve(sealed: Iterable[SealedBatch], position: int, withdrawn: Withdrawn) -> Resolution:
@@ -96,6 +104,6 @@ def sources(sealed: Iterable[SealedBatch]) -> list[list[SealedBatch]]:
     """Return the OMOP batches of each source of each publisher, in the order they follow."""
     found: dict[tuple[str, str], list[SealedBatch]] = defaultdict(list)
     for one in sealed:
-        if one.kind not in ("vcf", CORRECTION):
+        if one.kind == OMOP:
             found[one.publisher, one.source].append(one)
     return list(found.values())

@@ -78,7 +78,7 @@ def histories(draw: st.DrawFn) -> History:
 
 
 @given(histories(), st.data())
-@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 def test_what_counts_is_what_a_slow_reading_finds(history: History, data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
         ledger, root = MemoryLedger(), Path(folder) / "replica"
@@ -101,7 +101,7 @@ def test_what_counts_is_what_a_slow_reading_finds(history: History, data: st.Dat
 
 
 @given(histories())
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 def test_a_replica_that_follows_step_by_step_is_the_one_made_at_the_end(history: History) -> None:
     with TemporaryDirectory() as folder:
         ledger, followed = MemoryLedger(), Path(folder) / "followed"

@@ -40,11 +40,13 @@ SITES: Final = {signer.public_key: site for site, signer in SIGNERS.items()}
 
 DOMAIN, PERSONS = "CONDITION_0/condition_occurrence", "CLIN_PERSON_1/condition_occurrence"
 MAPPED, VOCABULARY = "MAP_PERSON/map-person", "VOCAB/concept"
+CONCEPTS = "MAP_CONCEPT/map-concept"
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     DOMAIN: ("condition_occurrence_id", "person_id", "condition_concept_id"),
     PERSONS: ("condition_occurrence_id", "person_id", "condition_concept_id"),
     MAPPED: ("person_id", "family"),
     VOCABULARY: ("concept_id", "concept_name"),
+    CONCEPTS: ("table", "concept_id", "family", "n"),
 }
 """The columns of a row, by the name it is found under."""
 _KINDS: Final = {MAPPED: "map-person", VOCABULARY: "vocabulary"}
@@ -56,7 +58,10 @@ Place = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Sealed:
-    """A batch of a source: items as (name, rows), and the places it lists."""
+    """A batch of a source: items as (name, rows), and the places it lists.
+
+    Rows of `CONCEPTS` are not drawn: readers make them where a batch was withdrawn.
+    """
 
     site: str
     source: str
@@ -100,6 +105,7 @@ class History:
         """
         nobody = self.withdrawn(len(self.steps)) if nobody is None else nobody
         rows: dict[Place, tuple[str, Row]] = {}
+        taken_back = False
         for number, step in enumerate(self.steps[:until]):
             if isinstance(step, Sealed):
                 for place in step.gone:
@@ -110,7 +116,12 @@ class History:
                     for at, row in enumerate(of_item):
                         rows[number, ordinal, at] = (name, row)
             elif isinstance(step, Withdrawn) and self._site_of(step.step) == step.site:
-                rows = {place: row for place, row in rows.items() if place[0] != step.step}
+                taken_back |= isinstance(self.steps[step.step], Sealed)
+                rows = {
+                    place: (name, row)
+                    for place, (name, row) in rows.items()
+                    if place[0] != step.step or name == VOCABULARY
+                }
         found: dict[str, Counter[Row]] = defaultdict(Counter)
         for (number, _, _), (name, row) in rows.items():
             site = self._site_of(number)
@@ -122,7 +133,7 @@ class History:
                 found[name][row] = 1
             else:
                 found[name][(*row, site)] += 1
-        return dict(found)
+        return _mapped(found) if taken_back else dict(found)
 
     def withdrawn(self, until: int) -> set[tuple[str, int]]:
         """Return who is withdrawn after some of the steps."""
@@ -200,6 +211,24 @@ def site_of(publisher: bytes) -> str:
 def entitled(found: LedgerItem) -> bool:
     """Return whether one of the sites signed an item."""
     return found.item.publisher in SITES and is_signed(found.item, NETWORK)
+
+
+def _mapped(found: Mapping[str, Counter[Row]]) -> dict[str, Counter[Row]]:
+    """Return the same with mappings as the rows themselves say."""
+    concepts: Counter[Row] = Counter()
+    for (_, _, concept, site), times in found.get(DOMAIN, Counter()).items():
+        concepts[concept, site] += times
+    family, table = DOMAIN.split("/")
+    made: dict[str, Counter[Row]] = {
+        **found,
+        CONCEPTS: Counter(
+            [(table, concept, family, n, site) for (concept, site), n in concepts.items()]
+        ),
+        MAPPED: Counter(
+            {(person, "CLIN_PERSON_1", site) for _, person, _, site in found.get(PERSONS, ())}
+        ),
+    }
+    return {name: rows for name, rows in made.items() if rows}
 
 
 def _chain(step: Sealed) -> tuple[str, str]:

@@ -33,6 +33,7 @@ from precisionchain.ledger.records import (
 from precisionchain.ledger.signing import Signer, generate_key, load_key
 from precisionchain.network import Network
 from precisionchain.opened import OpenSite
+from precisionchain.replica.as_of import Moment
 from precisionchain.schemas.founding import founding_streams
 from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.roles import ROLES
@@ -166,9 +167,9 @@ class BuiltSite:
         return _SiteOn(self.folder.root, self._place, name)
 
     @contextmanager
-    def network(self, user: str | None = None) -> Iterator[Network]:
+    def network(self, user: str | None = None, *, as_of: Moment | None = None) -> Iterator[Network]:
         """Open the door for questions."""
-        with Network(open_on(self._place, self.folder.root, user)) as network:
+        with Network(open_on(self._place, self.folder.root, user), as_of=as_of) as network:
             yield network
 
     # --------------------------------------------------------------------------------- work
