@@ -496,6 +496,8 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
 
         try:
             with self._opened() as opened:
+                if mode == "delta":  # which is about what is on the ledger now
+                    opened.sync_if_behind(said.step)
                 sealed = opened.sealed_before(run.source)
         except LedgerError as error:  # looking at files needs no ledger
             said.step(f"only persons of staged runs are known: {error.message}")
