@@ -12,11 +12,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import genotypes, omop, queries
+from benchmarks import entries, genotypes, omop, queries
 from benchmarks.measure import PROJECT
 from benchmarks.report import keep, show
 
-PARTS = {"vcf": genotypes.measure, "omop": omop.measure, "queries": queries.measure}
+PARTS = {
+    "vcf": genotypes.measure,
+    "omop": omop.measure,
+    "queries": queries.measure,
+    "entries": entries.measure,
+}
 PROGRAMS = ("bcftools", "plink2", "gzip")
 FILES = (genotypes.PGX, genotypes.PANEL, f"{omop.GIBLEED}/person.csv")
 
