@@ -100,7 +100,8 @@ class OpenSite:
         """Return the token an administrator admits this site by, whether it is admitted or not."""
         site = self.config.site
         user_keys = self.user_signer(first_user_name(site)).public
-        return JoinToken.make(self.network, site, self.signer, user_keys)
+        addresses = self.ledger.addresses()
+        return JoinToken.make(self.network, site, self.signer, user_keys, addresses)
 
     def full_name(self, user: str) -> str:
         """Return a user's whole name; without ``@SITE`` it is one of this site."""
