@@ -28,6 +28,7 @@ from precisionchain.schemas.streams import BATCH
 if TYPE_CHECKING:
     from precisionchain.access.gate import Gate
     from precisionchain.access.sealing import Keyring
+    from precisionchain.ingest.known_persons import Known
     from precisionchain.ingest.publish import Publisher
     from precisionchain.ledger.log_tree import LogTree
     from precisionchain.replica.as_of import Moment
@@ -201,6 +202,14 @@ class OpenSite:
     def snapshot(self) -> Snapshot:
         """Return the replica's newest generation."""
         return read_snapshot(self.folder.replica, self.network)
+
+    def sealed_before(self, source: str) -> Known:
+        """Return whom and what the next rows of a source may be about, by what this site sealed."""
+        from precisionchain.ingest.changes_state import known_before
+        from precisionchain.ledger.batches import site_key
+
+        publisher = site_key(self.membership.is_entitled, self.signer.public_key)
+        return known_before(self.snapshot(), publisher.hex(), source)
 
     def sync(self, progress: Callable[[str], None] | None = None) -> SyncReport:
         """Bring the replica up to the ledger.
