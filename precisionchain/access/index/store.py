@@ -45,7 +45,7 @@ from precisionchain.ledger.records import Member, User
 
 FORMAT: Final = 2
 TAIL: Final = 48
-"""Entries that are judged again by each reader rather than kept: 20 ms of them."""
+"""Entries that are judged again by each reader rather than kept: some 50 ms of them."""
 SEGMENT_WEIGHT: Final = 4_000_000
 """Runs, and 16 a question, that a segment holds at most before another is begun."""
 _STRETCH: Final = 2_000
