@@ -273,7 +273,8 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         Genotypes of persons over positions where theirs are sealed are refused, or with
         ``replace`` take the place of those.
 
-        A run that is its source's sealed head already publishes nothing. The folded MAF counter
+        A run that is its source's sealed head already publishes nothing, and one whose batch was
+        withdrawn since only where ``source`` names it. The folded MAF counter
         follows as a checkpoint when the persons with genotypes grew by a tenth, or when asked for;
         then this site's checkpoint of the whole ledger, for other members to keep.
 
@@ -286,6 +287,7 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
         from precisionchain.ingest.checkpoints import checkpoint_due, publish_checkpoints
         from precisionchain.ingest.outbox import Outbox
         from precisionchain.ingest.publish import publish_run, resume
+        from precisionchain.ingest.withdraw import is_taken_back
 
         said = progress or Silent()
         done = []
@@ -296,6 +298,10 @@ class Site(MembersDoor, ProofsDoor, WithdrawalsDoor):
                 publisher = opened.publisher()
                 resume(publisher, outbox, said.advance)
                 for staged in self._publishable(source):
+                    history = publisher.history()
+                    if source is None and is_taken_back(history, staged.source, staged.source_id):
+                        said.step(f"{staged.source} was withdrawn: --source publishes it again")
+                        continue
                     run = self._judged_as(staged, mode, said)
                     published = publish_run(
                         publisher,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from precisionchain.errors import UsageError
+from precisionchain.ingest.changes_run import History
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_vcf import corrected_count_drafts
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
@@ -279,6 +280,14 @@ class Corrections:
             parameters=self.publisher.parameters,
             advance=self.advance,
         )
+
+
+def is_taken_back(history: History, source: str, source_id: str) -> bool:
+    """Return whether a source's head is of this content, and was withdrawn."""
+    head = history.head(source)
+    if head is None or head.manifest.batch not in history.withdrawals.batches:
+        return False
+    return head.manifest.source_id == source_id
 
 
 def _manifest(batch_id: bytes, parent: bytes, source_id: bytes) -> Manifest:

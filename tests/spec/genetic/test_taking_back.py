@@ -20,6 +20,11 @@ from tests.spec.genetic.test_corrections import (
     without,
 )
 
+OTHERS = """
+    place | ref | alt | 8
+    9:100 | A   | G   | 0/1
+    """
+
 
 def test_a_batch_that_hides_what_it_meets_is_found(build: Build) -> None:
     """By a program that does not look: a person's position would count twice."""
@@ -93,6 +98,15 @@ def test_what_is_said_already_is_not_published_again(build: Build) -> None:
     batch = site.site.withdraw_source("panel")
     assert (batch.done, batch.counts) == (1, 0)
     assert site.site.withdraw_source("panel").done == 0
+
+
+def test_a_staged_run_does_not_bring_back_what_was_withdrawn(build: Build) -> None:
+    site = build().site()
+    panel(site)
+    ingest_genotypes(site, OTHERS, source="others")
+    no("panel")(site)
+    assert [done.source for done in site.site.publish()] == ["others"]
+    assert [done.new_items > 0 for done in site.site.publish(source="panel")] == [True]
 
 
 def test_what_cannot_be_withdrawn_is_refused(build: Build) -> None:
