@@ -80,7 +80,7 @@ def init(
         Path | None, typer.Option(help="CSV of chosen ancestors: domain,concept_id.")
     ] = None,
     ledger: Annotated[
-        str, typer.Option(help="The ledger, relative to the folder.")
+        str, typer.Option(help="embedded:PATH, relative to the folder, or multichain:URL.")
     ] = "embedded:ledger.sqlite",
     as_json: Json = False,
 ) -> None:
