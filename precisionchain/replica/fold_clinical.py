@@ -148,43 +148,49 @@ def _fold(
     family, table = name.split("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
-    rows = _counting(database, found)
+    columns = dict.fromkeys(one for source in found for one in pq.read_schema(source.path).names)
     if family == VOCABULARY:
-        rows = rows.project(f"* exclude ({', '.join((*ORIGIN, *PLACE))})").distinct().order("all")
+        wanted = [one for one in columns if one not in (*ORIGIN, *PLACE)]
+        chosen, order = f"distinct {_identifiers(wanted)}", "all"
     else:
-        rows = rows.project(f"* exclude ({', '.join(PLACE)})")
-        order = _sort_columns(family, table, rows.columns)
-        rows = rows.order(", ".join(f'"{column}"' for column in order))
-    rows.write_parquet(str(partial), compression="zstd", row_group_size=32_768)
+        wanted = [one for one in columns if one not in PLACE]
+        chosen, order = _identifiers(wanted), _identifiers(_sort_columns(family, table, wanted))
+    # One statement: there are hundreds of names, and binding costs as much as most have rows.
+    database.execute(
+        f"copy (select {chosen} from {_counting(database, found)} order by {order})"
+        f" to {_literal(partial)} (format parquet, compression zstd, row_group_size 32768)"
+    )
     partial.replace(target)
 
 
-def _counting(
-    database: duckdb.DuckDBPyConnection, found: Sequence[_Source]
-) -> duckdb.DuckDBPyRelation:
-    """Return the rows of some files that count, of the columns that any of them has."""
-    whole = [str(source.path) for source in found if source.gone is None]
-    parts = [database.read_parquet(whole, union_by_name=True)] if whole else []
-    for source in found:
-        if source.gone is not None:
-            places = database.read_parquet(str(source.gone))
-            own = places.filter(f"batch = '{source.batch.batch}'").set_alias("g")
-            same = 'r.ordinal = g.ordinal and r."row" = g."row"'
-            rows = database.read_parquet(str(source.path)).set_alias("r")
-            parts.append(rows.join(own, same, how="anti"))
-    names = [f"part_{number}" for number in range(len(parts))]
-    for part_name, part in zip(names, parts, strict=True):
-        part.create_view(part_name, replace=True)
-    rows = database.sql(" union all by name ".join(f"from {one}" for one in names))
+def _counting(database: duckdb.DuckDBPyConnection, found: Sequence[_Source]) -> str:
+    """Return the rows of some files that count, of the columns that any of them has, in SQL."""
+    whole = ", ".join(_literal(source.path) for source in found if source.gone is None)
+    parts = [f"from read_parquet([{whole}], union_by_name => true)"] if whole else []
+    parts += [
+        f"select r.* from read_parquet({_literal(source.path)}) r anti join"
+        f' (select ordinal, "row" from read_parquet({_literal(source.gone)})'
+        f" where batch = '{source.batch.batch}') g"
+        ' on r.ordinal = g.ordinal and r."row" = g."row"'
+        for source in found
+        if source.gone is not None
+    ]
+    rows = f"({' union all by name '.join(parts)}) r"
     if not any(source.persons for source in found):
         return rows
     persons: dict[str, set[int]] = defaultdict(set)
     for source in found:
         persons[source.batch.site] |= set(source.persons)
     _left_out(database, {site: tuple(sorted(ids)) for site, ids in persons.items()})
-    same = "r.site = o.site and r.person_id = o.person_id"
-    left_out = database.table("left_out").set_alias("o")
-    return rows.set_alias("r").join(left_out, same, how="anti")
+    return f"{rows} anti join left_out o on r.site = o.site and r.person_id = o.person_id"
+
+
+def _identifiers(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _sort_columns(family: str, table: str, columns: Sequence[str]) -> list[str]:
