@@ -48,7 +48,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     a.site.ingest_omop(values, source="laboratory")
     records.add("A", values)
     second = inputs.omop("a3", range(1, 41))
-    a.site.ingest_omop(second, source="ehr", allow_shrinking=True)
+    a.site.ingest_omop(second, source="ehr", allow_shrinking=True, allow_churn=True)
     records.add("A", second)
     own = inputs.omop("b1", range(-5, 25), ["condition_occurrence", "measurement", "death"])
     b.site.ingest_omop(own, source="ehr")
