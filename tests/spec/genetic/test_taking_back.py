@@ -14,6 +14,7 @@ from tests.spec.genetic.test_corrections import (
     EVERY_STATE,
     PANEL,
     RECALLED,
+    again,
     no,
     panel,
     recalled,
@@ -107,6 +108,21 @@ def test_a_staged_run_does_not_bring_back_what_was_withdrawn(build: Build) -> No
     no("panel")(site)
     assert [done.source for done in site.site.publish()] == ["others"]
     assert [done.new_items > 0 for done in site.site.publish(source="panel")] == [True]
+
+
+def test_checkpoints_are_of_what_counts_and_older_ones_are_no_finding(build: Build) -> None:
+    network = build()
+    site = network.site()
+    panel(site)  # which publishes the first
+    recalled(site)
+    without(3)(site)
+    site.site.publish(maf_checkpoint=True)
+    checks = {check.name: check for check in site.site.verify()}
+    assert all(check.ok for check in checks.values()), [c.line() for c in checks.values()]
+    assert checks["maf-checkpoints"].examined > 0
+    again(3)(site)
+    checks = {check.name: check for check in site.site.verify()}
+    assert all(check.ok for check in checks.values())
 
 
 def test_what_cannot_be_withdrawn_is_refused(build: Build) -> None:
