@@ -31,8 +31,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text(e
 CLASSES: dict[str, type] = {
     each.__name__: each
     for each in (
-        *(Site, Network, Audit, Cohort, Criterion, ExportedGenotypes, Ingested, Corrected, Progress),
-        *(AsOf, SyncReport, Check, Finding, Member, User, Variant, Region),
+        *(Site, Network, Audit, Cohort, Criterion, ExportedGenotypes, Ingested, Corrected),
+        *(Progress, AsOf, SyncReport, Check, Finding, Member, User, Variant, Region),
         errors.PrecisionChainError,
     )
 }
