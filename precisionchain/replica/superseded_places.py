@@ -28,6 +28,12 @@ from precisionchain.replica.unpack_clinical import SUPERSEDED_NAME
 
 _FORMAT: Final = "superseded places 1"
 
+_WHY: Final = {
+    "unknown": "in which there is no row",
+    "foreign": "of batches that are none before it of its source",
+    "twice": "that are listed already",
+}
+
 # What every listed place is: `nth` is the place in the chain of the batch that lists it, `own` that
 # of the batch it names (null: none before it), `name` the file it stands in (null: no such row).
 _JUDGED: Final = """
@@ -87,6 +93,9 @@ class InvalidPlaces:
     batch: str
     why: str
     places: int
+
+    def __str__(self) -> str:
+        return f"batch {self.batch[:16]} lists {self.places} places {_WHY[self.why]}"
 
 
 def invalid_places(snapshot: Snapshot) -> Iterator[InvalidPlaces]:
