@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from precisionchain.access.log import AccessLog
-from precisionchain.ledger.base import Finding, Ledger
+from precisionchain.ledger.base import Finding, Ledger, LedgerItem
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.membership import Membership
-from precisionchain.ledger.records import NETWORK_STREAM
+from precisionchain.ledger.records import NETWORK_STREAM, Member
 from precisionchain.schemas.items import ItemClass
 from precisionchain.schemas.streams import ACCESS, BATCH, NETWORK
 from precisionchain.verification.check import Check
@@ -46,6 +48,8 @@ def check_signatures(ledger: Ledger, scan: LedgerScan, membership: Membership) -
             check.examined += 1
             if not membership.is_entitled(found):
                 check.find("not signed by a member or user entitled to it", found)
+            elif not _is_from_own_address(membership, found):
+                check.find("written from an address that is not its site's", found)
             elif membership.is_doubtful(found):
                 check.find("asked with a key declared compromised from before here", found)
     for found in scan.elsewhere:
@@ -54,6 +58,32 @@ def check_signatures(ledger: Ledger, scan: LedgerScan, membership: Membership) -
         elif found.item.stream.startswith(BATCH):
             check.find("a single item that seals nothing", found)
     return check
+
+
+def _is_from_own_address(membership: Membership, found: LedgerItem) -> bool:
+    """Return whether an entitled item was written from an address that its site ever had.
+
+    Ledgers without addresses keep none with an item, and the founder of a chain of ours has some.
+    """
+    if not found.address:
+        return True
+    user = membership.user_at(found)
+    names = {user.site} if user else set()
+    own = membership.member_at(found)
+    if own is not None:
+        names.add(own.site)
+    return any(
+        found.address in one.addresses.values()
+        for member in membership.members()
+        if member.site in names
+        for one in _as_it_ever_stood(member)
+    )
+
+
+def _as_it_ever_stood(member: Member | None) -> Iterator[Member]:
+    while member is not None:
+        yield member
+        member = member.before
 
 
 def check_access(ledger: Ledger, membership: Membership) -> Check:

@@ -6,6 +6,7 @@ What the network answers is compared with a slow count over the files that went 
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,14 +18,16 @@ import pytest
 import precisionchain as pc
 from precisionchain.config import SiteFolder, read_config
 from precisionchain.ledger.batches import family_items
+from precisionchain.ledger.multichain import MultiChainLedger
 from precisionchain.ledger.multichain_place import PASSWORD_VARIABLE, USER_VARIABLE
+from precisionchain.ledger.multichain_rows import height_of
 from precisionchain.ledger.opening import open_ledger
 from precisionchain.schemas.streams import BATCH
 from tests.functional.test_two_sites import CONCEPTS, Files, write_inputs
 from tests.lib.multichain_double import MultiChainDouble
 from tests.lib.typed_commands import refused, rows, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,42 @@ def test_loading_the_same_again_writes_nothing(joined: Path) -> None:
     before = manifests(joined / "site_b")
     run(joined, "-C", "site_a", "ingest", "omop", "omop_A")
     assert manifests(joined / "site_b") == before
+
+
+def late_rows(folder: Path) -> int:
+    """How many rows of the first concept site B's node answers with."""
+    return len(rows(folder, "-C", "site_b", "query", "domain", str(CONCEPTS[0])))
+
+
+def test_a_fork_deeper_than_what_was_final_is_told_and_mended(
+    joined: Path, chain: MultiChainDouble
+) -> None:
+    before = late_rows(joined)
+    load = ("-C", "site_a", "ingest", "omop", "omop_B", "--source", "late")
+    run(joined, *load)
+    with_late = late_rows(joined)
+    assert with_late > before
+    site = joined / "site_a"
+    with closing(open_ledger(read_config(SiteFolder(site)).ledger, base=site)) as ledger:
+        assert isinstance(ledger, MultiChainLedger)
+        seal = list(ledger.items("BATCH_1"))[-1]
+        (txid,) = {
+            row.txid
+            for row, _ in ledger._index.rows("BATCH_1", None, seal.position - 1, seal.position)
+        }
+    chain.pause_mining()
+    depth = chain.nodes[0].height - height_of(seal.position) + 1
+    assert txid in chain.reorganise(depth, drop=[txid])
+    chain.pause_mining(paused=False)
+
+    line = refused(joined, 8, "-C", "site_b", "query", "domain", str(CONCEPTS[0]))
+    assert "before you" in line  # compare with another member's ledger before you trust it
+    for name in ("site_a", "site_b"):
+        for remembered in ("replica", "checkpoints"):
+            shutil.rmtree(joined / name / remembered, ignore_errors=True)
+    assert late_rows(joined) == before
+    run(joined, *load)
+    assert late_rows(joined) == with_late
 
 
 def test_a_removed_site_cannot_write(joined: Path) -> None:
