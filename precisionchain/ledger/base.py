@@ -89,8 +89,8 @@ class StreamState:
 class Prepared:
     """Items checked and frozen for one publish.
 
-    ``ticket`` is the back end's own: keep it beside the items in the outbox, and hand back
-    ``Prepared(items, ticket)`` after a restart (a MultiChain ticket is the signed transaction).
+    ``ticket`` is the back end's own, and may be handed back with the items. Nobody has to keep it:
+    what a MultiChain ledger signs, it keeps itself, for items and not for how they were cut.
     """
 
     items: tuple[Item, ...]
