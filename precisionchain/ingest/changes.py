@@ -66,6 +66,8 @@ class Changes:
         refresh: how the run follows the state.
         empty: tables of the run whose file has no record.
         renumbered_before: tables whose keys on the ledger are no longer those of the exports.
+        reused_keys: whether two rows of the state may have one key, as where a withdrawn person's
+            was used again before the person was readmitted.
         step: called with a line per table.
 
     Attributes:
@@ -84,6 +86,7 @@ class Changes:
     refresh: Refresh = WHOLE
     empty: Collection[str] = ()
     renumbered_before: Collection[str] = ()
+    reused_keys: bool = True
     step: Step = silent
     tables: dict[str, TableChange] = field(default_factory=dict)
     fresh: dict[str, str] = field(default_factory=dict)
@@ -102,7 +105,7 @@ class Changes:
                 found = self._compare(table)
                 self.tables[table.name] = replace(found, withheld=withheld.get(table.name, 0))
                 self._say(table.name)
-        for name in make_slice(self._database, self.encoder.tables, self._used_concepts()):
+        for name in self._slice_tables():
             self.tables[name] = self._compare_slice(name)
             self._say(name)
         self._compare_persons()
@@ -198,7 +201,9 @@ class Changes:
             n = count(self._database, export)
             return TableChange(new=n, empty=empty)
         compared = self._compared(table, held)
-        keyed = bool(compared.key) and has_unique_key(self._database, compared)
+        keyed = bool(compared.key)
+        if keyed and self.reused_keys:
+            keyed = has_unique_key(self._database, compared)
         renumbered = False
         if keyed:
             found, renumbered = self._compare_keyed(table, compared)
@@ -308,6 +313,12 @@ class Changes:
             self.fresh[table.name] = f"encoded_{table.name}"
 
     # -------------------------------------------------------------- vocabulary and the mappings
+
+    def _slice_tables(self) -> list[str]:
+        """Make the slice that the export's vocabulary gives; none where it brings none."""
+        if self.encoder.tables.keys().isdisjoint(SLICE_COLUMNS):
+            return []
+        return make_slice(self._database, self.encoder.tables, self._used_concepts())
 
     def _used_concepts(self) -> str:
         """Return SQL for the concepts in any row there is after this batch."""

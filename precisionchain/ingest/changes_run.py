@@ -26,6 +26,7 @@ from precisionchain.ledger.chains import Chains, Withdrawals
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.source_state import SourceState
 from precisionchain.schemas.canonical import canonical_json
+from precisionchain.schemas.corrections import CORRECTIONS_SOURCE
 from precisionchain.schemas.parameters import NetworkParameters
 
 
@@ -134,6 +135,7 @@ def changes_of(
             refresh,
             frozenset(entry["table"] for entry in description["inputs"] if not entry["records"]),
             history.renumbered(source),
+            bool(history.chain(CORRECTIONS_SOURCE)),
             step,
         )
         encoder.database.close()

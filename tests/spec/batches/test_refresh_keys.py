@@ -170,3 +170,21 @@ def test_without_a_vocabulary_the_slice_and_the_placements_stay(build: Build) ->
     new = state.batches[1].rows["domain", "condition_occurrence"].values()
     families = {row["condition_concept_id"]: row["stands_in"] for row in new}
     assert families == {20: "CONDITION_99", 30: "CONDITION_0"}
+
+
+def test_a_key_that_was_used_again_meanwhile_is_two_rows_until_an_export_says(
+    network: BuiltNetwork,
+) -> None:
+    """Row 3 of a withdrawn person stays; row 3 of another comes; then the person is back."""
+    ingest(network, JANUARY)
+    site = network.site().site
+    site.withdraw_persons(["9"])
+    reused = JANUARY.replace("3  | 9 ", "3  | 7 ").replace("4  | 9 ", "4  | 8 ")
+    ingest(network, reused)
+    site.readmit_persons(["9"])
+    ingest(network, reused.replace("1  | 7 ", "6  | 7 "), allow_churn=True)
+    holds(
+        network,
+        "condition_occurrence",
+        conditions_of(reused.replace("1  | 7 ", "6  | 7 ")),
+    )
