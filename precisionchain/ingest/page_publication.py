@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-import pyarrow as pa
-
 from precisionchain.ingest.page_shapes import Publication, Stored
 from precisionchain.ingest.staging import Run
 from precisionchain.ledger.base import Ledger, stored_size
@@ -19,6 +17,7 @@ from precisionchain.ledger.batches import (
     seals,
     site_key,
 )
+from precisionchain.schemas.columns import schema_of
 from precisionchain.schemas.items import Codec, Item
 from precisionchain.schemas.payloads import TABLE
 from precisionchain.schemas.streams import (
@@ -125,5 +124,4 @@ def _table(item: Item) -> str:
     payload = item.payload
     if payload.kind != "clinical" or payload.codec is not Codec.ARROW or payload.key_id:
         return ""
-    with pa.ipc.open_stream(pa.py_buffer(payload.body)) as reader:
-        return (reader.schema.metadata or {}).get(TABLE, b"").decode()
+    return (schema_of(payload.body).metadata or {}).get(TABLE, b"").decode()

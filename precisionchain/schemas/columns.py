@@ -3,7 +3,7 @@
 `shrink` takes out of a table what its metadata can say (columns that are empty, constant or a
 running number, wide integers in a narrow range, repeated strings, timestamps that only repeat
 their date), and `restore` gives the very same table back. `to_body` writes a table as an Arrow
-IPC stream with zstd-compressed buffers and a check sum, `from_body` reads it.
+IPC stream, compressed by zstd, and a check sum; `from_body` reads it.
 
 >>> table = pa.table({"person_id": [7, 7, 7], "year": pa.array([2015, 2015, 2016], pa.int64())})
 >>> small = shrink(table)
@@ -34,6 +34,7 @@ from precisionchain.schemas.column_steps import (
     restore_column,
     shrink_column,
 )
+from precisionchain.schemas.zstd_frames import MAGIC, fold, unfold
 
 METADATA_KEY: Final = b"columns"
 """The key of a schema's metadata under which `shrink` leaves its steps, as JSON."""
@@ -41,6 +42,10 @@ METADATA_KEY: Final = b"columns"
 MAX_ROWS: Final = 2**24
 """No item holds more rows; a step that claims more is refused before memory is taken for it."""
 
+SMALL_BYTES: Final = 2**16
+"""Streams shorter than this are tried as one zstd frame, too."""
+MAX_SMALL_BYTES: Final = 2**26
+"""The longest stream that is unfolded from a frame."""
 _CHECK_BYTES = 4
 
 
@@ -123,17 +128,24 @@ def restore(table: pa.Table) -> pa.Table:
 def to_body(table: pa.Table, level: int) -> bytes:
     """Return a table as an Arrow IPC stream and four bytes of check sum.
 
-    The stream is what any Arrow reader reads, with buffers compressed by zstd at ``level``. Arrow
-    keeps no check sum, so its CRC-32 (little-endian) follows, where readers no longer look.
+    The stream is what any Arrow reader reads, with buffers compressed by zstd at ``level``. Of a
+    small table the schema takes more than the rows: then, where that is shorter, the stream is
+    compressed as a whole instead, one zstd frame. Arrow keeps no check sum, so a CRC-32
+    (little-endian) of what is stored follows, where readers no longer look.
     """
-    options = pa.ipc.IpcWriteOptions(
-        compression=pa.Codec("zstd", compression_level=level), use_threads=False
-    )
+    table = table.combine_chunks()
+    stored = _stream(table, pa.Codec("zstd", compression_level=level))
+    if len(stored) < SMALL_BYTES:
+        stored = min(stored, fold(_stream(table, None), level), key=len)
+    return stored + zlib.crc32(stored).to_bytes(_CHECK_BYTES, "little")
+
+
+def _stream(table: pa.Table, compression: pa.Codec | None) -> bytes:
     sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
-        writer.write_table(table.combine_chunks())
-    stream = sink.getvalue()
-    return stream.to_pybytes() + zlib.crc32(stream).to_bytes(_CHECK_BYTES, "little")
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
 
 
 def from_body(body: bytes) -> pa.Table:
@@ -147,12 +159,32 @@ def from_body(body: bytes) -> pa.Table:
     if len(body) <= _CHECK_BYTES or zlib.crc32(stream) != int.from_bytes(check, "little"):
         raise CodecError("the check sum of a payload does not match its bytes")
     try:
-        with pa.ipc.open_stream(pa.py_buffer(stream)) as reader:
+        with pa.ipc.open_stream(pa.py_buffer(_plain(stream))) as reader:
             table = reader.read_all()
         table.validate(full=True)
     except (pa.ArrowException, MemoryError, OSError, ValueError) as error:
         raise CodecError("a payload is not an Arrow stream of ours") from error
     return table
+
+
+def schema_of(body: bytes) -> pa.Schema:
+    """Return the schema of the table that `to_body` wrote; its rows and check sum are not read.
+
+    Raises:
+        CodecError: the bytes were never written by `to_body`.
+    """
+    try:
+        with pa.ipc.open_stream(pa.py_buffer(_plain(memoryview(body)[:-_CHECK_BYTES]))) as reader:
+            return reader.schema
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise CodecError("a payload is not an Arrow stream of ours") from error
+
+
+def _plain(stream: memoryview) -> bytes | memoryview:
+    """Return the Arrow stream that was stored, as it is or in a frame."""
+    if stream[: len(MAGIC)].tobytes() == MAGIC:
+        return unfold(stream, MAX_SMALL_BYTES)
+    return stream
 
 
 def _restore(table: pa.Table, said: Any, metadata: dict[bytes, bytes]) -> pa.Table:

@@ -11,7 +11,17 @@ import pyarrow as pa
 import pytest
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.columns import METADATA_KEY, from_body, restore, shrink, to_body
+from precisionchain.schemas.columns import (
+    MAX_SMALL_BYTES,
+    METADATA_KEY,
+    SMALL_BYTES,
+    from_body,
+    restore,
+    schema_of,
+    shrink,
+    to_body,
+)
+from precisionchain.schemas.zstd_frames import fold
 
 
 def kept(table: pa.Table) -> dict[str, str]:
@@ -145,9 +155,30 @@ def test_a_table_never_shrunk_is_restored_as_it_is() -> None:
     assert restore(from_body(to_body(table, 3))).equals(table)
 
 
-def test_any_arrow_reader_reads_a_body() -> None:
-    table = pa.table({"a": [3, 1, 4]})
-    assert pa.ipc.open_stream(to_body(table, 3)).read_all().equals(table)
+def test_any_arrow_reader_reads_a_large_body_as_it_is() -> None:
+    numbers = np.random.default_rng(1).integers(0, 2**60, 20_000)
+    table = pa.table({"a": numbers})
+    body = to_body(table, 3)
+    assert len(body) > SMALL_BYTES
+    assert pa.ipc.open_stream(body).read_all().equals(table)
+    assert schema_of(body).equals(table.schema)
+
+
+def test_any_arrow_reader_reads_a_small_body_out_of_its_frame() -> None:
+    table = pa.table({"a": [3, 1, 4]}).replace_schema_metadata({"said": "x" * 500})
+    body = to_body(table, 3)
+    assert len(body) < 300
+    with pa.input_stream(pa.py_buffer(body[:-4]), compression="zstd") as frame:
+        assert pa.ipc.open_stream(frame.read()).read_all().equals(table)
+    assert schema_of(body).equals(table.schema, check_metadata=True)
+    assert from_body(body).equals(table)
+
+
+def test_a_frame_that_unfolds_without_bound_is_refused() -> None:
+    frame = fold(bytes(MAX_SMALL_BYTES + 1), 3)
+    assert len(frame) < 10_000
+    with pytest.raises(CodecError, match="bound"):
+        from_body(frame + zlib.crc32(frame).to_bytes(4, "little"))
 
 
 def test_the_same_table_gives_the_same_bytes_however_it_is_chunked() -> None:
