@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame, evaluated_record
 from precisionchain.audit import Audit
+from precisionchain.exports import ExportsDoor
 from precisionchain.opened import OpenSite
 from precisionchain.query import persons, typed
 from precisionchain.replica.catalogue import Snapshot
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from precisionchain.query.cohort import Cohort
     from precisionchain.query.cohort_question import Given
-    from precisionchain.query.export_genotypes import ExportedGenotypes
-    from precisionchain.query.named_persons import NamedPersons
     from precisionchain.query.saved_cohorts import SavedCohorts
     from precisionchain.replica.as_of import AsOf, Moment
     from precisionchain.replica.sync import SyncReport
@@ -59,7 +57,7 @@ def connect(path: str | Path, *, user: str | None = None, as_of: Moment | None =
         raise
 
 
-class Network:
+class Network(ExportsDoor):
     """A network as one user sees it; a context manager.
 
     Every method that answers writes an entry before it reads and another before it returns.
@@ -313,99 +311,6 @@ class Network:
 
         return SavedCohorts(self._opened.folder.cohorts, self._opened.network.hex())
 
-    # --------------------------------------------------------------------------------- exports
-
-    def export_genotypes(
-        self,
-        region: str | Region | None = None,
-        *,
-        output: str | Path,
-        persons: NamedPersons | None = None,
-        to: str | None = None,
-        skip_symbolic: bool = False,
-        overwrite: bool = False,
-    ) -> ExportedGenotypes:
-        """Write genotypes to files, which appear once the result is on the ledger.
-
-        Args:
-            region: where POS must lie; None means everywhere.
-            output: ``x.vcf``, ``x.vcf.gz``, or the prefix of PLINK's files.
-            persons: a cohort, a frame with ``site`` and ``person_id``, or ``["A:42", ...]``; None
-                means everybody with genotypes.
-            to: ``vcf``, ``bed`` or ``pgen``; default: what the output's name ends in.
-            skip_symbolic: leave alleles that are not bases out of bed, instead of refusing.
-            overwrite: replace files of these names.
-
-        Raises:
-            RegionError: the region cannot be parsed.
-            UnknownPersonError: no batch has published one of the persons.
-            UsageError: a file exists, or the format cannot hold the answer.
-        """
-        from precisionchain.query import export_genotypes as exporting
-        from precisionchain.query import named_persons
-        from precisionchain.query.output_files import OutputFiles
-
-        form, targets = exporting.genotype_targets(Path(output), to)
-        asked = {
-            "region": typed.as_logged(region, Region.parse),
-            "persons": named_persons.as_logged(persons),
-            "to": form,
-        }
-
-        def answer(snapshot: Snapshot) -> Evaluated[ExportedGenotypes]:
-            return exporting.export_genotypes(
-                snapshot,
-                form,
-                {target: files.partial(target) for target in targets},
-                build=self._opened.parameters.build,
-                persons=None if persons is None else self._frame_of(snapshot, persons),
-                region=typed.region(region),
-                skip_symbolic=skip_symbolic,
-            )
-
-        with OutputFiles(targets, overwrite=overwrite) as files:
-            exported = self._ask("export-genotypes", "genetic", asked, answer)
-            files.release()
-        return exported
-
-    def export_cohort(
-        self,
-        cohort: NamedPersons,
-        *,
-        definition_id: int,
-        site: str | None = None,
-        skip_unobserved: bool = False,
-    ) -> pl.DataFrame:
-        """Return a cohort as rows of the OMOP CDM's COHORT table, of one site's persons.
-
-        Args:
-            cohort: a cohort, a frame with ``site`` and ``person_id`` (and perhaps ``index_date``),
-                or ``["A:42", ...]``.
-            definition_id: the cohort's number where the rows are going.
-            site: whose persons; needed where they are of several sites.
-            skip_unobserved: leave out who has no observation period, instead of refusing.
-
-        Raises:
-            UsageError: persons of several sites, or without observation periods.
-        """
-        from precisionchain.query import named_persons
-
-        asked = {
-            "cohort": named_persons.as_logged(cohort),
-            "definition_id": typed.number(definition_id),
-            "site": site,
-        }
-
-        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
-            from precisionchain.query.omop_cohort import cohort_rows
-
-            chosen = self._frame_of(snapshot, cohort)
-            return cohort_rows(
-                snapshot, chosen, definition_id, site=site, skip_unobserved=skip_unobserved
-            )
-
-        return self._ask("export-cohort", "clinical", asked, answer)
-
     # ------------------------------------------------------------------------- audit and upkeep
 
     @property
@@ -445,10 +350,3 @@ class Network:
             evaluated,
             position=snapshot.catalogue.position,
         )
-
-    def _frame_of(self, snapshot: Snapshot, named: NamedPersons) -> pl.DataFrame:
-        from precisionchain.query.named_persons import as_frame
-
-        own_site = self._opened.config.site
-        resolve = partial(persons.published, snapshot, own_site=own_site)
-        return as_frame(named, resolve, snapshot.catalogue.withdrawn)
