@@ -191,15 +191,18 @@ class Replay:
             bed = None
             if step.bed is not None:
                 bed = part / "extent.bed"
-                bed.write_text(_left_of(step.bed, covers), encoding="utf-8")
+                bed.write_text(_left_of(step, covers), encoding="utf-8")
             yield GenotypeFile(path, samples, step.sexes, bed)
 
 
 @dataclass(frozen=True)
 class Cover:
-    """The positions a genotyping covers: those its records list, and its intervals."""
+    """The positions a genotyping covers: those its records list, and its intervals without what
+    records that were refused span (``vcf-staging.md``): one with a symbolic allele is.
+    """
 
     listed: frozenset[Place]
+    refused: frozenset[Place]
     intervals: tuple[tuple[str, int, int], ...]
 
     @classmethod
@@ -207,15 +210,23 @@ class Cover:
         """Return what a genotyping covers."""
         assert isinstance(step, Genotyping)
         lines = step.file.read_text(encoding="utf-8").splitlines()
-        records = (line.split("\t") for line in lines if not line.startswith("#"))
-        # A record with a symbolic allele is rejected (``vcf-staging.md``), and lists nothing.
-        listed = frozenset((r[0], int(r[1])) for r in records if "<" not in r[4])
-        return cls(listed, tuple(_intervals(step.bed)) if step.bed else ())
+        listed, refused = set(), set()
+        for chrom, pos, _, ref, alts, *_ in (x.split("\t") for x in lines if x[0] != "#"):
+            if "<" in alts:
+                refused |= {(chrom, int(pos) + base) for base in range(len(ref))}
+            else:
+                listed.add((chrom, int(pos)))
+        intervals = tuple(_intervals(step.bed)) if step.bed else ()
+        return cls(frozenset(listed), frozenset(refused), intervals)
+
+    def spans(self, chrom: str, pos: int) -> bool:
+        """Return whether a position (from 1) is assayed without being listed."""
+        inside = any(c == chrom and start < pos <= end for c, start, end in self.intervals)
+        return inside and (chrom, pos) not in self.refused
 
     def holds(self, chrom: str, pos: int) -> bool:
         """Return whether a position (from 1) is covered."""
-        inside = any(c == chrom and start < pos <= end for c, start, end in self.intervals)
-        return inside or (chrom, pos) in self.listed
+        return (chrom, pos) in self.listed or self.spans(chrom, pos)
 
 
 def _write_left(
@@ -237,12 +248,12 @@ def _write_left(
     target.write_text("".join(f"{line}\n" for line in written), encoding="utf-8")
 
 
-def _left_of(bed: Path, covers: Sequence[Cover]) -> str:
-    """Return the intervals without the covered positions, position by position."""
-    left = []
-    for chrom, start, end in _intervals(bed):
+def _left_of(step: Genotyping, covers: Sequence[Cover]) -> str:
+    """Return what a genotyping spans without the covered positions, position by position."""
+    own, left = Cover.of(step), []
+    for chrom, start, end in own.intervals:
         for pos in range(start + 1, end + 1):
-            if not any(cover.holds(chrom, pos) for cover in covers):
+            if own.spans(chrom, pos) and not any(cover.holds(chrom, pos) for cover in covers):
                 left.append(f"{chrom}\t{pos - 1}\t{pos}\n")
     return "".join(left)
 
