@@ -179,11 +179,12 @@ class Staging:
     def refresh_views(self) -> Path:
         """Write the file of views anew and put it into place by rename; return its path.
 
-        A job does this once, when its runs are complete. Who holds the older file open keeps
-        reading the older one.
+        A job does this once, when its runs are complete, and clears what a dead job left. Who holds
+        the older file open keeps reading the older one. Needs the site's lock.
         """
         from precisionchain.ingest.staging_views import write_views
 
+        self._tidy()
         write_views(self.newest(), self.views)
         return self.views
 

@@ -9,6 +9,7 @@ blocks of all of them with the ledger again.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from precisionchain.ledger.signing import Signer
 from precisionchain.schemas.streams import CHECKPOINT, family_of
 
 _SUFFIX = ".checkpoint"
+_STALE_S = 3600.0
+"""No program needs so long to write a file that it renames."""
 _COMPARE = "do not trust this ledger before you have compared it with another member's"
 
 
@@ -80,9 +83,13 @@ class KeptCheckpoints:
         partial.replace(path)
 
     def make_folder(self) -> Path:
-        """Return the folder, made when absent."""
+        """Return the folder, made when absent, without what killed programs left half written."""
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
+            for partial in self.folder.glob(".*.partial"):
+                with suppress(FileNotFoundError):  # renamed meanwhile, by the one who wrote it
+                    if time.time() - partial.stat().st_mtime > _STALE_S:
+                        partial.unlink()
         except OSError as error:
             raise SiteError(
                 f"the folder cannot be made: {error.strerror}", where=str(self.folder)

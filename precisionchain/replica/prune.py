@@ -42,6 +42,8 @@ def prune(root: Path, current: Catalogue, *, now: float | None = None) -> list[s
     now = time.time() if now is None else now
     for partial in (root / "batches").glob(".*.partial"):
         shutil.rmtree(partial, ignore_errors=True)
+    for partial in (*root.glob(f".{Path(CATALOGUE).stem}.*"), *root.glob(f".{_RETIRED}.*")):
+        partial.unlink(missing_ok=True)  # of a sync that was killed: this one holds the lock
     wanted = set(_referred(current))
     for path in _drop_as_of(root, current):
         earlier = read_catalogue(path, bytes.fromhex(current.network))
