@@ -1,7 +1,9 @@
 """MAF checkpoints: the folded counter by frequency range, published by a site beside its batches.
 
 They are derived: outside of every batch's root, and never trusted without a recount. A checkpoint's
-item id follows from the batches it was folded from, so publishing it again publishes nothing.
+item id follows from the batches it was folded from, so publishing it again publishes nothing. Its
+first item is sent last: where it stands, all of them do, and a publication that a killed job left
+unfinished stays due.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from itertools import chain
 
 from precisionchain.ingest.publish import Publisher
 from precisionchain.ledger.base import in_chunks, stored_size
@@ -19,7 +22,7 @@ from precisionchain.ledger.signing import single_item
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.checkpoints import checkpoint_payloads, named_batches
 from precisionchain.replica.taken_over import VCF
-from precisionchain.schemas.genetic_payloads import read_checkpoint
+from precisionchain.schemas.genetic_payloads import COMPLETING, read_checkpoint
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.streams import StreamName, frequency_family
 
@@ -38,7 +41,8 @@ def checkpoint_due(publisher: Publisher, snapshot: Snapshot) -> bool:
     edges = publisher.parameters.maf_edges
     last: tuple[str, ...] = ()
     for found in family_items(publisher.ledger, frequency_family(edges[0], edges[1])):
-        if found.item.publisher == publisher.signer.public_key and publisher.entitled(found):
+        own = found.item.publisher == publisher.signer.public_key
+        if own and found.item.ordinal == COMPLETING and publisher.entitled(found):
             last = read_checkpoint(found.item.payload)[1]
     before = sum(persons[batch] for batch in last)
     return sum(persons.values()) >= GROWTH * max(before, 1)
@@ -67,7 +71,9 @@ def _items(publisher: Publisher, snapshot: Snapshot, router: Router) -> Iterator
     origin = sha256(b"precisionchain maf checkpoint 1\x00" + folded.encode()).digest()
     there = publisher.ledger.ordinals(publisher.signer.public_key, origin)
     payloads = checkpoint_payloads(snapshot, publisher.parameters.maf_edges)
-    for ordinal, (family, payload) in enumerate(payloads):
+    numbered = enumerate(payloads)
+    first = next(numbered)  # every range has a payload
+    for ordinal, (family, payload) in chain(numbered, [first]):
         if ordinal in there:
             continue
         item = single_item(

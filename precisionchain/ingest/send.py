@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
-from precisionchain.errors import StreamExistsError
+from precisionchain.errors import ConflictError, StreamExistsError
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
 from precisionchain.ingest.report import Advance
 from precisionchain.ledger.base import Ledger, in_chunks, settle, stored_size
+from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.buckets import Router
 from precisionchain.schemas.items import SEAL_ORDINAL, Item
 from precisionchain.schemas.parameters import NetworkParameters
+from precisionchain.schemas.streams import batch_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,11 @@ def send_batch(
     Raises:
         LedgerUnavailableError: the ledger gave no answer, or not everything is final after a long
             wait; call again, nothing is sent twice.
+        ConflictError: somebody else took a place of the batch, so that it can never be whole; it is
+            forgotten and not sealed.
     """
     there = ledger.ordinals(publisher, batch.batch_id)
+    _require_own(outbox, ledger, batch, there)
     sent = new = 0
     if SEAL_ORDINAL not in there:
         router = Router(
@@ -69,6 +75,33 @@ def send_batch(
     settle(ledger, publisher, batch.batch_id, batch.items)  # a chain may still drop what waits
     outbox.forget(batch.batch_id)
     return Published(batch.batch_id.hex(), batch.source, batch.items, new, batch.stored_bytes)
+
+
+def _require_own(outbox: Outbox, ledger: Ledger, batch: FrozenBatch, there: frozenset[int]) -> None:
+    """Check that what is there of a batch is what was frozen, byte by byte, in a stream of its own.
+
+    Whoever can write a ledger's file can write in any publisher's name: only seals are signed.
+    """
+    if not there:
+        return
+    frozen: dict[tuple[str, int], bytes] = {}
+    kept = outbox.items(batch.batch_id, without=frozenset())
+    for family, item in kept:
+        if item.ordinal in there:
+            frozen[family, item.ordinal] = sha256(item.stored).digest()
+    for family in {family for family, _ in frozen}:
+        for found in family_items(ledger, family, batch_key(batch.batch_id)):
+            place = (family, found.item.ordinal)
+            if frozen.get(place) == sha256(found.item.stored).digest():
+                del frozen[place]
+    if frozen:
+        family, ordinal = min(frozen, key=lambda place: place[1])
+        outbox.forget(batch.batch_id)
+        raise ConflictError(
+            "somebody else's item stands where one of this batch belongs: it cannot be sealed",
+            where=f"{family}, ordinal {ordinal}, batch {batch.batch_id.hex()[:16]}",
+            hint="`precisionchain verify` says who wrote what; a later export is another batch",
+        )
 
 
 def _placed(

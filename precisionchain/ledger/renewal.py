@@ -83,6 +83,8 @@ def grant_site(
 ) -> Member:
     """Give a site another standing, or its place back; what is not said stays as it is.
 
+    Where it stands so already nothing is written.
+
     Raises:
         UsageError: no site has, or had, this name; or the expiry has passed.
         AccessRefusedError: readers would not count it.
@@ -92,8 +94,9 @@ def grant_site(
     refuse_past(expires)
     until = None if for_good else expires or member.expires
     said = member.admin if admin is None else admin
-    _change(by, Grant(site, by.membership.next_number(site), until, admin=said))
-    if member.admin and not said:
+    if (member.admin, member.expires, member.until) != (said, until, None):
+        _change(by, Grant(site, by.membership.next_number(site), until, admin=said))
+    if admin is False:  # also where it stands so: repeating the command completes it
         by.ledger.dismiss(member.addresses)
     by.ledger.admit(member.addresses, admin=said)
     return _known_site(by.membership, site)
@@ -109,6 +112,8 @@ def grant_user(
 ) -> User:
     """Give a user of this site other roles or another expiry, or the place back.
 
+    Where it stands so already nothing is written.
+
     Raises:
         UsageError: no such user or role; or the expiry has passed.
         AccessRefusedError: readers would not count it.
@@ -120,6 +125,8 @@ def grant_user(
         raise UsageError(f"no role {unknown[0]!r}", hint=f"roles are {', '.join(ROLES)}")
     ordered = user.roles if not roles else tuple(role for role in ROLES if role in roles)
     until = None if for_good else expires or user.expires
+    if (user.roles, user.expires, user.until) == (ordered, until, None):
+        return user
     _change(by, Grant(name, by.membership.next_number(name), until, roles=ordered))
     return _known_user(by.membership, name)
 
@@ -161,13 +168,16 @@ def rekey(by: Registrar, token: KeyToken) -> Member:
     by.require_admin()
     said = token.rotation
     member = _known_site(by.membership, said.name)
-    if member.until is None:
+    begun = by.membership.site_keys(said.name)[-1:] == (said.public_key,)
+    if member.until is None and not begun:
         raise AccessRefusedError(
             f"site {said.name} is there: it replaces its key itself",
             hint="precisionchain rotate-key, or remove the site first",
         )
-    _change(by, said)
-    _change(by, Grant(said.name, said.number + 1, member.expires, admin=member.admin))
+    if not begun:  # else an earlier attempt broke off, and this one completes it
+        _change(by, said)
+    if member.until is not None:
+        _change(by, Grant(said.name, said.number + 1, member.expires, admin=member.admin))
     by.ledger.admit(said.addresses, admin=member.admin)
     return _known_site(by.membership, said.name)
 

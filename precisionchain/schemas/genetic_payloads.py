@@ -131,6 +131,10 @@ def read_assay(payload: Payload) -> tuple[Assay, pa.Table]:
         raise CodecError("an assay that does not say what was assayed") from error
 
 
+COMPLETING: Final = 0
+"""The ordinal of the MAF checkpoint that is sent last: where it stands, all of them do."""
+
+
 def checkpoint_payload(rows: pa.Table, batches: list[str]) -> Payload:
     """Return a MAF checkpoint (`CHECKPOINT`) as a payload, naming the batches it was folded from.
 

@@ -11,6 +11,7 @@ from precisionchain.ledger.batches import Seal, family_items, streams_of
 from precisionchain.ledger.membership import Membership
 from precisionchain.replica.catalogue import Snapshot, read_snapshot
 from precisionchain.schemas.corrections import CORRECTION
+from precisionchain.schemas.genetic_payloads import COMPLETING
 from precisionchain.schemas.streams import FREQUENCIES
 from precisionchain.verification.check import Check
 from precisionchain.verification.copies import current_batches, held_batches
@@ -21,7 +22,8 @@ def check_frequencies(
 ) -> Check:
     """Check each publication of MAF checkpoints; batches are folded once for all that name them.
 
-    One that is older than a correction counted what no longer counts, and is left out.
+    One that is older than a correction counted what no longer counts, and is left out; so is one
+    without its first item, which is sent last: its job was killed, and nobody finished it.
     """
     from precisionchain.replica.checkpoints import Recounts
 
@@ -38,12 +40,18 @@ def check_frequencies(
                     publications[found.item.publisher + found.item.batch_id].append(found)
     if corrected >= 0:
         check.note = f"those up to position {corrected} are older than a correction: left out"
-    if not publications:
+    finished = [
+        items for items in publications.values() if any(i.item.ordinal == COMPLETING for i in items)
+    ]
+    if len(finished) < len(publications):
+        unfinished = f"{len(publications) - len(finished)} unfinished: left out"
+        check.note = "; ".join(filter(None, (check.note, unfinished)))
+    if not finished:
         return check
     with TemporaryDirectory() as folder:
         whole = _with_all_sealed(ledger, membership, sealed, snapshot, Path(folder))
         recounts = Recounts(whole)
-        for items in publications.values():
+        for items in finished:
             check.examined += len(items)
             ordered = sorted(items, key=lambda found: found.item.ordinal)
             for message in recounts.differing([found.item.payload for found in ordered]):
