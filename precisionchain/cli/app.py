@@ -26,6 +26,7 @@ from precisionchain.cli import (
     report,
     withdraw,
 )
+from precisionchain.cli.disk import disk_error
 from precisionchain.cli.options import Json
 from precisionchain.cli.progress import StderrProgress
 from precisionchain.cli.scope import Scope, scope
@@ -186,6 +187,10 @@ def main() -> None:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(error.exit_code) from None
     except Exception as error:  # noqa: BLE001 (the outermost frame; nothing is swallowed)
+        disk = disk_error(error)
+        if disk is not None:
+            sys.stderr.write(f"error: {disk}\n")
+            raise SystemExit(disk.exit_code) from None
         sys.stderr.write("".join(traceback.format_tb(error.__traceback__)))
         sys.stderr.write(
             f"error: unexpected {type(error).__name__}: please report the lines above\n"
