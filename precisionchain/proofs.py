@@ -125,5 +125,9 @@ def _agreed(opened: OpenSite, line: str | None) -> SignedCheckpoint:
     if line is None:
         return opened.witness().make()
     signed = SignedCheckpoint.parse(line)
+    if signed.checkpoint.network != opened.network:
+        raise UsageError(
+            f"the checkpoint of {signed.checkpoint} is of another network than this site's"
+        )
     require_consistent(opened.log_tree(), opened.ledger, signed.checkpoint)
     return signed

@@ -195,7 +195,7 @@ def _text(given: str) -> str:
 def _proof(path: Path) -> dict[str, Any]:
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last: of brackets in brackets
         raise UnreadableFileError("the proof cannot be read", where=str(path)) from error
     if not isinstance(read, dict):
         raise UnreadableFileError("this is no proof", where=str(path))

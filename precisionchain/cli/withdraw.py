@@ -81,8 +81,12 @@ def _named(persons: list[str] | None, listed: Path | None) -> list[str]:
         return found
     try:
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFileError("cannot be read as text", where=str(listed)) from error
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError("is not text in UTF-8", where=str(listed)) from error
+    except OSError as error:
+        raise UnreadableFileError(
+            f"cannot be read: {error.strerror or type(error).__name__}", where=str(listed)
+        ) from error
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if not text or (number == 1 and text == "person_id"):

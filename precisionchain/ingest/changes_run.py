@@ -20,6 +20,7 @@ from precisionchain.ingest.changes_rows import count
 from precisionchain.ingest.changes_state import StateViews
 from precisionchain.ingest.encode_omop import OmopEncoder
 from precisionchain.ingest.report import Step, silent
+from precisionchain.ingest.reserved import refuse_other_kind
 from precisionchain.ingest.vocabulary import make_slice
 from precisionchain.ledger.batches import Seal
 from precisionchain.ledger.chains import Chains, Withdrawals
@@ -109,11 +110,12 @@ def changes_of(
         step: called with a line per table.
 
     Raises:
-        SealRefusedError: the replica has not all of the source's batches, or the run is a delta by
-            keys that the ledger does not have.
+        SealRefusedError: the replica has not all of the source's batches, these hold genotypes, or
+            the run is a delta by keys that the ledger does not have.
     """
     description = read_run(run, refresh)
     source = description["source"]
+    refuse_other_kind(source, "omop", history.chain(source))
     state = SourceState(snapshot, history.publisher.hex(), source)
     chain = [seal.manifest.batch for seal in history.chain(source)]
     views = StateViews(encoder.database, state, parameters)

@@ -16,7 +16,7 @@ from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.omop_batch import OmopBatch, omop_batch
 from precisionchain.ingest.outbox import Outbox
 from precisionchain.ingest.report import Advance, Step, silent
-from precisionchain.ingest.reserved import refuse_reserved
+from precisionchain.ingest.reserved import refuse_other_kind, refuse_reserved
 from precisionchain.ingest.send import Published, send_batch
 from precisionchain.ingest.vcf_batch import SiteState, VcfBatch, vcf_batch
 from precisionchain.ledger.base import Ledger
@@ -105,15 +105,17 @@ def publish_run(
 
     Raises:
         ParameterMismatchError: the run is of another reference build than the network.
-        SealRefusedError: the run undoes more than it may, or the head moved meanwhile.
+        SealRefusedError: the run undoes more than it may, the head moved meanwhile, or the source's
+            batches are of another kind.
         OverlapError: genotypes of these persons are sealed over the same extent.
-        UsageError: the source has a name that is kept for corrections.
+        UsageError: the source has a name that no source may have.
     """
     description = read_run(run, refresh)
     source, source_id = description["source"], description["source_id"]
     history = publisher.history()
     head = history.head(source)
     refuse_reserved(source)
+    refuse_other_kind(source, description["kind"], history.chain(source))
     parent = NO_PARENT if head is None else head.manifest.batch_id
     batch_id = batch_id_of(
         publisher.network, publisher.signer.public_key, source, bytes.fromhex(source_id), parent

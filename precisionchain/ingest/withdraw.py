@@ -90,7 +90,8 @@ class Corrected:
         state = "withdrawn" if self.action == WITHDRAW else "not withdrawn"
         before = f"; {_number(self.unchanged, self.what)} {state} before" if self.unchanged else ""
         if not self.done:
-            return f"nothing was published: {_number(self.unchanged, self.what)} {state} already"
+            state = "withdrawn already" if self.action == WITHDRAW else "not withdrawn"
+            return f"nothing was published: {_number(self.unchanged, self.what)} {state}"
         verb = "withdrew" if self.action == WITHDRAW else "readmitted"
         counts = f", corrected the counts of {_number(self.counts, BATCH)}" if self.counts else ""
         return (

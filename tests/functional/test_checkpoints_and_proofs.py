@@ -74,3 +74,18 @@ def test_growth_is_proved_to_who_kept_a_checkpoint(two_sites: Path) -> None:
     pc.check_consistency(read, read["earlier"], read["checkpoint"])
     with pytest.raises(pc.PrecisionChainError):
         pc.check_consistency(read, read["checkpoint"], read["earlier"])
+
+
+def test_a_checkpoint_of_another_network_is_said_to_be_one(two_sites: Path, tmp_path: Path) -> None:
+    """It says nothing against this ledger, so nobody is told to mistrust it."""
+    run(tmp_path, "init", "site_c", "--site", "C")
+    line = run(tmp_path, "-C", "site_c", "checkpoint").strip()
+    for asked in (("prove", "1", "--checkpoint", line), ("prove", "--since", line)):
+        told = refused(two_sites, 2, "-C", "site_a", *asked)
+        assert "of another network" in told
+        assert "trust" not in told
+
+
+def test_a_file_of_nothing_but_brackets_is_no_proof(two_sites: Path, tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    refused(two_sites, 4, "check-proof", str(tmp_path / "deep.json"))

@@ -1,4 +1,4 @@
-"""The how-tos on staging, asking and auditing, typed: one after the other, in one empty folder."""
+"""How-tos from staging to withdrawing, typed: one after the other, in one empty folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.lib.typed_pages import DOCS, Step, steps, take
 
 pytest.importorskip("msprime", reason="the pages' hospitals are simulated by msprime")
 
-PAGES = ("stage-a-site", "ask", "audit", "refresh")
+PAGES = ("stage-a-site", "ask", "audit", "refresh", "withdraw")
 
 
 def test_the_reader_of_pages_sees_commands_and_what_they_print() -> None:
