@@ -18,10 +18,14 @@ It is therefore the same whatever library version made the frame and however its
  7  list          sized(int64 length of each), then the elements of all, as a column
  8  struct        u32 fields, then of each its name and column
  9  anything else as text: Python's ``str`` of each value; bytes in hex
+10  text in lists u32 different texts, these ascending by their UTF-8: sized(int64 bytes of each)
+                  sized(UTF-8 of all); then sized(place of each element's text among them, each in
+                  1, 2 or 4 bytes, the fewest that hold the greatest of as many places)
 === ============= ====================================================================
 
 Little-endian; bits from the least significant. A null's value is 0, its text and list are empty.
-The order of rows and columns counts.
+The order of rows and columns counts. Lists of text name the same few over and over (millions of
+times who was shown), so each is said once.
 """
 
 from __future__ import annotations
@@ -42,6 +46,7 @@ from precisionchain.schemas.canonical import canonical_json
 _LABEL = b"precisionchain answer 1\x00"
 _VALUE_LABEL = b"precisionchain value 1\x00"
 _INTEGER, _BOOLEAN, _FLOAT, _TEXT, _DATE, _DATETIME, _LIST, _STRUCT, _OTHER = range(1, 10)
+_LISTED_TEXT: Final = 10
 _TICKS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _NO_TEXT: Final = np.empty(0, np.uint8)
 _WIDER_THAN_ARROW = (pl.Int128, pl.UInt128)
@@ -80,7 +85,7 @@ def _column(array: Any) -> Iterator[bytes]:
     yield from _sized(np.packbits(valid, bitorder="little").tobytes())
     if kind == _LIST:
         yield from _sized(_int64(np.diff(_list_offsets(array)), valid))
-        yield from _column(array.flatten())
+        yield from _elements(array.flatten())
     elif kind == _STRUCT:
         yield struct.pack("<I", array.type.num_fields)
         for field, values in zip(array.type, array.flatten(), strict=True):
@@ -94,6 +99,39 @@ def _column(array: Any) -> Iterator[bytes]:
         yield from _sized(floats.tobytes())
     else:
         yield from _sized(_int64(_integers(array), valid))
+
+
+def _elements(array: Any) -> Iterator[bytes]:
+    """A list's elements: texts, each said once, or as any column."""
+    if pa.types.is_large_string(array.type):
+        array = array.dictionary_encode()
+    if not pa.types.is_dictionary(array.type):
+        yield from _column(array)
+        return
+    valid, codes = known_rows(array), values_of(array.indices)
+    used = np.zeros(len(array.dictionary), np.bool_)
+    used[codes if valid.all() else codes[valid]] = True
+    named = pl.Series("text", array.dictionary, dtype=pl.String).to_frame().with_row_index("code")
+    kept = named.filter(pl.Series(used)).sort("text")
+    places = np.zeros(used.size, _narrowest(kept.height))
+    places[kept["code"].to_numpy()] = np.arange(kept.height)
+    same = kept.height == used.size and bool(kept["code"].is_sorted())
+    found = codes.astype(places.dtype, copy=False) if same else _looked_up(places, codes, valid)
+    texts = _arrow(kept["text"])
+    yield bytes((_LISTED_TEXT,))
+    yield from _sized(np.packbits(valid, bitorder="little").tobytes())
+    yield struct.pack("<I", kept.height)
+    yield from _text(texts, known_rows(texts))
+    yield from _sized((found if valid.all() else np.where(valid, found, 0)).tobytes())
+
+
+def _looked_up(places: NDArray[Any], codes: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return the place of each code; of a null, whatever."""
+    return places[np.where(valid, codes, 0)] if places.size else np.zeros(codes.size, places.dtype)
+
+
+def _narrowest(count: int) -> str:
+    return "<u1" if count <= 2**8 else "<u2" if count <= 2**16 else "<u4"
 
 
 def _kind_of(dtype: pa.DataType) -> int:

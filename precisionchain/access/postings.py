@@ -35,6 +35,8 @@ PIECE_PERSONS = 12_500
 """Persons in one piece: at most 21 characters each, a quarter of a part."""
 PIECE_CHARACTERS = 2**18
 _POSITION_CHARACTERS = 12
+_MANY = 256
+"""From so many gaps on polars writes them in a third of the time."""
 
 
 def persons(ids_by_site: Mapping[str, Any]) -> dict[str, PersonIds]:
@@ -136,8 +138,11 @@ def _gaps(values: NDArray[np.int64], *, least: int) -> str:
     if (values[1:] < values[:-1]).any() or (least and (values[1:] == values[:-1]).any()):
         raise CodecError("a list that is to be logged is not sorted, or holds repeats")
     # As unsigned numbers the difference of any two int64 is exact.
-    gaps = np.diff(values.view(np.uint64)).tolist()
-    return " ".join(map(str, [int(values[0]), *gaps]))
+    gaps = np.diff(values.view(np.uint64))
+    if gaps.size < _MANY:
+        return " ".join(map(str, [int(values[0]), *gaps.tolist()]))
+    written = pl.Series(gaps).cast(pl.String).str.join(" ").item()
+    return f"{values[0]} {written}"
 
 
 # ----------------------------------------------------------------------------------------- reading

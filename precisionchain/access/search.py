@@ -157,18 +157,16 @@ class AuditSearch:
         Refused and failed questions showed nothing and are not listed.
         """
         holdings = self._holdings
-        questions = holdings.questions.filter(pl.col("user") == user, pl.col("status").is_in(_SEEN))
+        chosen = pl.col("user") == user, pl.col("status").is_in(_SEEN)
+        questions = _as_asked(holdings.questions.filter(*chosen)).sort("entry")
         rows = questions["row"].to_numpy()
-        known = pl.col("outcome_entry").is_not_null() & ~pl.col("sealed")
-        shown = {
-            "persons_returned": holdings.persons_of(SHOWN, rows),
-            "persons_contributed": holdings.persons_of(RESTS_ON, rows),
-            "variants_returned": holdings.variants_of(rows),
-        }
-        listed = questions.with_columns(**shown).with_columns(
-            pl.when(known).then(name).alias(name) for name in shown
+        known = (questions["outcome_entry"].is_not_null() & ~questions["sealed"]).to_numpy()
+        listed = questions.with_columns(
+            persons_returned=holdings.persons_of(SHOWN, rows, known),
+            persons_contributed=holdings.persons_of(RESTS_ON, rows, known),
+            variants_returned=holdings.variants_of(rows, known),
         )
-        return _as_asked(listed).select(list(SEEN_BY_COLUMNS)).sort("entry")
+        return listed.select(list(SEEN_BY_COLUMNS))
 
     def who_saw(self, subject: str | Subject) -> pl.DataFrame:
         """Return the questions that returned a person or a variant, or rest on the person.

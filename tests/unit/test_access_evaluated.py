@@ -136,6 +136,50 @@ def test_the_digest_does_not_depend_on_buffers_or_widths() -> None:
     )
 
 
+@pytest.mark.parametrize("few", [True, False])
+def test_the_digest_of_lists_of_text_is_what_the_format_says(few: bool) -> None:
+    """Whether the texts come as strings, as categories, or with categories that nobody has."""
+    lists: list[list[str | None] | None] = [["b", "a", None], None, [], ["é", "b"]]
+    if not few:
+        lists.append([f"{number:03}" for number in range(300, 0, -1)])
+    names = sorted({text for some in lists for text in some or () if text is not None})
+    flat = [text for some in lists for text in some or ()]
+    width = "B" if few else "H"
+
+    def sized(part: bytes) -> bytes:
+        return struct.pack("<Q", len(part)) + part
+
+    def bits(known: list[bool]) -> bytes:
+        return sum(one << at for at, one in enumerate(known)).to_bytes(
+            -(-len(known) // 8), "little"
+        )
+
+    encoded = [name.encode() for name in names]
+    places = [0 if text is None else names.index(text) for text in flat]
+    text = b"".join(
+        (
+            b"precisionchain answer 1\0" + struct.pack("<QI", len(lists), 1),
+            struct.pack("<I", 1) + b"l" + b"\x07",
+            sized(bits([some is not None for some in lists])),
+            sized(struct.pack(f"<{len(lists)}q", *(len(some or ()) for some in lists))),
+            b"\x0a" + sized(bits([one is not None for one in flat])),
+            struct.pack("<I", len(names)),
+            sized(struct.pack(f"<{len(names)}q", *map(len, encoded))) + sized(b"".join(encoded)),
+            sized(struct.pack(f"<{len(flat)}{width}", *places)),
+        )
+    )
+    expected = hashlib.sha256(text).hexdigest()
+    frame = pl.DataFrame({"l": lists}, schema={"l": pl.List(pl.String)})
+    assert frame_digest(frame) == expected
+    for categories in (names, [*reversed(names), "nobody"]):
+        kind = pl.List(pl.Enum(categories))
+        assert frame_digest(frame.cast({"l": kind})) == expected
+    twice = pl.concat([frame, frame])
+    assert frame_digest(twice.slice(len(lists), len(lists))) == expected
+    none = pl.DataFrame({"l": [[], None]}, schema={"l": pl.List(pl.String)})
+    assert frame_digest(none) == frame_digest(none.cast({"l": pl.List(pl.Enum(["nobody"]))}))
+
+
 CHANGES: dict[str, pl.DataFrame] = {
     "order of rows": FRAME.reverse(),
     "order of columns": FRAME.select(reversed(FRAME.columns)),

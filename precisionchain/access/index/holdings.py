@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -13,10 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from precisionchain.access.index.build import code_of
+from precisionchain.access.index.held import WORD, Held, Places, Shown, shown_by
 from precisionchain.access.index.runs import Ints, code_in, keys_of
 from precisionchain.access.index.segment import (
     CONTRIBUTED,
-    PIECE_SCHEMA,
     QUESTION_SCHEMA,
     RETURNED,
     VARIANTS,
@@ -25,29 +25,26 @@ from precisionchain.access.index.segment import (
 from precisionchain.access.index.store import Index
 from precisionchain.access.postings import ALLELE_SCHEMA
 from precisionchain.replica.kept import Kept
+from precisionchain.schemas.arrow_values import column_of
 from precisionchain.schemas.person import Person
 from precisionchain.schemas.variant import Variant
 
-Runs: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
-"""Starts and lengths."""
-_Names: TypeAlias = tuple[Ints, pl.Series]
-_KEPT_BYTES: Final = 512 * 2**20
-_WORD: Final = 64
+_NONE: Final = np.empty(0, np.int64)
+_SHORT: Final = 2**16
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """The pieces and runs of the segments on disk, each as one table."""
+class _Names:
+    """Names in the order of their UTF-8, and which is that of each rank of each site."""
 
-    pieces: pl.DataFrame
-    runs: Runs
+    names: pl.Series
+    of_rank: Ints
 
 
-_stored: Final = Kept[_Stored](
-    _KEPT_BYTES,
-    lambda one: int(one.pieces.estimated_size()) + one.runs[0].nbytes + one.runs[1].nbytes,
+_shown: Final = Kept[Shown](512 * 2**20, lambda one: one.nbytes)
+_names: Final = Kept[_Names](
+    128 * 2**20, lambda one: one.of_rank.nbytes + int(one.names.estimated_size())
 )
-_names: Final = Kept[_Names](128 * 2**20, lambda one: one[0].nbytes + int(one[1].estimated_size()))
 
 
 class Holdings:
@@ -120,59 +117,58 @@ class Holdings:
 
     # ----------------------------------------------------------------------- what a question holds
 
-    def persons_of(self, kind: int, rows: Ints) -> pl.Series:
-        """Return the persons of each row (ascending) as a list of ``A:42``, in order."""
-        ranks, names = self._person_names
-        pieces = self._pieces_of(kind, rows)
-        base = np.cumsum([0, *self._site_sizes])[pieces["site"].to_numpy()]
-        return self._listed(pieces, base, rows, ranks, names)
+    def persons_of(self, kind: int, rows: Ints, known: NDArray[np.bool_]) -> pl.Series:
+        """Return the persons of each row as a list of ``A:42``, by site and id.
 
-    def variants_of(self, rows: Ints) -> pl.Series:
-        """Return the variants of each row (ascending) as a list of ``9:100:A:G``, in order."""
-        ranks, names = self._allele_names
-        pieces = self._pieces_of(VARIANTS, rows)
-        return self._listed(pieces, np.zeros(pieces.height, np.int64), rows, ranks, names)
+        Args:
+            kind: of pieces.
+            rows: distinct, in any order.
+            known: of each row whether it is known what it showed; else there is null for a list.
+        """
+        return self._listed(kind, rows, known, self._persons_placed, self._person_names)
 
-    def _pieces_of(self, kind: int, rows: Ints) -> pl.DataFrame:
-        wanted = pl.DataFrame({"row": rows})
-        found = self._pieces.filter(pl.col("kind") == kind).join(wanted, on="row", how="semi")
-        order = np.argsort(np.argsort(np.array(self.sites or ("",))))
-        by_name = pl.Series("by_name", order[found["site"].to_numpy()])
-        return found.with_columns(by_name).sort("row", "by_name")
+    def variants_of(self, rows: Ints, known: NDArray[np.bool_]) -> pl.Series:
+        """Return the variants of each row as a list of ``9:100:A:G``, in order; as `persons_of`."""
+        return self._listed(VARIANTS, rows, known, self._alleles_placed, self._allele_names)
 
     def _listed(
-        self, pieces: pl.DataFrame, base: Ints, rows: Ints, ranks: Ints, names: pl.Series
+        self, kind: int, rows: Ints, known: NDArray[np.bool_], placed: _Placed, names: _Names
     ) -> pl.Series:
-        """Return the names that pieces (by row and site) hold as a list a row."""
-        from precisionchain.access.index.marks import by_rank
+        """Return the names that rows hold: text of which each is kept once, only those held."""
+        from precisionchain.access.index.marks import list_labels
 
-        sizes = pieces["n_numbers"].to_numpy()
-        found = np.empty(int(sizes.sum()), np.uint32)
-        by_rank(
-            base,
-            pieces["first_run"].to_numpy(),
-            pieces["n_runs"].cast(pl.Int64).to_numpy(),
-            pieces["in_tail"].to_numpy(),
-            *self._stored.runs,
-            *self._tail_runs,
-            ranks,
-            found,
-        )
-        owners = np.searchsorted(rows, pieces["row"].to_numpy())
-        offsets = np.zeros(rows.size + 1, np.int64)
-        np.cumsum(np.bincount(owners, sizes, rows.size).astype(np.int64), out=offsets[1:])
-        texts = names.gather(pl.Series(found)).to_arrow(compat_level=pl.CompatLevel.newest())
-        listed: Any = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), texts)
-        return pl.Series(listed, dtype=pl.List(pl.String))
+        owner = np.full(self.questions.height, -1)
+        owner[rows] = np.arange(rows.size)
+        chosen = [(held, held.of_rows(owner >= 0)) for held in self._held(kind)]
+        used = _used(chosen, placed)
+        codes, kept = _codes(used, names)
+        sizes, to = _laid_out(chosen, owner, self._site_order)
+        offsets = np.append(0, np.cumsum(sizes))
+        found = np.empty(offsets[-1], codes.dtype)
+        for (held, which), places in zip(chosen, to, strict=True):
+            base = placed.places.bases[held.site[which]]
+            list_labels(base, which, places, held.sets, placed.rank, codes, found)
+        parts: tuple[Any, ...] = (column_of(offsets), column_of(found))
+        nulls: Any = column_of(~known)
+        values = pa.LargeListArray.from_arrays(*parts, mask=nulls)
+        listed: Any = pl.Series(values, dtype=pl.List(pl.Series(codes[:0]).dtype))
+        as_named: pl.Series = listed.list.eval(pl.element().cat.to(pl.Enum(kept)))
+        return as_named
 
     def sites_touched(self, *kinds: int) -> pl.DataFrame:
         """Return a row a question and site of whose persons it holds pieces of some kinds.
 
         Columns ``row`` and ``touched``, the site.
         """
+        held = [one for kind in kinds for one in self._held(kind)]
+        pieces = pl.DataFrame(
+            {
+                "row": np.concatenate([_NONE, *(one.row for one in held)]),
+                "site": np.concatenate([_NONE, *(one.site for one in held)]),
+            }
+        ).unique()
         sites = pl.DataFrame({"touched": self.sites}, schema={"touched": pl.String})
-        pieces = self._pieces.filter(pl.col("kind").is_in(kinds)).select("row", "site").unique()
-        numbered = sites.with_row_index("site").with_columns(pl.col("site").cast(pl.Int32))
+        numbered = sites.with_row_index("site").with_columns(pl.col("site").cast(pl.Int64))
         return pieces.join(numbered, on="site").select("row", "touched")
 
     def count_distinct(self, kind: int, groups: pl.DataFrame, n_groups: int) -> NDArray[np.int64]:
@@ -188,20 +184,25 @@ class Holdings:
         """
         from precisionchain.access.index.marks import count_marked
 
-        sizes = [self._alleles.height] if kind == VARIANTS else self._site_sizes
-        n_words = [-(-size // _WORD) for size in sizes]
-        bases = np.cumsum([0, *n_words], dtype=np.int64) * _WORD
-        counts = np.zeros((n_groups, len(sizes)), np.int64)
-        pieces = self._pieces.filter(pl.col("kind") == kind).join(groups, on="row").sort("group")
+        places = (self._alleles_placed if kind == VARIANTS else self._persons_placed).places
+        group = np.full(self.questions.height, -1)
+        group[groups["row"].to_numpy()] = groups["group"].to_numpy()
+        stored, tail = self._held(kind)
+        chosen = [held.of_rows(group >= 0) for held in (stored, tail)]
+        of_piece = np.concatenate(
+            [group[held.row[at]] for held, at in zip((stored, tail), chosen, strict=True)]
+        )
+        site = np.concatenate((stored.site[chosen[0]], tail.site[chosen[1]]))
+        order = np.argsort(of_piece, kind="stable")
+        counts = np.zeros((n_groups, len(places.sizes)), np.int64)
         count_marked(
-            pieces["group"].cast(pl.Int64).to_numpy(),
-            bases[pieces["site"].to_numpy()],
-            pieces["first_run"].to_numpy(),
-            pieces["n_runs"].cast(pl.Int64).to_numpy(),
-            pieces["in_tail"].to_numpy(),
-            *self._stored.runs,
-            *self._tail_runs,
-            np.repeat(np.arange(len(sizes)), n_words),
+            of_piece[order],
+            places.offsets[site[order]],
+            np.concatenate(chosen)[order],
+            order >= chosen[0].size,
+            stored.sets,
+            tail.sets,
+            np.repeat(np.arange(len(places.sizes)), places.n_words),
             counts,
         )
         return counts
@@ -217,84 +218,166 @@ class Holdings:
         return pl.concat([segment.table("alleles") for segment in self._segments])
 
     @cached_property
-    def _site_sizes(self) -> list[int]:
-        sizes = dict(self._persons["site"].value_counts().rows())
-        return [sizes[site] for site in self.sites]
+    def _site_order(self) -> Ints:
+        """The place of each site's code in the order of names."""
+        return np.argsort(np.argsort(np.array(self.sites or ("",))))
 
     @cached_property
     def _key(self) -> Hashable:
         return tuple(segment.folder for segment in self._index.segments)
 
     @cached_property
-    def _stored(self) -> _Stored:
-        return _stored.get(self._key, lambda: _stored_of(self._index.segments))
+    def _stored(self) -> Shown:
+        return _shown.get(self._key, self._shown_by_stored)
 
-    @property
-    def _tail_runs(self) -> Runs:
-        return _runs(self._index.tail)
+    def _shown_by_stored(self) -> Shown:
+        segments = self._index.segments
+        none = self._index.tail.table("persons").clear()
+        persons = pl.concat([none, *(segment.table("persons") for segment in segments)])
+        alleles = pl.concat(
+            [pl.DataFrame(schema=ALLELE_SCHEMA), *(one.table("alleles") for one in segments)]
+        )
+        return shown_by(segments, Places(_person_ranks(persons)), Places((_allele_ranks(alleles),)))
 
     @cached_property
-    def _pieces(self) -> pl.DataFrame:
+    def _tail(self) -> Shown:
         first = sum(segment.height("questions") for segment in self._index.segments)
-        tail = _placed(self._index.tail.table("pieces"), first, 0, in_tail=True)
-        return pl.concat([self._stored.pieces, tail])
+        return shown_by(
+            [self._index.tail],
+            self._stored.persons.grown([ranks.size for ranks in self._person_ranks_now]),
+            self._stored.alleles.grown([self._alleles.height]),
+            first_row=first,
+        )
+
+    def _held(self, kind: int) -> tuple[Held, Held]:
+        """Return what is held on disk, and in the tail."""
+        return self._stored.by_kind[kind], self._tail.by_kind[kind]
+
+    @cached_property
+    def _person_ranks_now(self) -> tuple[Ints, ...]:
+        if not self._index.tail.height("persons"):
+            return self._stored.persons.of_sites
+        return _person_ranks(self._persons)
+
+    @cached_property
+    def _persons_placed(self) -> _Placed:
+        return _Placed.of(self._tail.persons, self._person_ranks_now, self._stored.persons)
+
+    @cached_property
+    def _alleles_placed(self) -> _Placed:
+        fresh = self._index.tail.height("alleles")
+        ranks = (_allele_ranks(self._alleles),) if fresh else self._stored.alleles.of_sites
+        return _Placed.of(self._tail.alleles, ranks, self._stored.alleles)
 
     @cached_property
     def _person_names(self) -> _Names:
-        """The rank of each person, by site's code and number, and the names by rank."""
-        return self._kept_names("persons", self._ranked_persons)
+        def make() -> _Names:
+            by_code = [self._persons.filter(site=site).sort("person_id") for site in self.sites]
+            written = pl.format("{}:{}", "site", "person_id")
+            return _named(pl.concat([self._persons.clear(), *by_code]), written)
+
+        return self._kept_names("persons", make)
 
     @cached_property
     def _allele_names(self) -> _Names:
-        """The same of alleles, by number."""
         written = pl.format("{}:{}:{}:{}", *ALLELE_SCHEMA)
-        return self._kept_names("alleles", lambda: _ranked(self._alleles, written))
+        return self._kept_names(
+            "alleles", lambda: _named(self._alleles.sort(list(ALLELE_SCHEMA)), written)
+        )
 
     def _kept_names(self, table: str, make: Callable[[], _Names]) -> _Names:
         """Return names that are kept in memory while no entry of the tail shows a new one."""
-        if self._index.tail.table(table).height:
+        if self._index.tail.height(table):
             return make()
         return _names.get((table, self._key), make)
 
-    def _ranked_persons(self) -> _Names:
-        by_code = [self._persons.filter(site=site) for site in self.sites]
-        written = pl.format("{}:{}", "site", "person_id")
-        return _ranked(pl.concat([self._persons.clear(), *by_code]), written)
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Places, and the rank of each within its site; none where each place is its own rank."""
+
+    places: Places
+    rank: Ints
+
+    @classmethod
+    def of(cls, places: Places, ranks: tuple[Ints, ...], stored: Places) -> _Placed:
+        """Return places with ranks, which are given by number."""
+        if places is stored:
+            return cls(places, _NONE)
+        by_place = []
+        for place, rank in zip(places.of_sites, ranks, strict=True):
+            one = np.empty(place.size, np.int64)
+            one[place] = rank
+            by_place.append(one)
+        return cls(places, np.concatenate([_NONE, *by_place]))
 
 
-def _ranked(things: pl.DataFrame, written: pl.Expr) -> _Names:
-    """Return the rank of each row among all rows, and the rows as text by rank."""
-    order = things.select(pl.arg_sort_by(things.columns)).to_series().cast(pl.Int64).to_numpy()
-    ranks = np.empty(order.size, np.int64)
-    ranks[order] = np.arange(order.size)
-    return ranks, things.select(written.alias("name")).to_series().gather(order)
+def _used(chosen: Sequence[tuple[Held, Ints]], placed: _Placed) -> NDArray[np.bool_]:
+    """Return of each rank of each site whether one of the chosen pieces holds it."""
+    from precisionchain.access.index.marks import mark_all
+
+    places = placed.places
+    words = np.zeros(int(places.offsets[-1]), np.uint64)
+    for held, which in chosen:
+        mark_all(places.offsets[held.site[which]], which, held.sets, words)
+    bits = np.unpackbits(words.view(np.uint8), bitorder="little").astype(np.bool_)
+    parts = [
+        bits[offset * WORD : offset * WORD + size]
+        for offset, size in zip(places.offsets.tolist(), places.sizes, strict=False)
+    ]
+    used = np.concatenate([np.empty(0, np.bool_), *parts])
+    if not placed.rank.size:
+        return used
+    by_rank = np.zeros(used.size, np.bool_)
+    by_rank[np.repeat(places.bases[:-1], places.sizes)[used] + placed.rank[used]] = True
+    return by_rank
 
 
-def _runs(segment: Segment) -> Runs:
-    runs = segment.table("runs")
-    return runs["start"].to_numpy(), runs["length"].to_numpy()
+def _codes(used: NDArray[np.bool_], names: _Names) -> tuple[NDArray[Any], pl.Series]:
+    """Return the code of each rank that is used, and the names by code."""
+    kept = np.zeros(used.size, np.bool_)
+    kept[names.of_rank[used]] = True
+    codes = (np.cumsum(kept) - 1)[names.of_rank]
+    short = np.uint16 if int(kept.sum()) < _SHORT else np.uint32
+    return codes.astype(short), names.names.filter(pl.Series(kept))
 
 
-def _placed(pieces: pl.DataFrame, first_row: int, first_run: int, *, in_tail: bool) -> pl.DataFrame:
-    """Return pieces with rows counted over the whole index, and where their runs begin."""
-    n_runs = pl.col("n_runs").cast(pl.Int64)
-    return pieces.with_columns(
-        (pl.col("row").cast(pl.Int64) + first_row).alias("row"),
-        (n_runs.cum_sum() - n_runs + first_run).alias("first_run"),
-        pl.lit(value=in_tail).alias("in_tail"),
+def _laid_out(
+    chosen: Sequence[tuple[Held, Ints]], owner: Ints, site_order: Ints
+) -> tuple[Ints, list[Ints]]:
+    """Return how long the list of each owner is, and where in all lists each piece goes."""
+    owners = np.concatenate([owner[held.row[which]] for held, which in chosen])
+    order = np.lexsort(
+        (np.concatenate([site_order[held.site[which]] for held, which in chosen]), owners)
+    )
+    size = np.concatenate([held.size[which] for held, which in chosen])
+    to = np.empty(size.size, np.int64)
+    to[order] = np.cumsum(size[order]) - size[order]
+    lengths = np.bincount(owners, size, int((owner >= 0).sum())).astype(np.int64)
+    return lengths, np.split(to, [chosen[0][1].size])
+
+
+def _person_ranks(persons: pl.DataFrame) -> tuple[Ints, ...]:
+    """Return the rank of each person among those of the site, by site's code and number."""
+    sites = persons["site"].unique(maintain_order=True).to_list()
+    return tuple(
+        _ranks(persons.filter(site=site).select(pl.arg_sort_by("person_id"))) for site in sites
     )
 
 
-def _stored_of(segments: Sequence[Segment]) -> _Stored:
-    none = np.empty(0, np.int32)
-    pieces = [_placed(pl.DataFrame(schema=dict(PIECE_SCHEMA)), 0, 0, in_tail=False)]
-    runs: list[Runs] = [(none, none)]
-    first_row = first_run = 0
-    for segment in segments:
-        of_segment = segment.table("pieces")
-        pieces.append(_placed(of_segment, first_row, first_run, in_tail=False))
-        runs.append(_runs(segment))
-        first_row += segment.height("questions")
-        first_run += runs[-1][0].size
-    starts, lengths = (np.concatenate([one[at] for one in runs]) for at in (0, 1))
-    return _Stored(pl.concat(pieces), (starts, lengths))
+def _allele_ranks(alleles: pl.DataFrame) -> Ints:
+    return _ranks(alleles.select(pl.arg_sort_by(alleles.columns)))
+
+
+def _ranks(order: pl.DataFrame) -> Ints:
+    """Return the inverse of an order."""
+    ranks = np.empty(order.height, np.int64)
+    ranks[order.to_series().cast(pl.Int64).to_numpy()] = np.arange(order.height)
+    return ranks
+
+
+def _named(things: pl.DataFrame, written: pl.Expr) -> _Names:
+    """Return the names of things that stand in the order of sites' codes and ranks."""
+    names = things.select(written.alias("name")).to_series()
+    order = names.arg_sort()
+    return _Names(names.gather(order), _ranks(order.to_frame()))
