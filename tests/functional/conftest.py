@@ -69,11 +69,15 @@ class Ledger:
     path: Path
 
     def state(self) -> tuple[int, int]:
-        """Count items outside the access log, and in it, by plain SQLite."""
+        """Count items outside the access log, and entries in it, by plain SQLite.
+
+        A log key, which a user's first question brings, is no entry.
+        """
         with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as database:
             rows = database.execute(
                 "select streams.name like 'ACCESS%', count(*) from items"
-                " join streams using (stream) group by 1"
+                " join streams using (stream)"
+                " where instr(stored, cast('log-key' as blob)) = 0 group by 1"
             ).fetchall()
         database.close()
         counts = dict(rows)

@@ -68,5 +68,5 @@ def test_a_token_is_read_as_editors_and_mails_leave_it(two: Path, before: str) -
 def test_a_file_that_is_no_text_is_no_token(two: Path) -> None:
     (two / "b.token").write_bytes(b"\xff\xfe\x00p")
     assert "neither a join token nor a file" in refused(two, 4, "-C", "site_a", "admit", "b.token")
-    (two / "b.token").write_bytes("pcjoin1.\u00e9".encode())
+    (two / "b.token").write_bytes("pcjoin2.\u00e9".encode())
     assert "damaged or cut short" in refused(two, 2, "-C", "site_a", "admit", "b.token")

@@ -124,8 +124,9 @@ def test_verify_reports_them(network: BuiltNetwork) -> None:
     blocks_are_signed = any(True for _ in ledger.writers())
     ledger.close()
 
-    assert found.pop("signatures") == ["not signed by a member or user entitled to it"] * 4
+    assert found.pop("signatures") == ["not signed by a member or user entitled to it"] * 5
     assert found.pop("access-log") == [
+        "a log key by no user, or in a place or under keys of another",
         "an entry by a key that is not registered for the user it names",
         "an outcome of a question that was not asked, or has its outcome",
     ]
