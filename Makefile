@@ -43,8 +43,8 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 demo: setup ## generate a small consortium, ingest it, ask five questions, compare with the truth
 	@$(BIN)/python -m precisionchain demo
 
-test: setup ## every test but validation
-	@$(BIN)/python -m pytest $(TEST_OPTIONS)
+test: setup ## every test but validation, a worker a core; TEST_OPTIONS='-n 0' for one after the other
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(TEST_OPTIONS)
 
 validate: setup ## compare with other programs on real files; ALLOW_MISSING=1 skips what is absent
 	@$(BIN)/python -m pytest tests/validation -m validation --timeout=3600 $(TEST_OPTIONS)
