@@ -71,6 +71,7 @@ class Limits:
     """MultiChain's default ``max-std-op-return-size``, so that every item fits on both ledgers."""
     max_items_per_publish: int = 500
     max_publish_bytes: int = 4 * 1024**2
+    """Of several items together: one alone may have ``max_item_bytes``, whatever this is."""
     max_publish_keys: int = 8_192
     """Keys of all items of one publish together."""
     max_name_bytes: int = MAX_NAME_BYTES
@@ -407,6 +408,6 @@ class _Load(NamedTuple):
     def fits(self, limits: Limits) -> bool:
         return (
             self.items <= limits.max_items_per_publish
-            and self.stored_bytes <= limits.max_publish_bytes
+            and (self.items == 1 or self.stored_bytes <= limits.max_publish_bytes)
             and self.keys <= limits.max_publish_keys
         )

@@ -52,14 +52,13 @@ class ChainParameters:
         try:
             item = min(said["max-std-op-return-size"], Limits().max_item_bytes)
             largest = min(said["max-std-tx-size"], said["maximum-block-size"], _LARGEST_CALL)
+            publish = max(1, min(_PROMPT_BYTES, largest - min(_KEY_BYTES, largest // 4)))
             limits = Limits(
-                max_item_bytes=item,
+                max_item_bytes=min(item, publish),
                 max_items_per_publish=min(
                     said["max-std-op-returns-count"], Limits().max_items_per_publish
                 ),
-                max_publish_bytes=max(
-                    1, min(_PROMPT_BYTES, largest - min(_KEY_BYTES, largest // 4))
-                ),
+                max_publish_bytes=publish,
                 max_publish_keys=4096,
             )
             return cls(

@@ -21,7 +21,7 @@ import pytest
 
 from precisionchain.errors import LedgerFormatError, LedgerUnavailableError
 from precisionchain.ledger.base import Head
-from precisionchain.ledger.embedded import EmbeddedLedger
+from precisionchain.ledger.embedded import LIMITS, EmbeddedLedger
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.opening import create_network, open_ledger
 from precisionchain.ledger.signing import Signer
@@ -37,7 +37,7 @@ def chunk(number: int) -> list[Item]:
     """A publish whose every item tells which publish it was of, small ones and large ones."""
     rng = random.Random(number)
     batch = number.to_bytes(32, "big")
-    sizes = [rng.choice([10, 1000, 20_000, 200_000]) for _ in range(rng.randrange(1, 12))]
+    sizes = [rng.choice([10, 1000, 20_000, 90_000]) for _ in range(rng.randrange(1, 12))]
     return [
         item(n, rng.choice([A, B]), f"p:{rng.randrange(50)}", batch=batch, body=rng.randbytes(size))
         for n, size in enumerate(sizes)
@@ -280,13 +280,15 @@ def test_programs_that_publish_the_same_work_make_one_load(path: Path) -> None:
 def test_a_small_publish_is_not_starved_by_a_large_job(path: Path) -> None:
     """Bounds are loose, for busy machines: what is held is that every wait ends soon."""
     stop = False
+    size = LIMITS.max_publish_bytes // 3 - 400
 
     def bulk() -> None:
         with closing(EmbeddedLedger(path, SIGNER)) as ledger:
             number = 0
             while not stop:
                 batch = (1 << 40 | number).to_bytes(32, "big")
-                publish(ledger, *(item(n, B, batch=batch, body=bytes(1 << 20)) for n in range(3)))
+                some = (item(n, B, batch=batch, body=bytes(size)) for n in range(3))
+                publish(ledger, *some)
                 number += 1
 
     thread = Thread(target=bulk)

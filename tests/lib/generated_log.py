@@ -20,7 +20,7 @@ from precisionchain.access import entries, postings
 from precisionchain.access.entry_bodies import Sealing, encode_outcome, encode_request
 from precisionchain.access.log_keys import log_key_item
 from precisionchain.access.sealing import LogKey
-from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.base import Ledger, in_chunks
 from precisionchain.ledger.records import Member, member_item
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.items import Item, Payload
@@ -200,8 +200,9 @@ class GeneratedLog:
         """Publish a chunk of entries at one moment, and note where they stand."""
         self.now += timedelta(minutes=self.rng.choice((0, 1, self.minutes // 2, self.minutes)))
         items = [item for _, item in requests] + [item for _, some in outcomes for item in some]
-        receipt = self.ledger.publish(self.ledger.prepare(items))
-        places = iter(receipt.positions)
+        chunks = in_chunks(items, self.ledger.limits)
+        receipts = [self.ledger.publish(self.ledger.prepare(chunk)) for chunk in chunks]
+        places = iter([position for receipt in receipts for position in receipt.positions])
         for asked, _ in requests:
             object.__setattr__(asked, "entry", next(places))
             object.__setattr__(asked, "time", self.now)
