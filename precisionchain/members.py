@@ -204,13 +204,21 @@ class MembersDoor(ABC):
             return next(user for user in opened.membership.users() if user.name == name)
 
     def key_token(self) -> str:
-        """Return the line by which an administrator gives this site, once removed, a new key."""
+        """Return the line by which an administrator gives this site, once removed, a new key.
+
+        It names the addresses that the site writes to a chain from; new ones, if it has lost them.
+        """
         from precisionchain.ledger.key_change import new_key
+        from precisionchain.ledger.opening import prepare_to_join
         from precisionchain.ledger.renewal import KeyToken, rotation_to
 
         with self._opened() as opened:
-            new = new_key(opened.folder.site_key)
-            return str(KeyToken(rotation_to(opened.membership, opened.config.site, new)))
+            url, root = opened.config.ledger, opened.folder.root
+        prepare_to_join(url, root)
+        with self._opened() as opened:
+            new, own = new_key(opened.folder.site_key), opened.ledger.addresses()
+            site = opened.config.site
+            return str(KeyToken(rotation_to(opened.membership, site, new, addresses=own)))
 
     def rekey(self, token: str) -> Member:
         """Give a removed site the new key of its token, and its place back.

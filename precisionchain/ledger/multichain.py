@@ -107,8 +107,13 @@ class MultiChainLedger:
     # ------------------------------------------------------------------------------------- streams
 
     def create_stream(self, name: str) -> None:
-        """See ``Ledger.create_stream``."""
+        """See ``Ledger.create_stream``; the chain's administrators may give rights on it, too.
+
+        Its maker may not be there for ever. What founding makes, admitting shares.
+        """
         self.create_streams([name])
+        with self._using():
+            self._rights().share(name, self._own(purpose_of(name)))
 
     def create_streams(self, names: Sequence[str]) -> None:
         """See ``Ledger.create_streams``; each is one transaction, and a crash can part them."""

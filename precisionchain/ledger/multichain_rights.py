@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Set
 from pathlib import Path
 
-from precisionchain.errors import AccessRefusedError, UnreadableFileError
+from precisionchain.errors import AccessRefusedError, PrecisionChainError, UnreadableFileError
 from precisionchain.ledger.base import ADMIN, PURPOSES
 from precisionchain.ledger.multichain_client import NodeClient
 from precisionchain.ledger.multichain_sending import purpose_of
+from precisionchain.schemas.streams import StreamName
 
 WRITER = "connect,send,receive,create"
 ADMINISTRATOR = f"{WRITER},activate,admin"
+_MANAGES = frozenset({"activate", "admin"})
+_ON_STREAMS = _MANAGES | {"write"}
 
 
 def read_addresses(path: Path) -> dict[str, str]:
@@ -77,6 +80,9 @@ def chain_admin(client: NodeClient) -> str:
 class Rights:
     """Gives and takes rights, from a site's own addresses.
 
+    A stream with a site's code in its name is written by that site alone, which made it and manages
+    it. Every other stream is everybody's.
+
     Args:
         client: the node.
         giver: gives rights on the chain: connect, send, receive, create.
@@ -89,56 +95,100 @@ class Rights:
     def admit(
         self, addresses: Mapping[str, str], streams: Iterable[str], *, admin: bool = False
     ) -> None:
-        """Give what is missing; see ``Ledger.admit``."""
+        """Give what is missing, and take an administrator's rights where there are too many.
+
+        See ``Ledger.admit``.
+        """
         listed = list(streams)
         for purpose, address in addresses.items():
             manages = admin and purpose == ADMIN
             self._give(address, ADMINISTRATOR if manages else WRITER)
             for stream in listed:
-                wanted = ["admin", "activate"] if manages else []
-                if purpose_of(stream) == purpose:
-                    wanted.insert(0, "write")
-                if wanted:
-                    self._give_on(stream, address, wanted)
+                wanted = {"write"} if purpose_of(stream) == purpose else set()
+                if manages:
+                    wanted |= _MANAGES
+                self._set_on(stream, address, wanted, keep=admin or _is_of_one_site(stream))
+        if not admin:
+            for address in addresses.values():
+                self._take(address, ",".join(sorted(_MANAGES)))
 
     def dismiss(self, addresses: Mapping[str, str], streams: Iterable[str]) -> None:
         """Take every right away; see ``Ledger.dismiss``."""
         listed = list(streams)
         for address in addresses.values():
             for stream in listed:
-                rights, giver = self._on(stream, address)
-                if rights and giver:
-                    given = f"{stream}.{','.join(sorted(rights))}"
-                    self._client.revokefrom(giver, address, given)
-            self._client.revokefrom(self._giver, address, ADMINISTRATOR)
+                self._set_on(stream, address, set(), keep=False)
+            self._take(address, ADMINISTRATOR)
 
-    def _give(self, address: str, rights: str) -> None:
-        held = {
+    def share(self, stream: str, maker: str) -> None:
+        """Let the chain's other administrators give rights on a stream made here."""
+        listed = {str(entry["address"]) for entry in self._client.listpermissions("admin")}
+        others = ",".join(sorted(listed - self._own))
+        if others:
+            right = f"{stream}.{','.join(sorted(_MANAGES))}"
+            self._client.grantfrom(maker, others, right)
+
+    def _held(self, address: str, rights: str) -> set[str]:
+        return {
             entry["type"]
             for entry in self._client.listpermissions(rights, address)
             if entry.get("for") is None
         }
-        missing = [right for right in rights.split(",") if right not in held]
+
+    def _give(self, address: str, rights: str) -> None:
+        missing = [r for r in rights.split(",") if r not in self._held(address, rights)]
         if missing:
             self._client.grantfrom(self._giver, address, ",".join(missing))
+            self._require_agreed(set(missing) - self._held(address, rights), address)
 
-    def _give_on(self, stream: str, address: str, wanted: Sequence[str]) -> None:
-        held, giver = self._on(stream, address)
-        missing = [right for right in wanted if right not in held]
-        if missing and giver is None:
+    def _take(self, address: str, rights: str) -> None:
+        held = self._held(address, rights)
+        if held:
+            self._client.revokefrom(self._giver, address, ",".join(sorted(held)))
+            self._require_agreed(self._held(address, rights), address)
+
+    def _require_agreed(self, undone: set[str], address: str) -> None:
+        if undone:
             raise AccessRefusedError(
-                f"no address of this site may give rights on stream {stream}",
-                hint="let the site that made the stream admit; it can make others administrators",
+                "the chain wants more of its administrators to agree on the right to"
+                f" {', '.join(sorted(undone))}",
+                where=address,
+                hint="another administrator runs the same command; "
+                "a chain made with -admin-consensus-admin=0 asks one only",
             )
+
+    def _set_on(self, stream: str, address: str, wanted: Set[str], *, keep: bool) -> None:
+        """Give rights on a stream, and take others away unless they are to be kept."""
+        held, giver = self._on(stream, address)
+        missing, surplus = wanted - held, set() if keep else (held & _ON_STREAMS) - wanted
+        if giver is None:
+            # Its site manages it, or managed it: nobody else has to write there.
+            if missing and not _is_of_one_site(stream):
+                raise AccessRefusedError(
+                    f"no address of this site may give rights on stream {stream}",
+                    hint="let the site that made the stream admit;"
+                    " it can make others administrators",
+                )
+            return
         if missing:
-            self._client.grantfrom(giver, address, f"{stream}.{','.join(missing)}")
+            self._client.grantfrom(giver, address, f"{stream}.{','.join(sorted(missing))}")
+        if surplus:
+            self._client.revokefrom(giver, address, f"{stream}.{','.join(sorted(surplus))}")
 
     def _on(self, stream: str, address: str) -> tuple[set[str], str | None]:
         """Return an address' rights on a stream, and which of ours may change them."""
         held, giver = set(), None
         for entry in self._client.listpermissions(f"{stream}.*"):
-            if entry["address"] == address and entry["type"] in {"write", "admin", "activate"}:
+            if entry["address"] == address and entry["type"] in _ON_STREAMS:
                 held.add(entry["type"])
             if entry["address"] in self._own and entry["type"] == "admin":
                 giver = entry["address"]
         return held, giver
+
+
+def _is_of_one_site(stream: str) -> bool:
+    """Return whether a stream's name carries the code of the site that made it."""
+    try:
+        return bool(StreamName.parse(stream).code)
+    except PrecisionChainError:
+        return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -96,8 +96,7 @@ def grant_site(
     said = member.admin if admin is None else admin
     if (member.admin, member.expires, member.until) != (said, until, None):
         _change(by, Grant(site, by.membership.next_number(site), until, admin=said))
-    if admin is False:  # also where it stands so: repeating the command completes it
-        by.ledger.dismiss(member.addresses)
+    # Also where it stands so: repeating the command completes it.
     by.ledger.admit(member.addresses, admin=said)
     return _known_site(by.membership, site)
 
@@ -131,8 +130,20 @@ def grant_user(
     return _known_user(by.membership, name)
 
 
-def rotation_to(membership: Membership, name: str, new: Signer) -> Rotation:
+def rotation_to(
+    membership: Membership,
+    name: str,
+    new: Signer,
+    *,
+    addresses: Mapping[str, str] | None = None,
+) -> Rotation:
     """Return the record that puts a new key in the place of the one in force.
+
+    Args:
+        membership: who is who.
+        name: a site's, or a user's.
+        new: the new key.
+        addresses: what a site writes from henceforth; None or none: as until now.
 
     Raises:
         UsageError: there is no such site or user.
@@ -144,7 +155,7 @@ def rotation_to(membership: Membership, name: str, new: Signer) -> Rotation:
         new,
         replaces=entry.public_key,
         network=membership.network,
-        addresses=entry.addresses,
+        addresses=addresses or entry.addresses,
     )
 
 

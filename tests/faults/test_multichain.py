@@ -341,6 +341,38 @@ def test_who_is_not_admitted_cannot_write_and_who_is_dismissed_no_more(
     ]
 
 
+def test_another_administrator_gives_and_takes_what_the_first_does(
+    node: ReachableNode, ledger: MultiChainLedger, other: PromptLedger, tmp_path: Path
+) -> None:
+    second = opened(node, site_folder(tmp_path, "second"), PromptLedger)
+    third = opened(node, site_folder(tmp_path, "third"), PromptLedger)
+    for joining in (second, third):
+        joining.make_addresses()
+    ledger.admit(second.addresses(), admin=True)
+    node.mine()
+    other.create_stream("CLIN_PERSON_7_2a1")
+    second.admit(third.addresses())
+    node.mine()
+    publish(third, item(0))
+
+    second.dismiss(other.addresses())
+    node.mine()
+    with pytest.raises(AccessRefusedError):
+        publish(other, item(1))
+    second.admit(other.addresses())
+    node.mine()
+    publish(other, item(2))
+
+    second.admit(ledger.addresses())  # no administrator any more
+    node.mine()
+    with pytest.raises(AccessRefusedError):
+        ledger.dismiss(third.addresses())
+    publish(third, item(3))
+    publish(ledger, item(4))
+    node.mine()
+    assert [found.item for found in found_by(second)] == [item(0), item(2), item(3), item(4)]
+
+
 def test_what_a_member_writes_under_another_s_batch_is_a_stray(
     ledger: MultiChainLedger, other: PromptLedger, node: ReachableNode
 ) -> None:

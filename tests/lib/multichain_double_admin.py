@@ -220,12 +220,12 @@ def verifypermission(node: Node, address: Any, right: Any) -> bool:
 
 
 def _permission(node: Node, rights: Any) -> tuple[Stream | None, list[str]]:
-    """Read "send,receive" or "stream.write"; "*" is all."""
+    """Read "send,receive" or "stream.write,admin"; "*" is all."""
     text = wanted_text(rights)
     if "." in text:
         name, _, right = text.rpartition(".")
         stream = node.stream(name, word="Entity")
-        return stream, _known(STREAM_RIGHTS if right == "*" else [right], STREAM_RIGHTS)
+        return stream, _known(STREAM_RIGHTS if right == "*" else right.split(","), STREAM_RIGHTS)
     return None, _known(GLOBAL_RIGHTS if text in {"*", "all"} else text.split(","), GLOBAL_RIGHTS)
 
 
