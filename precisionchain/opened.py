@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, read_config
-from precisionchain.errors import KeyPermissionError, UnreadableFileError, UsageError
+from precisionchain.errors import KeyPermissionError, SiteError, UnreadableFileError, UsageError
 from precisionchain.ledger.admission import BOTH_KEYS, Registrar
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.join_token import JoinToken
@@ -78,8 +78,25 @@ class OpenSite:
         Raises:
             NotAdmittedError: it was never admitted.
             AccessRefusedError: it was removed, or has expired.
+            SiteError: the key in this folder is another site's.
         """
+        self._require_own_key()
         return site_now(self.membership, self.signer.public_key, datetime.now(UTC))
+
+    def _require_own_key(self) -> None:
+        """Refuse to act in another site's name, where its key was copied into this folder.
+
+        Raises:
+            SiteError: the key is another site's.
+        """
+        self.membership.catch_up()
+        member = self.membership.member(self.signer.public_key)
+        if member is not None and member.site != self.config.site:
+            raise SiteError(
+                f"the key is that of site {member.site}, the folder is of site {self.config.site}",
+                where=str(self.folder.site_key),
+                hint=f"bring back the key of site {self.config.site}",
+            )
 
     def require(self, operation: str) -> None:
         """Refuse what the acting user has no role for.
@@ -192,6 +209,7 @@ class OpenSite:
 
     def witness(self) -> Witness:
         """Return this site as it makes checkpoints and keeps those of others."""
+        self._require_own_key()
         kept = self.kept_checkpoints
         return Witness(self.ledger, self.membership, kept, self.config.site, self.signer)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteFolder, read_config, writing_job
-from precisionchain.errors import IntegrityError, UsageError
+from precisionchain.errors import IntegrityError, LedgerFormatError, UsageError
 from precisionchain.ledger.embedded import EmbeddedLedger
 from precisionchain.ledger.kept_checkpoints import KeptCheckpoints
 from precisionchain.ledger.log_tree import kept_log_tree
@@ -53,9 +53,13 @@ def restore(root: Path, user: str | None, backup: Path, accept_loss: int | None)
     with writing_job(folder):
         copy = copy_of(backup, ledger)
         try:
-            with _opened(copy, folder, name) as (opened, network):
-                lost = _lost(opened, network, folder, ledger)
-                position = opened.head().position
+            try:
+                with _opened(copy, folder, name) as (opened, network):
+                    lost = _lost(opened, network, folder, ledger)
+                    position = opened.head().position
+            except LedgerFormatError as error:  # names the copy, which nobody has typed
+                hint = "name a copy of the ledger's own file"
+                raise LedgerFormatError(error.message, where=str(backup), hint=hint) from error
             if lost != (accept_loss or 0):
                 raise IntegrityError(
                     f"the backup ends at position {position} and lacks {lost} that are known here",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -152,7 +152,7 @@ def grant(
     """Change a site's standing from here on, renew it, or take a removed site in again."""
     if admin and no_admin:
         raise UsageError("--admin and --no-admin say the contrary of each other", hint="choose one")
-    said, day = (admin if admin or no_admin else None), as_day(expires)
+    said, day = (admin if admin or no_admin else None), _last_day(expires, for_good)
     made = scope(context).site().grant(site, admin=said, expires=day, for_good=for_good)
     _show_member("granted", made, as_json=as_json)
 
@@ -224,7 +224,8 @@ def user_grant(
 ) -> None:
     """Change a user's roles or last day from here on, or take a removed user in again."""
     door = scope(context).site()
-    made = door.grant_user(name, roles=role, expires=as_day(expires), for_good=for_good)
+    day = _last_day(expires, for_good)
+    made = door.grant_user(name, roles=role, expires=day, for_good=for_good)
     _show_user("granted", made, as_json=as_json)
 
 
@@ -284,6 +285,14 @@ def _token_text(given: str) -> str:
         raise UnreadableFileError(
             "neither a join token nor a file that holds one", where=given
         ) from error
+
+
+def _last_day(expires: datetime | None, for_good: bool) -> date | None:
+    if expires is not None and for_good:
+        raise UsageError(
+            "--expires and --for-good say the contrary of each other", hint="choose one"
+        )
+    return as_day(expires)
 
 
 def _show_member(what: str, member: Member, *, as_json: bool) -> None:

@@ -196,3 +196,33 @@ def test_no_key_is_replaced_while_a_publication_waits(joined: Path) -> None:
     run(joined, *B, "publish")
     run(joined, *B, "rotate-key")
     assert persons(joined) == {"B:42"}
+
+
+def test_a_last_day_and_none_are_not_given_together(joined: Path) -> None:
+    before = site(joined, "B")
+    both = ("--expires", "2098-12-31", "--for-good")
+    assert "contrary" in refused(joined, 2, *A, "grant", "B", *both)
+    assert "contrary" in refused(joined, 2, *B, "user", "grant", "admin", *both)
+    assert site(joined, "B") == before
+
+
+def test_a_folder_with_the_key_of_another_site_writes_nothing(joined: Path) -> None:
+    """It would withdraw that site's persons, and sign checkpoints in its name."""
+    write_omop(joined / "omop", OMOP)
+    run(joined, *B, "ingest", "omop", "omop")
+    own, other = (joined / s / "keys" / "site.key" for s in ("site_a", "site_b"))
+    kept = own.read_bytes()
+    own.write_bytes(other.read_bytes())
+    before = rows(joined, *B, "checkpoint")[0]["position"]
+    for asked in (
+        ("withdraw", "--person", "42"),
+        ("checkpoint",),
+        ("rotate-key",),
+        ("query", "person", "B:42"),
+    ):
+        told = refused(joined, 3, *A, *asked)
+        assert "of site B" in told
+        assert "of site A" in told
+    assert rows(joined, *B, "checkpoint")[0]["position"] == before
+    own.write_bytes(kept)
+    run(joined, *A, "query", "person", "B:42")

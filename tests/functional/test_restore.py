@@ -126,6 +126,9 @@ def test_what_cannot_be_restored_leaves_everything_as_it_was(founded: Path) -> N
     refused(founded, 3, *A, "restore", "site_a/ledger.sqlite")
     for name in ("none.sqlite", "absent.sqlite"):
         refused(founded, 4, *A, "restore", name)
+    (founded / "empty.sqlite").touch()
+    for name in ("empty.sqlite", "site_a/outbox.sqlite"):
+        assert name in refused(founded, 7, *A, "restore", name)
     assert "takes the role admin" in refused(
         founded, 6, *A, "--user", "ada", "restore", "copy.sqlite"
     )
