@@ -206,6 +206,11 @@ def restore(
 ) -> None:
     """Put a backup of an embedded ledger in its place, checked against what is known; log it."""
     done = scope(context).site().restore(backup, accept_loss=accept_loss)
+    if done.lost:
+        scope(context).progress.step(
+            "what the lost positions said is undone, withdrawals of persons among it:"
+            " say those again before anybody asks"
+        )
     shown = {"restored": done.position, "lost": done.lost, "aside": done.aside}
     _show({**shown, "aside": done.aside and str(done.aside)}, as_json=as_json)
 

@@ -54,11 +54,17 @@ class KeptCheckpoints:
 
         Raises:
             UnreadableFileError: a file is damaged, or of another network.
+            SiteError: the folder is none, or cannot be read.
         """
         try:
             listed = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
         except FileNotFoundError:
             return ()
+        except OSError as error:
+            raise SiteError(
+                f"the folder of members' checkpoints cannot be read: {error.strerror}",
+                where=str(self.folder),
+            ) from error
         found = []
         for entry in listed:
             if entry.name.endswith(_SUFFIX):

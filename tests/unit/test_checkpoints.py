@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from precisionchain.errors import CodecError, IntegrityError, UnreadableFileError
+from precisionchain.errors import CodecError, IntegrityError, SiteError, UnreadableFileError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.checkpoints import (
     Checkpoint,
@@ -389,3 +389,9 @@ def test_a_damaged_kept_checkpoint_is_named(members: Members) -> None:
     path.write_text(path.read_text()[:-20])
     with pytest.raises(UnreadableFileError, match=r"A\.checkpoint"):
         require_remembered(members.ledger, kept)
+
+
+def test_a_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").write_text("x", encoding="utf-8")
+    with pytest.raises(SiteError, match="cannot be read"):
+        KeptCheckpoints(tmp_path / "checkpoints", bytes(32)).all()
