@@ -18,7 +18,6 @@ CLINICAL = (
     "query person A:1",
     "audit entries",
     "audit who-saw A:1",
-    "audit summary",
 )
 GENETIC = (
     "query variant 9:100:A:G",
@@ -26,8 +25,11 @@ GENETIC = (
     "query person-variants A:2 9:1-300 --maf 0-0.5",
     "query maf 0-0.5",
     "audit who-saw 9:100:A:G",
-    "audit seen-by admin@A",
 )
+COUNTING = ("audit summary", "audit seen-by admin@A")
+"""What counts and lists the persons of many answers, in compiled loops."""
+COMPILER = ("numba", "pandas", "scipy")
+"""What numba brings along where it is installed; it costs these commands 0.3 s."""
 _LOADED = """
 import sys
 loaded = lambda names: print("loaded:", *(n for n in names if n in sys.modules), file=sys.stderr)
@@ -73,6 +75,15 @@ def test_a_question_about_genotypes_or_with_lists_loads_no_engine_but_polars_and
 ) -> None:
     arguments = ("-C", str(shared_site.path), *command.split(), "--json")
     assert loaded_by(_COMMAND, (*HEAVY, "rich"), *arguments) == []
+
+
+@pytest.mark.parametrize("command", COUNTING)
+def test_a_question_that_counts_over_the_log_loads_no_engine_but_its_compiler(
+    shared_site: SmallSite, command: str
+) -> None:
+    arguments = ("-C", str(shared_site.path), *command.split(), "--json")
+    others = tuple(name for name in HEAVY if name not in COMPILER)
+    assert loaded_by(_COMMAND, (*others, "rich"), *arguments) == []
 
 
 @pytest.mark.parametrize("command", ["--help", "query --help", "--version"])
