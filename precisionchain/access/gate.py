@@ -44,8 +44,9 @@ from precisionchain.errors import (
     PrecisionChainError,
     UsageError,
 )
-from precisionchain.ledger.base import Ledger, in_chunks
+from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.membership import Membership
+from precisionchain.ledger.publish_rules import in_chunks
 from precisionchain.ledger.records import User
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.ledger.standing import require_role, user_now

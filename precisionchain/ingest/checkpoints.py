@@ -15,9 +15,9 @@ from hashlib import sha256
 from itertools import chain
 
 from precisionchain.ingest.publish import Publisher
-from precisionchain.ledger.base import in_chunks, stored_size
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.buckets import Router
+from precisionchain.ledger.publish_rules import in_chunks, stored_size
 from precisionchain.ledger.signing import single_item
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.checkpoints import checkpoint_payloads, named_batches

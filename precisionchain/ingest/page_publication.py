@@ -7,7 +7,7 @@ from typing import Final
 
 from precisionchain.ingest.page_shapes import Publication, Stored
 from precisionchain.ingest.staging import Run
-from precisionchain.ledger.base import Ledger, stored_size
+from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import (
     Entitled,
     Seal,
@@ -17,6 +17,7 @@ from precisionchain.ledger.batches import (
     seals,
     site_key,
 )
+from precisionchain.ledger.publish_rules import stored_size
 from precisionchain.schemas.columns import schema_of
 from precisionchain.schemas.items import Codec, Item
 from precisionchain.schemas.payloads import TABLE

@@ -15,9 +15,10 @@ from hashlib import sha256
 from precisionchain.errors import ConflictError, StreamExistsError
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
 from precisionchain.ingest.report import Advance
-from precisionchain.ledger.base import Ledger, in_chunks, settle, stored_size
+from precisionchain.ledger.base import Ledger, settle
 from precisionchain.ledger.batches import family_items
 from precisionchain.ledger.buckets import Router
+from precisionchain.ledger.publish_rules import in_chunks, stored_size
 from precisionchain.schemas.items import SEAL_ORDINAL, Item
 from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.streams import batch_key

@@ -36,8 +36,6 @@ from precisionchain.ledger.base import (
     Receipt,
     StreamState,
     Writer,
-    checked_items,
-    checked_name,
 )
 from precisionchain.ledger.blocks import (
     NO_BLOCK,
@@ -47,6 +45,7 @@ from precisionchain.ledger.blocks import (
 from precisionchain.ledger.embedded_file import WAIT_SECONDS, ledger_errors
 from precisionchain.ledger.embedded_rows import KeyNames, Row, append_block, append_rows, rows_there
 from precisionchain.ledger.embedded_states import StreamStates
+from precisionchain.ledger.publish_rules import checked_items, checked_name
 from precisionchain.ledger.signing import Signer
 from precisionchain.schemas.items import Item, parse_item
 

@@ -18,7 +18,8 @@ from precisionchain.errors import UsageError
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
 from precisionchain.ledger.batches import Entitlement
 from precisionchain.ledger.changes import Declaration
-from precisionchain.ledger.judging import Judging, Placed, judged, placed_record
+from precisionchain.ledger.judging import Judging, judged
+from precisionchain.ledger.placed_records import Placed, placed_record
 from precisionchain.ledger.public_keys import is_public_key
 from precisionchain.ledger.records import (
     NETWORK_STREAM,

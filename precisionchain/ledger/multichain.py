@@ -33,13 +33,11 @@ from precisionchain.ledger.base import (
     Receipt,
     StreamState,
     Writer,
-    checked_items,
-    checked_name,
 )
 from precisionchain.ledger.multichain_chain import APPLICATION, Chain, ChainParameters
 from precisionchain.ledger.multichain_client import NodeClient
 from precisionchain.ledger.multichain_findings import findings
-from precisionchain.ledger.multichain_index import ChainIndex, IndexRow
+from precisionchain.ledger.multichain_index import ChainIndex
 from precisionchain.ledger.multichain_place import (
     ADDRESSES_FILE,
     INDEX_FILE,
@@ -52,8 +50,9 @@ from precisionchain.ledger.multichain_rights import (
     make_addresses,
     read_addresses,
 )
-from precisionchain.ledger.multichain_rows import output_scripts, vout_of
+from precisionchain.ledger.multichain_rows import IndexRow, output_scripts, vout_of
 from precisionchain.ledger.multichain_sending import Sender, purpose_of
+from precisionchain.ledger.publish_rules import checked_items, checked_name
 from precisionchain.schemas.items import Item, parse_item
 
 _RESTRICTED = {"restrict": "write"}

@@ -13,14 +13,20 @@ import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from precisionchain.errors import LedgerFormatError, LedgerUnavailableError
 from precisionchain.ledger.base import StreamState
-from precisionchain.ledger.multichain_rows import Name, Transaction, first_position, position_of
+from precisionchain.ledger.multichain_rows import (
+    IndexRow,
+    Name,
+    SignedItem,
+    Transaction,
+    first_position,
+    position_of,
+)
 from precisionchain.schemas.items import Item
 
 INDEX_FORMAT = 1
@@ -28,42 +34,6 @@ ITEM, NO_ITEM, REPEATED = 0, 1, 2
 _PAGE = 1000
 _WAIT_SECONDS = 30.0
 _COLUMNS = "position, txid, stream, keys, address, size, state, publisher, batch, ordinal, small"
-
-
-@dataclass(frozen=True, slots=True)
-class IndexRow:
-    """An item where it stands; ``keys`` as written, ``small`` its bytes where they are few."""
-
-    position: int
-    txid: str
-    stream: str
-    keys: tuple[str, ...]
-    address: str
-    size: int
-    state: int
-    name: Name | None
-    small: bytes | None
-
-    @classmethod
-    def of(cls, row: Sequence[Any]) -> IndexRow:
-        """Return a row of the table."""
-        position, txid, stream, keys, address, size, state, publisher, batch, ordinal, small = row
-        name = None if batch is None else Name(publisher, batch, ordinal)
-        texts = tuple(json.loads(keys))
-        return cls(position, txid.hex(), stream, texts, address, size, state, name, small)
-
-
-@dataclass(frozen=True, slots=True)
-class SignedItem:
-    """An item of a transaction signed here."""
-
-    txid: bytes
-    nth: int
-    name: Name
-    stream: str
-    size: int
-    digest: bytes
-    address: str
 
 
 class ChainIndex:

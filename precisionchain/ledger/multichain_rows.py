@@ -6,7 +6,8 @@ order is the order of positions, and a position tells where its item is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -183,3 +184,39 @@ def content_digest(stream: str, keys: tuple[str, ...], stored: bytes) -> bytes:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """An item where it stands; ``keys`` as written, ``small`` its bytes where they are few."""
+
+    position: int
+    txid: str
+    stream: str
+    keys: tuple[str, ...]
+    address: str
+    size: int
+    state: int
+    name: Name | None
+    small: bytes | None
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> IndexRow:
+        """Return a row of the table."""
+        position, txid, stream, keys, address, size, state, publisher, batch, ordinal, small = row
+        name = None if batch is None else Name(publisher, batch, ordinal)
+        texts = tuple(json.loads(keys))
+        return cls(position, txid.hex(), stream, texts, address, size, state, name, small)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedItem:
+    """An item of a transaction signed here."""
+
+    txid: bytes
+    nth: int
+    name: Name
+    stream: str
+    size: int
+    digest: bytes
+    address: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,15 +119,29 @@ def create_network(
         LedgerUnavailableError: there is a ledger already, or it cannot be written.
         LedgerError: readers would not accept the founder or the user as they are named.
     """
+    founder = Member(site, code, *signer.public, admin=True)
     first = User(user, site, *user_keys, ROLES)
-    if not is_embedded(url):
-        with closing(_multichain(url, base)) as chain:
-            chain.found()
-            there = {name.casefold() for name in chain.streams()}
-            chain.create_streams([name for name in streams if name.casefold() not in there])
-            founder = Member(site, code, *signer.public, admin=True, addresses=chain.addresses())
-            return _begin_at_once(chain, parameters_body, founder, first, signer)
-    path = embedded_path(url, base)
+    if is_embedded(url):
+        path = embedded_path(url, base)
+        return _found_in_file(path, parameters_body, founder, first, signer=signer, streams=streams)
+    with closing(_multichain(url, base)) as chain:
+        chain.found()
+        there = {name.casefold() for name in chain.streams()}
+        chain.create_streams([name for name in streams if name.casefold() not in there])
+        founder = replace(founder, addresses=chain.addresses())
+        return _begin_at_once(chain, parameters_body, founder, first, signer)
+
+
+def _found_in_file(
+    path: Path,
+    parameters_body: bytes,
+    founder: Member,
+    first: User,
+    *,
+    signer: Signer,
+    streams: Sequence[str],
+) -> bytes:
+    """Make an embedded ledger that a network begins in; see `create_network`."""
     if not path.parent.is_dir():
         raise LedgerUnavailableError(
             "there is no folder for the ledger to be in",
@@ -138,7 +153,6 @@ def create_network(
         partial.unlink(missing_ok=True)
         with closing(EmbeddedLedger.create(partial, signer)) as ledger:
             ledger.create_streams(streams)
-            founder = Member(site, code, *signer.public, admin=True)
             network = _begin(ledger, parameters_body, founder, first, signer)
         place_new(partial, path)
     except LedgerError as error:

@@ -21,7 +21,8 @@ from precisionchain.errors import (
     StreamExistsError,
     UnknownStreamError,
 )
-from precisionchain.ledger.base import Ledger, LedgerItem, Prepared, StreamState, in_chunks
+from precisionchain.ledger.base import Ledger, LedgerItem, Prepared, StreamState
+from precisionchain.ledger.publish_rules import in_chunks
 from precisionchain.schemas.items import Codec, Item, ItemClass, Payload
 from tests.lib.faulty_ledger import Fault, FaultyLedger
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precisionchain.errors import CodecError
-from precisionchain.ledger.base import stored_size
 from precisionchain.ledger.embedded_rows import pack_keys, unpack_keys
+from precisionchain.ledger.publish_rules import stored_size
 from precisionchain.schemas.items import Item, parse_item
 from tests.lib.item_strategies import items
 from tests.lib.memory_ledger import MemoryLedger

@@ -20,7 +20,8 @@ from precisionchain.access import entries, postings
 from precisionchain.access.entry_bodies import Sealing, encode_outcome, encode_request
 from precisionchain.access.log_keys import log_key_item
 from precisionchain.access.sealing import LogKey
-from precisionchain.ledger.base import Ledger, in_chunks
+from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.publish_rules import in_chunks
 from precisionchain.ledger.records import Member, member_item
 from precisionchain.ledger.signing import Signer, single_item
 from precisionchain.schemas.items import Item, Payload

@@ -24,9 +24,8 @@ from precisionchain.ledger.base import (
     Receipt,
     StreamState,
     Writer,
-    checked_items,
-    checked_name,
 )
+from precisionchain.ledger.publish_rules import checked_items, checked_name
 from precisionchain.schemas.items import Item, parse_item
 
 

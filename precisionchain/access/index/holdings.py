@@ -152,6 +152,7 @@ class Holdings:
         nulls: Any = column_of(~known)
         values = pa.LargeListArray.from_arrays(*parts, mask=nulls)
         listed: Any = pl.Series(values, dtype=pl.List(pl.Series(codes[:0]).dtype))
+        # polars' own expression over the lists' elements; no text is evaluated.
         as_named: pl.Series = listed.list.eval(pl.element().cat.to(pl.Enum(kept)))
         return as_named
 
