@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from precisionchain.errors import SealRefusedError
 from precisionchain.ingest.changes_limits import WHOLE, Refresh
 from precisionchain.ingest.changes_run import History, read_run
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.omop_batch import OmopBatch, omop_batch
-from precisionchain.ingest.outbox import Outbox
+from precisionchain.ingest.outbox import FrozenBatch, Outbox
 from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.reserved import refuse_other_kind, refuse_reserved
 from precisionchain.ingest.send import Published, send_batch
@@ -110,6 +109,7 @@ def publish_run(
         OverlapError: genotypes of these persons are sealed over the same extent.
         UsageError: the source has a name that no source may have.
     """
+    step = step or silent
     description = read_run(run, refresh)
     source, source_id = description["source"], description["source_id"]
     history = publisher.history()
@@ -121,51 +121,44 @@ def publish_run(
         publisher.network, publisher.signer.public_key, source, bytes.fromhex(source_id), parent
     )
     _refuse_sealed(publisher, batch_id, source)
-    identity = {"batch": batch_id.hex(), "parent": parent.hex()}
-    if step:
-        step(f"encode {description['kind']} source {source}")
-    with ExitStack() as held:
-        batch: VcfBatch | OmopBatch | None
-        if description["kind"] == VCF:
-            publisher.parameters.require(build=description["build"])
-            state = SiteState(history, source, snapshot)
-            batch = held.enter_context(vcf_batch(run, state, replace=replace, step=step or silent))
-        else:
-            batch = held.enter_context(
-                omop_batch(
-                    run,
-                    publisher.parameters,
-                    history,
-                    snapshot=snapshot,
-                    refresh=refresh,
-                    step=step or silent,
-                )
-            )
+    step(f"encode {description['kind']} source {source}")
+    parameters = publisher.parameters
+    made: AbstractContextManager[VcfBatch | OmopBatch | None]
+    if description["kind"] == VCF:
+        state = SiteState(history, source, snapshot)
+        made = vcf_batch(run, parameters, state, replace=replace, step=step)
+    else:
+        made = omop_batch(run, parameters, history, snapshot=snapshot, refresh=refresh, step=step)
+    with made as batch:
         if batch is None and head is not None:
             return Published(head.manifest.batch, source, head.manifest.items, 0, 0)
         if batch is None:
             raise AssertionError("only what a head holds is not encoded")
-        manifest = batch.manifest(identity)
-        drafts = (
-            batch.drafts() if isinstance(batch, OmopBatch) else batch.drafts(publisher.parameters)
-        )
-        frozen = outbox.fill(
-            _counted(drafts, step), manifest, signer=publisher.signer, network=publisher.network
-        )
-    if publisher.heads().get(source) != head:
-        outbox.forget(frozen.batch_id)
-        raise SealRefusedError(
-            "another batch of this source was sealed while this one was made",
-            where=f"source {source}",
-            hint="run the command again: it is compared with the newer one",
-        )
-    if step:
-        step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
+        manifest = batch.manifest({"batch": batch_id.hex(), "parent": parent.hex()})
+        drafts = _counted(batch.drafts(), step)
+        frozen = outbox.fill(drafts, manifest, signer=publisher.signer, network=publisher.network)
+    _refuse_moved(publisher, outbox, frozen, head)
+    step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
     sent = _send(publisher, outbox, frozen, advance)
     return dataclasses.replace(sent, changes=manifest.changes)
 
 
-def _send(publisher: Publisher, outbox: Outbox, batch: Any, advance: Advance | None) -> Published:
+def _refuse_moved(
+    publisher: Publisher, outbox: Outbox, frozen: FrozenBatch, head: Seal | None
+) -> None:
+    """Forget a batch whose source got another head while it was made, and refuse it."""
+    if publisher.heads().get(frozen.source) != head:
+        outbox.forget(frozen.batch_id)
+        raise SealRefusedError(
+            "another batch of this source was sealed while this one was made",
+            where=f"source {frozen.source}",
+            hint="run the command again: it is compared with the newer one",
+        )
+
+
+def _send(
+    publisher: Publisher, outbox: Outbox, batch: FrozenBatch, advance: Advance | None
+) -> Published:
     return send_batch(
         outbox,
         publisher.ledger,
@@ -177,9 +170,9 @@ def _send(publisher: Publisher, outbox: Outbox, batch: Any, advance: Advance | N
     )
 
 
-def _counted(drafts: Iterator[Draft], step: Step | None) -> Iterator[Draft]:
+def _counted(drafts: Iterator[Draft], step: Step) -> Iterator[Draft]:
     for number, draft in enumerate(drafts, start=1):
-        if step and number % 500 == 0:
+        if number % 500 == 0:
             step(f"  {number} items encoded")
         yield draft
 

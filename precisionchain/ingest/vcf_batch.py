@@ -85,11 +85,13 @@ class VcfBatch:
         folder: the run's, or one like it without the persons that are left out.
         met: what it takes over of earlier batches, part by part.
         withheld: how many persons and calls of withdrawn persons are left out.
+        parameters: the network's.
     """
 
     folder: Path
     met: Sequence[Overlap]
     withheld: Mapping[str, int]
+    parameters: NetworkParameters
 
     def manifest(self, identity: dict[str, str]) -> Manifest:
         """Return the manifest, still without items; ``identity`` as of `vcf_manifest`."""
@@ -97,36 +99,39 @@ class VcfBatch:
         supersedes = tuple(dict.fromkeys(met.batch for met in self.met))
         return made.model_copy(update={"supersedes": supersedes, "withheld": self.withheld})
 
-    def drafts(self, parameters: NetworkParameters) -> Iterator[Draft]:
+    def drafts(self) -> Iterator[Draft]:
         """Yield the drafts: those of the run, and corrected counts of what it takes over."""
         cover = Cover(self.folder)
         corrections = chain.from_iterable(
             corrected_count_drafts(
-                added_counts(met.folder, met.persons, cover), met.batch, -1, parameters
+                added_counts(met.folder, met.persons, cover), met.batch, -1, self.parameters
             )
             for met in self.met
         )
-        yield from encode_vcf(self.folder, parameters, corrections)
+        yield from encode_vcf(self.folder, self.parameters, corrections)
         yield from excluded_drafts(self.folder)
 
 
 @contextmanager
 def vcf_batch(
-    run: Path, state: SiteState, *, replace: bool, step: Step
+    run: Path, parameters: NetworkParameters, state: SiteState, *, replace: bool, step: Step
 ) -> Iterator[VcfBatch | None]:
     """Give what is to be sealed of a run; None where all of it is sealed and counts.
 
     Args:
         run: the run's folder.
+        parameters: the network's.
         state: of the site.
         replace: take the place of sealed genotypes that the run meets.
         step: called with a line a step.
 
     Raises:
+        ParameterMismatchError: the run is of another reference build than the network.
         SealRefusedError: the source's head is of other content, or everybody is withdrawn.
         OverlapError: the run meets sealed genotypes.
     """
     description = _described(run)
+    parameters.require(build=description["build"])
     persons = Cover(run).persons
     withheld = np.intersect1d(persons, np.array(sorted(state.history.withdrawn_persons), np.int64))
     held = np.intersect1d(persons, state.held(description["source_id"]))
@@ -157,7 +162,7 @@ def vcf_batch(
         found = list(overlaps(folder, state.snapshot, state.publisher))
         if found and not replace:
             refuse_overlap(folder, state.snapshot, state.publisher)
-        yield VcfBatch(folder, found, _withheld(run, len(withheld)))
+        yield VcfBatch(folder, found, _withheld(run, len(withheld)), parameters)
 
 
 def write_without_persons(
