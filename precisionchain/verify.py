@@ -19,7 +19,12 @@ from precisionchain.verification.contents import check_contents
 from precisionchain.verification.copies import check_history, check_replica
 from precisionchain.verification.corrections import check_corrections
 from precisionchain.verification.frequencies import check_frequencies
-from precisionchain.verification.rights import check_access, check_signatures, check_writers
+from precisionchain.verification.rights import (
+    check_access,
+    check_compromised,
+    check_signatures,
+    check_writers,
+)
 from precisionchain.verification.scan import scan_ledger
 from precisionchain.verification.sealed import check_sealed, check_strays
 from precisionchain.verification.seals import check_seals
@@ -76,6 +81,7 @@ def verify(
     run.step("history", lambda: check_history(ledger, snapshot))
     run.step("writers", lambda: check_writers(ledger, membership))
     run.step("signatures", lambda: check_signatures(ledger, scan, membership))
+    run.step("compromised-keys", lambda: check_compromised(ledger, scan, membership))
     run.step("access-log", lambda: check_access(ledger, membership))
     run.step("seals", lambda: check_seals(scan, entitled))
     run.step("batches", batches)

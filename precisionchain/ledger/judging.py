@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from precisionchain.ledger.base import Finding
 from precisionchain.ledger.changes import (
@@ -26,6 +26,9 @@ from precisionchain.ledger.records import (
     is_current,
     standing_at,
 )
+
+COMPROMISED: Final = "compromised"
+"""The rule that a record breaks whose signer is declared compromised from before it."""
 
 _Entry = TypeVar("_Entry", Member, User)
 
@@ -149,7 +152,7 @@ class Judging:
 
     def _require_trusted(self, placed: Placed) -> None:
         if not self.is_trusted(placed.publisher, placed.position) and not self._hands_on(placed):
-            raise BrokenRuleError("compromised", "signed by a key declared compromised before here")
+            raise BrokenRuleError(COMPROMISED, "signed by a key declared compromised before here")
 
     def _hands_on(self, placed: Placed) -> bool:
         """Whether a record replaces its own publisher's site key: declarations leave that alone."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
+from typing import Final
 
 from precisionchain.access.log import AccessLog
 from precisionchain.ledger.base import Finding, Ledger, LedgerItem
 from precisionchain.ledger.batches import family_items
+from precisionchain.ledger.judging import COMPROMISED
 from precisionchain.ledger.membership import Membership
 from precisionchain.ledger.records import NETWORK_STREAM, Member
+from precisionchain.ledger.signing import is_signed
 from precisionchain.schemas.items import ItemClass
-from precisionchain.schemas.streams import ACCESS, BATCH, NETWORK
+from precisionchain.schemas.streams import ACCESS, BATCH, CHECKPOINT, NETWORK
 from precisionchain.verification.check import Check
 from precisionchain.verification.scan import LedgerScan
+
+COMPROMISED_KEYS: Final = "compromised-keys"
 
 
 def check_writers(ledger: Ledger, membership: Membership) -> Check:
@@ -37,7 +43,7 @@ def check_writers(ledger: Ledger, membership: Membership) -> Check:
 def check_signatures(ledger: Ledger, scan: LedgerScan, membership: Membership) -> Check:
     """Check that every single item is signed by someone who could say it where it stands."""
     check = Check("signatures", len(membership.members()) + len(membership.users()) + 1)
-    check.findings.extend(membership.findings)
+    check.findings.extend(one for one in membership.findings if one.check != COMPROMISED)
     if len(membership.lasting_administrators()) < 2:
         check.note = "one administrator without an expiry date, and no second: see `members`"
     for found in family_items(ledger, NETWORK):
@@ -46,17 +52,36 @@ def check_signatures(ledger: Ledger, scan: LedgerScan, membership: Membership) -
     for found in (*scan.manifests, *family_items(ledger, ACCESS)):
         if found.item.item_class is ItemClass.SINGLE:
             check.examined += 1
+            if membership.is_doubtful(found) and is_signed(found.item, membership.network):
+                continue  # told apart: `check_compromised`
             if not membership.is_entitled(found):
                 check.find("not signed by a member or user entitled to it", found)
             elif not _is_from_own_address(membership, found):
                 check.find("written from an address that is not its site's", found)
-            elif membership.is_doubtful(found):
-                check.find("asked with a key declared compromised from before here", found)
     for found in scan.elsewhere:
         if found.item.item_class is not ItemClass.SINGLE:
             check.find("a batch item where single items stand: no reader takes it", found)
         elif found.item.stream.startswith(BATCH):
             check.find("a single item that seals nothing", found)
+    return check
+
+
+def check_compromised(ledger: Ledger, scan: LedgerScan, membership: Membership) -> Check:
+    """Tell what keys signed from where on they are declared compromised.
+
+    Advisory: the declaration is the remedy. Readers take none of it but questions, which had been
+    answered by then; those are here so that they are looked at.
+    """
+    check = Check(COMPROMISED_KEYS, advisory=True)
+    check.findings.extend(one for one in membership.findings if one.check == COMPROMISED)
+    kept = (family_items(ledger, family) for family in (ACCESS, CHECKPOINT))
+    for found in chain(scan.manifests, *kept):
+        doubtful = found.item.item_class is ItemClass.SINGLE and membership.is_doubtful(found)
+        if doubtful and is_signed(found.item, membership.network):
+            asked = membership.is_entitled(found)
+            said = "asked with" if asked else "signed with"
+            check.find(f"{said} a key declared compromised from before here", found)
+    check.examined = len(check.findings)
     return check
 
 

@@ -118,9 +118,7 @@ def test_what_a_stolen_key_signed_counts_no_more_and_is_published_again(joined: 
     (made,) = rows(joined, *B, "compromised", stolen, "--since", str(since))
     assert made == {"compromised": stolen, "of": "B", "since": since}
     assert "201826" in refused(joined, 2, *A, "query", "domain", "201826")
-    code, out, _ = typed(joined, *A, "verify", "--json")
-    assert code == 8
-    assert "not signed by a member or user entitled to it" in out
+    assert "signed with a key declared compromised" in run(joined, *A, "verify", "--json")
     ingest(joined, MORE, "again")
     assert persons(joined) == {"B:42", "B:43"}
     later = ("compromised", stolen, "--since", str(since + 1))
@@ -165,8 +163,7 @@ def test_what_was_asked_with_a_stolen_key_stays_on_the_log_and_is_marked(joined:
     since = str(int(users[0]["since_position"]) + 1)
     rows(joined, *B, "compromised", users[0]["public_key"], "--since", since)
     assert "alice@B" in run(joined, *A, "--user", "ada", "audit", "entries", "--json")
-    code, out, _ = typed(joined, *A, "verify", "--json")
-    assert code == 8
+    out = run(joined, *A, "verify", "--json")
     assert out.count("asked with a key declared compromised") >= 2  # request and result
     refused(joined, 6, *B, "--user", "alice", "query", "maf", "0-0.5")
     (alice,) = [row for row in rows(joined, *A, "members") if row.get("user") == "alice@B"]
