@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from precisionchain.ingest.vcf_record import Record
 from precisionchain.schemas.genetic_payloads import NO_ALLELE
 from precisionchain.schemas.variant import MISSING_ALLELE, trim
 
@@ -48,20 +49,17 @@ class Allele:
     number: int
 
 
-def alleles_of(
-    pos: int, ref: str, alts: list[str], *, trimmed: bool = True
-) -> tuple[Allele, ...] | Refusal:
+def alleles_of(record: Record, *, trimmed: bool = True) -> tuple[Allele, ...] | Refusal:
     """Return the alleles of a record to store, or why the record is refused.
 
     ``*`` gets no row: it counts in AN because calls of it count as called. A record without any
     ALT but ``*`` gets one row with ALT ``.``, so that its position is listed.
 
     Args:
-        pos: POS, 1-based.
-        ref: REF as written.
-        alts: ALT as written, without ``.``.
+        record: the record.
         trimmed: remove bases shared by REF and ALT (the network's normalisation).
     """
+    pos, ref, alts = record.pos, record.ref, record.alts
     if pos < 1:
         return Refusal.POSITION
     if len(ref) == 1 and len(alts) == 1 and ref in "ACGT" and alts[0] in "ACGT" and ref != alts[0]:
@@ -81,7 +79,7 @@ def alleles_of(
     return tuple(alleles) or (Allele(pos, ref, NO_ALLELE, 0),)
 
 
-def _refusal(ref: str, alts: list[str]) -> Refusal | None:
+def _refusal(ref: str, alts: tuple[str, ...]) -> Refusal | None:
     if len(alts) > MAX_ALTS:
         return Refusal.TOO_MANY_ALTS
     if any(alt in _BLOCK for alt in alts):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import pyarrow as pa
 from precisionchain.errors import BuildMismatchError, VcfFormatError
 from precisionchain.ingest.vcf_alleles import MAX_ALTS, Allele, Refusal, alleles_of
 from precisionchain.ingest.vcf_calls import HALF_CALLS, Ploidy, Verdict, split_calls
+from precisionchain.ingest.vcf_record import Record
 from precisionchain.ingest.vcf_run import RUN_SITES, CallRun, ReadRules, ReadTally, Refused
 from precisionchain.ingest.vcf_scan import Scan
 from precisionchain.schemas.calls import Calls
@@ -139,7 +140,8 @@ class _RunBuilder:
 
     def add(self, number: int, record: Any) -> None:
         """Take a record, or note why not."""
-        pos, ref, alts = int(record.POS), str(record.REF), [a for a in record.ALT if a != "."]
+        read = _record(number, self._chrom, record)
+        pos, ref, alts = read.pos, read.ref, read.alts
         self._read_to = pos
         end = pos + len(ref) - 1
         if self._length is not None and end > self._length:
@@ -149,18 +151,17 @@ class _RunBuilder:
                 where=self._scan.where(number),
                 hint="name the build the file was made on",
             )
-        filters = record.FILTERS
-        alleles = alleles_of(pos, ref, alts, trimmed=self._rules.trimmed)
-        if self._rules.filter_policy == "pass" and filters not in ([], ["PASS"]):
+        alleles = alleles_of(read, trimmed=self._rules.trimmed)
+        if self._rules.filter_policy == "pass" and read.filters not in ((), ("PASS",)):
             alleles = Refusal.FILTER
         if not isinstance(alleles, Refusal):
             alleles = self._split(number, record, len(alts), alleles)
         if isinstance(alleles, Refusal):
             if alleles is Refusal.GVCF_BLOCK:
-                end = int(record.end)
+                end = read.end
             self._tally.refuse(Refused(number, self._chrom, pos, end, alleles))
             return
-        texts = (record.ID, ";".join(filters) or None)
+        texts = (read.id, ";".join(read.filters) or None)
         for allele in alleles:
             self._rows.append(_row(allele, number, len(alts), (pos, end), texts))
         if len(alleles) != 1 or (alleles[0].ref, alleles[0].alt) != (ref, *alts):
@@ -217,7 +218,9 @@ class _RunBuilder:
         self._tally.dropped["phase_set_records"] += calls > 0
         self._tally.dropped["phase_set_calls"] += calls
 
-    def _count_normalised(self, ref: str, alts: list[str], alleles: tuple[Allele, ...]) -> None:
+    def _count_normalised(
+        self, ref: str, alts: tuple[str, ...], alleles: tuple[Allele, ...]
+    ) -> None:
         counts = self._tally.normalised
         written = "".join((ref, *alts))
         counts["split_records"] += len(alts) > 1
@@ -250,6 +253,28 @@ class _RunBuilder:
         sites = pa.table(arrays, schema=RUN_SITES)
         self._begin_run()
         return CallRun(self._chrom, sites, calls, self._read_to, last)
+
+
+def _record(number: int, chrom: str, record: Any) -> Record:
+    """Return what is read of a record of cyvcf2; its INFO is looked up when asked for."""
+
+    def look_up(key: str) -> str | Literal[True] | None:
+        value = record.INFO.get(key)
+        if value is None or value is True:
+            return value
+        return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+    return Record(
+        number=number,
+        chrom=chrom,
+        pos=int(record.POS),
+        ref=str(record.REF),
+        alts=tuple(alt for alt in record.ALT if alt != "."),
+        id=record.ID,
+        filters=tuple(record.FILTERS),
+        format=tuple(record.FORMAT),
+        info=look_up,
+    )
 
 
 def _row(

@@ -5,6 +5,12 @@ from __future__ import annotations
 import pytest
 
 from precisionchain.ingest.vcf_alleles import Allele, Refusal, alleles_of
+from precisionchain.ingest.vcf_record import Record
+
+
+def record(pos: int, ref: str, alts: list[str]) -> Record:
+    return Record(0, "9", pos, ref, tuple(alts))
+
 
 TAKEN = {
     "a SNV": ("A", ["G"], [(10, "A", "G", 1)]),
@@ -23,11 +29,11 @@ TAKEN = {
 @pytest.mark.parametrize("case", TAKEN)
 def test_taken(case: str) -> None:
     ref, alts, expected = TAKEN[case]
-    assert alleles_of(10, ref, alts) == tuple(Allele(*allele) for allele in expected)
+    assert alleles_of(record(10, ref, alts)) == tuple(Allele(*allele) for allele in expected)
 
 
 def test_untrimmed_networks_keep_alleles_as_written() -> None:
-    assert alleles_of(10, "CTT", ["CT"], trimmed=False) == (Allele(10, "CTT", "CT", 1),)
+    assert alleles_of(record(10, "CTT", ["CT"]), trimmed=False) == (Allele(10, "CTT", "CT", 1),)
 
 
 REFUSED = {
@@ -50,4 +56,4 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(case: str) -> None:
     pos, ref, alts, rule = REFUSED[case]
-    assert alleles_of(pos, ref, alts) is rule
+    assert alleles_of(record(pos, ref, alts)) is rule
