@@ -196,7 +196,7 @@ class StagingDoor(ABC):
                     refresh=refresh,
                 )
                 if found.refusal:
-                    said.step(f"would be refused: {found.refusal}")
+                    said.warn(f"would be refused: {found.refusal}")
                 rows += [
                     {"source": run.source, "table": name, **change.counts()}
                     for name, change in found.tables.items()

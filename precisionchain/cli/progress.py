@@ -26,6 +26,11 @@ class StderrProgress:
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
 
+    def warn(self, text: str) -> None:
+        """Say what is to be known, however quiet."""
+        sys.stderr.write(f"warning: {text}\n")
+        sys.stderr.flush()
+
     def advance(self, done: int, total: int) -> None:
         """Say how far the step is; drawn at most once a second, and only on a terminal."""
         now = time.monotonic()

@@ -30,6 +30,9 @@ class Progress(Protocol):
     def step(self, text: str) -> None:
         """Say what begins."""
 
+    def warn(self, text: str) -> None:
+        """Say what is to be known, and stops nothing."""
+
     def advance(self, done: int, total: int) -> None:
         """Say how far it is; ``total`` is 0 where it is not known."""
 
@@ -38,6 +41,9 @@ class Silent:
     """Progress that nobody sees."""
 
     def step(self, text: str) -> None:
+        """Say nothing."""
+
+    def warn(self, text: str) -> None:
         """Say nothing."""
 
     def advance(self, done: int, total: int) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
 from precisionchain.errors import UsageError
@@ -27,6 +28,7 @@ from precisionchain.ingest.send import Published, send_batch
 from precisionchain.ledger.batches import Seal
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.corrected_genetic import Part, corrected_parts
+from precisionchain.replica.cover import Cover
 from precisionchain.replica.generation import PARTS
 from precisionchain.replica.signed_counts import added_counts
 from precisionchain.replica.sync import one_at_a_time
@@ -43,6 +45,7 @@ from precisionchain.schemas.corrections import (
     withdrawn_payload,
 )
 from precisionchain.schemas.manifest import NO_PARENT, Manifest, batch_id_of
+from precisionchain.schemas.streams import MAP_PERSON
 from precisionchain.schemas.streams import WITHDRAWN as WITHDRAWN_FAMILY
 
 if TYPE_CHECKING:
@@ -67,6 +70,8 @@ class Corrected:
         what: ``person`` or ``batch``.
         done: how many are withdrawn or readmitted by it.
         unchanged: how many were so already.
+        unknown: of how many persons done the site has published nothing: taken back before they
+            come, or mistyped.
         counts: genetic batches whose counts it corrects.
         batch: id of the sealed batch in hex, empty where nothing was to be said.
         items, ledger_bytes: of that batch.
@@ -76,6 +81,7 @@ class Corrected:
     what: str
     done: int
     unchanged: int
+    unknown: int = 0
     counts: int = 0
     batch: str = ""
     items: int = 0
@@ -93,9 +99,10 @@ class Corrected:
             state = "withdrawn already" if self.action == WITHDRAW else "not withdrawn"
             return f"nothing was published: {_number(self.unchanged, self.what)} {state}"
         verb = "withdrew" if self.action == WITHDRAW else "readmitted"
+        unknown = f" (nothing was published of {self.unknown} of them)" if self.unknown else ""
         counts = f", corrected the counts of {_number(self.counts, BATCH)}" if self.counts else ""
         return (
-            f"{verb} {_number(self.done, self.what)}{counts}{before}; sealed batch "
+            f"{verb} {_number(self.done, self.what)}{unknown}{counts}{before}; sealed batch "
             f"{self.batch[:16]} with {self.items} items, {self.ledger_bytes} bytes on the ledger"
         )
 
@@ -129,7 +136,8 @@ class Corrections:
         ]
         rows: list[Row] = [(PERSON, WITHDRAW, person, None) for person in new]
         holding = [(batch.batch, Part(folder, batch.persons)) for batch, folder in parts]
-        asking = Corrected(WITHDRAW, PERSON, len(new), len(asked) - len(new))
+        unknown = len(np.setdiff1d(np.array(new, np.int64), self._published_persons()))
+        asking = Corrected(WITHDRAW, PERSON, len(new), len(asked) - len(new), unknown)
         return self._publish(asking, rows, holding, -1)
 
     def readmit_persons(self, persons: Iterable[int]) -> Corrected:
@@ -186,6 +194,23 @@ class Corrections:
 
     def _withdrawn_persons(self) -> frozenset[int]:
         return self.publisher.history().withdrawn_persons
+
+    def _published_persons(self) -> npt.NDArray[np.int64]:
+        """Return the persons of whom a batch of the site holds anything that counts."""
+        folders = [
+            self.snapshot.folder_of(batch)
+            for batch in self.snapshot.catalogue.batches
+            if self._is_own_genetic(batch)
+        ]
+        found = [np.zeros(0, np.int64), *(Cover(folder).persons for folder in folders)]
+        mapped = self.snapshot.path(f"{MAP_PERSON}/map-person")
+        if mapped is not None:
+            key = self.publisher.site_key.hex()
+            sites = {one.site for one in self.snapshot.catalogue.sealed if one.publisher == key}
+            own = pl.col("site").is_in(sorted(sites))
+            recorded = pl.scan_parquet(mapped).filter(own).select("person_id").collect()
+            found.append(recorded["person_id"].to_numpy())
+        return np.unique(np.concatenate(found))
 
     def _is_own_genetic(self, batch: SealedBatch) -> bool:
         return batch.kind == VCF and batch.publisher == self.publisher.site_key.hex()

@@ -112,3 +112,17 @@ def test_what_cannot_be_is_refused_and_nobody_is_named(
     assert (ended, out) == (code, "")
     assert told in err
     assert "Zimmermann" not in err
+
+
+def test_persons_of_whom_nothing_was_published_are_counted_apart(tmp_path: Path) -> None:
+    pc.Site.init(tmp_path / "site_a", site="A", build="GRCh37")
+    write_vcf(tmp_path / "one.vcf", "9:100 A G 0/1", samples=("x",))
+    write_map(tmp_path / "map.csv", f"x,{IDS[0]},")
+    (tmp_path / "omop").mkdir()
+    write_omop(tmp_path / "omop", TABLES)
+    run(tmp_path, "-C", "site_a", "ingest", "omop", "omop", "--source", "ehr")
+    vcf = ("ingest", "vcf", "one.vcf", "--samples", "map.csv", "--build", "GRCh37")
+    run(tmp_path, "-C", "site_a", *vcf)
+    named = [word for person in (*IDS[:2], "99", "98") for word in ("--person", person)]
+    out = run(tmp_path, "-C", "site_a", "withdraw", *named)
+    assert out.startswith("withdrew 4 persons (nothing was published of 2 of them), corrected")

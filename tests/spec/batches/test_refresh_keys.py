@@ -35,6 +35,9 @@ class Said:
     def step(self, text: str) -> None:
         self.lines.append(text)
 
+    def warn(self, text: str) -> None:
+        self.lines.append(f"warning: {text}")
+
     def advance(self, done: int, total: int) -> None:
         pass
 
