@@ -22,6 +22,7 @@ from precisionchain.schemas.genome import (
     chrom_rank,
     fold_chrom,
 )
+from precisionchain.schemas.structural import canonical_alt
 
 MISSING_ALLELE: Final = "*"
 """VCF's allele that is absent because of an upstream deletion; counts in AN, never queryable."""
@@ -44,7 +45,7 @@ class Variant:
         chrom: canonical chromosome, ``1`` to ``22``, ``X``, ``Y``, ``MT`` or another contig.
         pos: 1-based position of the first base of ``ref`` (0 only at a telomere).
         ref: reference bases, upper case.
-        alt: bases in upper case, or a symbolic allele or breakend as written.
+        alt: bases in upper case, or the canonical text of a structural allele (`structural`).
         build: ``GRCh37``, ``GRCh38``, or None where the network's build is meant.
     """
 
@@ -60,6 +61,8 @@ class Variant:
 
         The alleles are not trimmed: say ``.trimmed()`` to look one up as it is stored.
 
+        A structural allele is written as it is stored, ``2:321682:T:<DEL;END=321887>``.
+
         Raises:
             RegionError: the text is not of that form, or names ``*``, which cannot be asked for.
         """
@@ -71,6 +74,8 @@ class Variant:
             alt = alt.upper()
         elif not _SYMBOLIC.search(alt):
             raise _malformed("variant", text, "the allele asked for must be bases, <...> or [...[")
+        else:
+            alt = canonical_alt(alt)
         return cls(fold_chrom(chrom), _position(pos, text), ref.upper(), alt, build)
 
     def trimmed(self) -> Variant:

@@ -27,7 +27,7 @@ from precisionchain.schemas.variant import Region, Variant, trim
         ("GL000191.1:7:N:A", Variant("GL000191.1", 7, "N", "A")),
         ("1:100:N:<DEL>", Variant("1", 100, "N", "<DEL>")),
         ("1:100:N:<INS:ME:ALU>", Variant("1", 100, "N", "<INS:ME:ALU>")),
-        ("1:100:T:]chr2:321681]T", Variant("1", 100, "T", "]chr2:321681]T")),
+        ("1:100:T:]chr2:321681]T", Variant("1", 100, "T", "]2:321681]T")),
         ("1:0:N:.A", Variant("1", 0, "N", ".A")),
     ],
 )
