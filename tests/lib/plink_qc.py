@@ -36,6 +36,74 @@ class Fam:
     parents: Mapping[str, tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class PlinkFile:
+    """A file as plink1.9 is given it, in a folder: ``par.bed`` and ``ready.bed``.
+
+    ``ready`` is without heterozygous calls where one copy is expected, ``par`` with them.
+    ``alleles`` are those of the file, by the ids they have in the .bim.
+    """
+
+    folder: Path
+    alleles: Mapping[str, Allele]
+
+    @classmethod
+    def of(
+        cls, vcf: Path, folder: Path, fam: Fam, *, half_call: str = "missing", build: str = "b37"
+    ) -> PlinkFile:
+        """Split a file and have plink1.9 read it; ``build`` is ``b37`` or ``b38``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        alleles = write_split(vcf, folder / "split.vcf", fam, build)
+        _prepare(folder, fam, half_call, build)
+        return cls(folder, alleles)
+
+    def sets(self, thresholds: Sequence[str] = THRESHOLDS) -> PlinkSets:
+        """Return what ``--mind --geno --hwe --indep-pairwise`` with these numbers exclude."""
+        mind, geno, hwe, *ld = thresholds
+        steps = ("--mind", mind), ("--geno", geno), ("--hwe", hwe)
+        kept = [set(self.alleles)]
+        (self.folder / "step1.irem").unlink(missing_ok=True)
+        for n in range(1, 4):
+            options = [option for step in steps[:n] for option in step]
+            self._ready(*options, "--write-snplist", "--out", f"step{n}")
+            kept.append(set(self._words(f"step{n}.snplist")))
+        options = [option for step in steps for option in step]
+        self._ready(*options, "--indep-pairwise", *ld, "--out", "pruned")
+        lost = self._words("step1.irem")[::2] if (self.folder / "step1.irem").exists() else []
+        return PlinkSets(
+            frozenset(lost),
+            *(
+                frozenset(self.alleles[name] for name in names)
+                for names in (
+                    kept[1] - kept[2],
+                    kept[2] - kept[3],
+                    self._words("pruned.prune.out"),
+                )
+            ),
+        )
+
+    def heterozygosity(self) -> dict[str, tuple[str, ...]]:
+        """Return O(HOM), E(HOM), N(NM) and F of each sample as ``--het`` prints them."""
+        _plink(self.folder, "--bfile", "par", "--het", "--out", "het")
+        rows = (line.split() for line in self._lines("het.het")[1:])
+        return {row[1]: tuple(row[2:]) for row in rows}
+
+    def sex_check(self) -> dict[str, tuple[str, ...]]:
+        """Return SNPSEX, STATUS, F and YCOUNT of each sample as ``--check-sex`` prints them."""
+        _plink(self.folder, "--bfile", "par", "--check-sex", "ycount", "--out", "sex")
+        rows = (line.split() for line in self._lines("sex.sexcheck")[1:])
+        return {row[1]: tuple(row[3:]) for row in rows}
+
+    def _ready(self, *arguments: str) -> None:
+        _plink(self.folder, "--bfile", "ready", *arguments)
+
+    def _lines(self, name: str) -> list[str]:
+        return (self.folder / name).read_text(encoding="utf-8").splitlines()
+
+    def _words(self, name: str) -> list[str]:
+        return (self.folder / name).read_text(encoding="utf-8").split()
+
+
 def plink_sets(
     vcf: Path,
     work: Path,
@@ -45,31 +113,10 @@ def plink_sets(
     half_call: str = "missing",
 ) -> PlinkSets:
     """Return plink1.9's sets for a GRCh37 file."""
-    work.mkdir(parents=True, exist_ok=True)
-    alleles = write_split(vcf, work / "split.vcf", fam)
-    _prepare(work, fam, half_call)
-    mind, geno, hwe, *ld = thresholds
-    steps = ("--mind", mind), ("--geno", geno), ("--hwe", hwe)
-    kept = [set(alleles)]
-    for n in range(1, 4):
-        options = [option for step in steps[:n] for option in step]
-        _plink(work, "--bfile", "ready", *options, "--write-snplist", "--out", f"step{n}")
-        kept.append(set((work / f"step{n}.snplist").read_text(encoding="utf-8").split()))
-    options = [option for step in steps for option in step]
-    _plink(work, "--bfile", "ready", *options, "--indep-pairwise", *ld, "--out", "pruned")
-    irem = work / "step1.irem"
-    lost = irem.read_text(encoding="utf-8").split()[::2] if irem.exists() else []
-    pruned = (work / "pruned.prune.out").read_text(encoding="utf-8").split()
-    return PlinkSets(
-        frozenset(lost),
-        *(
-            frozenset(alleles[name] for name in names)
-            for names in (kept[1] - kept[2], kept[2] - kept[3], pruned)
-        ),
-    )
+    return PlinkFile.of(vcf, work, fam, half_call=half_call).sets(thresholds)
 
 
-def write_split(vcf: Path, out: Path, fam: Fam) -> dict[str, Allele]:
+def write_split(vcf: Path, out: Path, fam: Fam, build: str = "b37") -> dict[str, Allele]:
     """Write one line an allele; return the alleles by the ids written."""
     ids: dict[str, Allele] = {}
     seen: set[Allele] = set()
@@ -80,7 +127,7 @@ def write_split(vcf: Path, out: Path, fam: Fam) -> dict[str, Allele]:
                 file.writelines(lines)
                 sexes = [fam.sexes.get(name, 0) for name in lines[-1].split()[9:]]
                 continue
-            split = sorted((a for line in lines for a in _split(line, sexes)), key=_place)
+            split = sorted((a for line in lines for a in _split(line, sexes, build)), key=_place)
             for allele, calls in split:
                 if allele not in seen:
                     seen.add(allele)
@@ -110,22 +157,24 @@ def _place(split: tuple[Allele, str]) -> tuple[int, str, str]:
     return split[0][1:]
 
 
-def _split(line: str, sexes: list[int]) -> Iterator[tuple[Allele, str]]:
+def _split(line: str, sexes: list[int], build: str) -> Iterator[tuple[Allele, str]]:
     chrom, pos, _, ref, alts, _, _, _, _, calls = line.rstrip("\n").split("\t", 9)
-    chrom = {"23": "X", "24": "Y", "26": "MT", "M": "MT"}.get(chrom.removeprefix("chr"), chrom)
+    chrom = chrom.removeprefix("chr")
+    chrom = {"23": "X", "24": "Y", "26": "MT", "M": "MT"}.get(chrom, chrom)
     for number, alt in enumerate(alts.split(","), start=1):
         if alt == "*":
             continue
         said = calls
         if "," in alts:
-            copies = [_one_copy(chrom, int(pos), sex) for sex in sexes]
+            copies = [_one_copy(chrom, int(pos), sex, build) for sex in sexes]
             each = zip(calls.split("\t"), copies, strict=True)
             said = "\t".join(_call_of(call, str(number), one) for call, one in each)
         yield (chrom, *_shortest(int(pos), ref, alt)), said
 
 
-def _one_copy(chrom: str, pos: int, sex: int) -> bool:
-    in_par = pos <= 2_699_520 or pos >= 154_931_044
+def _one_copy(chrom: str, pos: int, sex: int, build: str) -> bool:
+    first, second = {"b37": (2_699_520, 154_931_044), "b38": (2_781_479, 155_701_383)}[build]
+    in_par = pos <= first or pos >= second
     return chrom == "MT" or (sex == 1 and (chrom == "Y" or (chrom == "X" and not in_par)))
 
 
@@ -147,7 +196,7 @@ def _shortest(pos: int, ref: str, alt: str) -> tuple[int, str, str]:
     return pos, ref, alt
 
 
-def _prepare(work: Path, fam: Fam, half_call: str) -> None:
+def _prepare(work: Path, fam: Fam, half_call: str, build: str) -> None:
     read = ("--vcf", "split.vcf", "--double-id", "--vcf-half-call", half_call)
     _plink(work, *read, "--make-bed", "--out", "read", *PREPARED)
     path = work / "read.fam"
@@ -157,7 +206,7 @@ def _prepare(work: Path, fam: Fam, half_call: str) -> None:
         father, mother = fam.parents.get(name, ("0", "0"))
         rows.append(f"{name} {name} {father} {mother} {fam.sexes.get(name, 0)} -9\n")
     path.write_text("".join(rows), encoding="utf-8")
-    split = ("--split-x", "b37", "no-fail")
+    split = ("--split-x", build, "no-fail")
     _plink(work, "--bfile", "read", *split, "--make-bed", "--out", "par", *PREPARED)
     missing = ("--set-hh-missing", "--set-mixed-mt-missing")
     _plink(work, "--bfile", "par", *missing, "--make-bed", "--out", "ready", *PREPARED)
