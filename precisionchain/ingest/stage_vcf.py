@@ -145,6 +145,8 @@ def _scan_all(files: Sequence[Path], step: Step) -> list[Scan]:
     for path in files:
         step(f"checking {path.name}")
         scans.append(scan(path))
+        for warned in scans[-1].warnings:
+            step(f"warning: {path.name}, from line {warned.line}: {warned.said()}")
     scans.sort(key=_place)
     contig_order(scans)
     return scans
@@ -299,4 +301,12 @@ class _Batch:
             "dropped": {
                 name: sum(tally.dropped[name] for tally in self.tallies) for name in DROPPED
             },
+            "warnings": self.warnings(),
         }
+
+    def warnings(self) -> dict[str, int]:
+        """Return how many lines and records are not as the specification asks, by rule."""
+        found: Counter[str] = Counter()
+        for one in self.scans:
+            found.update({warned.rule: warned.n for warned in one.warnings})
+        return dict(sorted(found.items()))

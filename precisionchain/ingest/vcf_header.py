@@ -1,4 +1,4 @@
-"""What staging needs to know of a VCF header: samples, contigs, and whether GT is declared."""
+"""What staging needs to know of a VCF header: samples, contigs, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ class Header:
         columns_line: 1-based line of ``#CHROM``, so record *i* (from 0) is line
             ``columns_line + 1 + i`` of a text file.
         dictionary: the lines a BCF record's numbers point into, IDs only, in their order.
+        meta: the ``##`` lines.
     """
 
     samples: tuple[str, ...]
     contigs: dict[str, int | None]
     columns_line: int
     dictionary: tuple[str, ...]
+    meta: tuple[str, ...] = ()
 
     @property
     def n_columns(self) -> int:
@@ -42,7 +44,7 @@ def parse_header(raw: bytes, where: str) -> Header:
     """Read a header, from ``##fileformat`` to the end of the ``#CHROM`` line.
 
     Raises:
-        VcfFormatError: it is no VCF header, has no genotypes, or does not declare GT.
+        VcfFormatError: it is no VCF header, or has no sample columns.
         SampleMapError: a sample has two columns.
     """
     lines = raw.rstrip(b"\r\n\0").split(b"\n")
@@ -57,13 +59,8 @@ def parse_header(raw: bytes, where: str) -> Header:
         except UnicodeDecodeError as error:
             raise VcfFormatError("the header is not UTF-8", where=f"{where}:{number}") from error
     samples = _samples(text[-1], f"{where}:{len(text)}")
-    if not any(line.startswith("##FORMAT=<ID=GT,") for line in text):
-        raise VcfFormatError(
-            "the header does not declare the GT field",
-            where=where,
-            hint='add ##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
-        )
-    return Header(samples, _contigs(text), len(text), tuple(_dictionary(text)))
+    meta = tuple(text[:-1])
+    return Header(samples, _contigs(text), len(text), tuple(_dictionary(text)), meta)
 
 
 def _samples(line: str, where: str) -> tuple[str, ...]:

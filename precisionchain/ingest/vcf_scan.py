@@ -30,6 +30,12 @@ from precisionchain.ingest.vcf_lines import (
     index_bcf,
     index_lines,
 )
+from precisionchain.ingest.vcf_lint import (
+    RecordLint,
+    Warned,
+    header_warnings,
+    undeclared_contigs,
+)
 from precisionchain.schemas.genome import fold_chrom
 
 _CONTIG = re.compile(rb"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
@@ -60,6 +66,7 @@ class Scan:
         digest: SHA-256 (hex) of the decompressed records and the ``#CHROM`` line; not of the
             ``##`` lines, and not of how the file was compressed.
         size: decompressed bytes.
+        warnings: what is not as the specification asks, and taken all the same.
     """
 
     path: Path
@@ -70,6 +77,7 @@ class Scan:
     size: int
     digest: str
     segments: tuple[Segment, ...]
+    warnings: tuple[Warned, ...] = ()
 
     def line_of(self, record: int) -> int:
         """Return the 1-based line of a record; in a BCF file, its 1-based number."""
@@ -168,13 +176,30 @@ def _scan_vcf(path: Path, compression: Compression, head: bytes, chunks: Iterato
     digest = hashlib.sha256(columns + b"\n")
     tally = _Tally(path, "vcf", header.columns_line)
     size = len(raw)
-    lines = _Lines(header.n_columns - 1, tally)
+    lines = _Lines(header.n_columns - 1, tally, RecordLint(header.meta))
     for block in _whole_lines(rest, chunks):
         lines.check(block)
         digest.update(block)
         size += len(block)
     segments = tuple(tally.segments)
-    return Scan(path, "vcf", compression, header, tally.records, size, digest.hexdigest(), segments)
+    return Scan(
+        path,
+        "vcf",
+        compression,
+        header,
+        tally.records,
+        size,
+        digest.hexdigest(),
+        segments,
+        tuple(_warnings(header, segments, lines.lint)),
+    )
+
+
+def _warnings(header: Header, segments: tuple[Segment, ...], lint: RecordLint) -> list[Warned]:
+    first = header.columns_line + 1
+    used = ((segment.name, first + segment.first_record) for segment in segments)
+    found = header_warnings(header.meta) + undeclared_contigs(header.contigs, used)
+    return found + lint.warnings(first)
 
 
 def _split_header(head: bytes, chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
@@ -213,6 +238,7 @@ class _Lines:
 
     tabs: int
     tally: _Tally
+    lint: RecordLint
     contig: bytes = b""
     empty_at: int | None = None
 
@@ -229,6 +255,7 @@ class _Lines:
             self.contig = block[starts[i] : block.index(b"\t", starts[i])]
             contigs.append((i, self._name(i)))
         self.tally.add(contigs, positions[:n], n)
+        self.lint.check(text, starts[:n])
 
     def _trailing(self, tabs: npt.NDArray[np.int64]) -> int:
         """Return the number of lines before those, empty, that end the file."""
@@ -311,7 +338,17 @@ def _scan_bcf(path: Path, compression: Compression, head: bytes, chunks: Iterato
     if rest:
         raise UnreadableFileError("is a truncated BCF file", where=str(path))
     segments = tuple(tally.segments)
-    return Scan(path, "bcf", compression, header, tally.records, size, digest.hexdigest(), segments)
+    return Scan(
+        path,
+        "bcf",
+        compression,
+        header,
+        tally.records,
+        size,
+        digest.hexdigest(),
+        segments,
+        tuple(header_warnings(header.meta)),
+    )
 
 
 def _add_bcf(
