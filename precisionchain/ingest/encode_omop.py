@@ -150,6 +150,15 @@ class OmopEncoder:
         )
         self._exports[table.name] = view
 
+    def holds_rows(self) -> bool:
+        """Whether any row of the run leaves the site; of vocabulary, only what such rows name."""
+        rows = [self.export(table) for table in self.clinical if self.published_columns(table)]
+        return any(
+            self.database.execute(f"select 1 from {export} limit 1").fetchall()
+            for export in rows
+            if export
+        )
+
     def withheld(self) -> dict[str, int]:
         """Return how many rows of withdrawn persons are left out, by table."""
         found = {}

@@ -55,9 +55,11 @@ def omop_batch(
     refresh: Refresh,
     step: Step = silent,
 ) -> Iterator[OmopBatch | None]:
-    """Give what publishing a validated run comes to; None where its source's head holds it all.
+    """Give what publishing a validated run comes to; None where there is nothing to seal.
 
-    Arguments and errors as of `changes_of`.
+    That is a run that its source's head holds already, and a delta that adds and replaces nothing:
+    a whole export that changes nothing says that its source is still so, a delta says no such
+    thing. Arguments and errors as of `changes_of`.
 
     Raises:
         SealRefusedError: the run undoes more than it may.
@@ -71,12 +73,14 @@ def omop_batch(
         return
     encoder = OmopEncoder(run, parameters, withheld=history.withdrawn_persons)
     if head is None:
-        yield OmopBatch(run, encoder, refresh)
+        empty = refresh.mode == "delta" and not encoder.holds_rows()
+        yield None if empty else OmopBatch(run, encoder, refresh)
         return
     with changes_of(
         encoder, run, parameters, history, snapshot=snapshot, refresh=refresh, step=step
     ) as changes:
-        if again and not changes.found:  # nobody whose rows were withheld is back
+        # of the same run, nobody whose rows were withheld is back
+        if not changes.found and (again or refresh.mode == "delta"):
             yield None
             return
         refuse_excess(source, refresh, changes.tables, changes.vanished)

@@ -90,7 +90,7 @@ def publish_run(
     advance: Advance | None = None,
     step: Step | None = None,
 ) -> Published:
-    """Publish a staged (and, for OMOP, validated) run as a sealed batch, unless it is the head.
+    """Publish a staged (and, for OMOP, validated) run as a sealed batch, if it is anything new.
 
     Args:
         publisher: the site.
@@ -130,10 +130,9 @@ def publish_run(
     else:
         made = omop_batch(run, parameters, history, snapshot=snapshot, refresh=refresh, step=step)
     with made as batch:
-        if batch is None and head is not None:
-            return Published(head.manifest.batch, source, head.manifest.items, 0, 0)
         if batch is None:
-            raise AssertionError("only what a head holds is not encoded")
+            sealed, items = ("", 0) if head is None else (head.manifest.batch, head.manifest.items)
+            return Published(sealed, source, items, 0, 0)
         manifest = batch.manifest({"batch": batch_id.hex(), "parent": parent.hex()})
         drafts = _counted(batch.drafts(), step)
         frozen = outbox.fill(drafts, manifest, signer=publisher.signer, network=publisher.network)

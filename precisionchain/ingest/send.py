@@ -28,6 +28,7 @@ from precisionchain.schemas.streams import batch_key
 class Published:
     """What one publication did. ``new_items`` is 0 where everything was on the ledger already.
 
+    ``batch`` is the head where nothing was sealed, and empty where its source has none.
     ``changes``: rows by table and fate, where the batch follows another.
     """
 

@@ -90,6 +90,53 @@ def test_of_a_delta_rows_are_added_or_replaced_and_nothing_vanishes(network: Bui
     assert Replayed(network).batches[1].manifest.settings["mode"] == "delta"
 
 
+STRANGERS = """
+    person
+    id | year_of_birth
+
+    condition_occurrence
+    id | person | concept | start
+    7  | 77     | 10      | 2015-04-01
+    """
+KNOWN = """
+    person
+    id | year_of_birth
+    7  | 1950
+
+    condition_occurrence
+    id | person | concept | start
+    1  | 7      | 10      | 2015-01-01
+
+    death
+    person | death_date
+    9      | 2020-01-01
+    """
+
+
+@pytest.mark.parametrize(("text", "accepted"), [(STRANGERS, 0), (KNOWN, 3)])
+def test_a_delta_that_adds_and_replaces_nothing_publishes_nothing(
+    network: BuiltNetwork, text: str, accepted: int
+) -> None:
+    first = ingest(network, JANUARY)
+    done = ingest(network, text, mode="delta")
+    assert (done.batch, done.new_items) == (first.batch, 0)
+    assert done.ledger_bytes == 0
+    assert done.counts["accepted"] == accepted
+    assert done.line().endswith("nothing new was published")
+    assert [batch.manifest.batch for batch in Replayed(network).batches] == [first.batch]
+    later = ingest(network, DELTA, mode="delta")
+    assert later.new_items > 0, "and the next one follows the head that there is"
+
+
+def test_a_first_delta_of_which_nothing_is_accepted_seals_no_batch(network: BuiltNetwork) -> None:
+    done = ingest(network, STRANGERS, mode="delta")
+    assert (done.batch, done.items, done.new_items) == ("", 0, 0)
+    assert done.counts == {"records": 1, "accepted": 0, "rejected": 1}
+    assert "nothing new was published" in done.line()
+    assert Replayed(network).batches == []
+    assert ingest(network, JANUARY).new_items > 0
+
+
 def test_whom_a_delta_is_about_is_known_from_the_ledger_alone(network: BuiltNetwork) -> None:
     ingest(network, JANUARY)
     site = network.site().site
