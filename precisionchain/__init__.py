@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from precisionchain.query.expressions import race as race
     from precisionchain.query.expressions import recorded as recorded
     from precisionchain.query.expressions import saved as saved
+    from precisionchain.query.expressions import sequenced as sequenced
     from precisionchain.query.expressions import sex as sex
     from precisionchain.query.expressions import specimen as specimen
     from precisionchain.query.expressions import visit as visit
@@ -65,7 +66,7 @@ _FUNCTIONS_OF_CRITERIA = (
     "age", "assayed", "at_least", "at_site", "born", "carries", "condition", "condition_era",
     "death", "device", "dose_era", "drug", "drug_era", "episode", "ethnicity", "event",
     "everyone", "genotype", "genotyped", "maf", "measurement", "observation", "observed",
-    "persons", "procedure", "race", "recorded", "saved", "sex", "specimen", "visit",
+    "persons", "procedure", "race", "recorded", "saved", "sequenced", "sex", "specimen", "visit",
     "visit_detail", "within_days",
 )
 # fmt: on

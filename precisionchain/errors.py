@@ -22,6 +22,7 @@
     │   ├── VcfFormatError                       header or record that is not VCF
     │   ├── BedFormatError                       a line that is not of BED
     │   ├── SampleMapError                       unknown, duplicate or missing samples
+    │   ├── MetadataFormatError                  sequencing metadata, or a list of sites, unusable
     │   ├── BuildMismatchError                   reference build contradicted or unproven
     │   ├── DuplicateVariantError                one allele twice with different genotypes
     │   └── OverlapError                         persons already sealed over the same extent
@@ -146,6 +147,10 @@ class BedFormatError(InputError):
 
 class SampleMapError(InputError):
     """Unknown, duplicate or missing samples."""
+
+
+class MetadataFormatError(InputError):
+    """A file of sequencing metadata, or a list of sites, that cannot be taken."""
 
 
 class BuildMismatchError(InputError):

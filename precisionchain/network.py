@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from precisionchain.access.evaluated import Evaluated, evaluated_frame, evaluated_record
 from precisionchain.audit import Audit
 from precisionchain.exports import ExportsDoor
+from precisionchain.genetics import GeneticsDoor
 from precisionchain.opened import OpenSite
 from precisionchain.query import persons, typed
 from precisionchain.replica.catalogue import Snapshot
@@ -57,7 +58,7 @@ def connect(path: str | Path, *, user: str | None = None, as_of: Moment | None =
         raise
 
 
-class Network(ExportsDoor):
+class Network(ExportsDoor, GeneticsDoor):
     """A network as one user sees it; a context manager.
 
     Every method that answers writes an entry before it reads and another before it returns.

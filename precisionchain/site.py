@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from precisionchain.additions import AdditionsDoor
 from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
 from precisionchain.ingest.report import Ingested, Progress, Silent, ingested
 from precisionchain.ingest.staging import Staging
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from precisionchain.verify import Check
 
 
-class Site(StagingDoor, MembersDoor, ProofsDoor, WithdrawalsDoor):
+class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor):
     """An institution's site folder.
 
     Args:
@@ -194,11 +195,15 @@ class Site(StagingDoor, MembersDoor, ProofsDoor, WithdrawalsDoor):
         filter_policy: FilterPolicy = "any",
         build_unverified: bool = False,
         allow_missing_samples: bool = False,
+        metadata: str | Path | None = None,
+        metadata_columns: Sequence[str] | None = None,
         replace: bool = False,
         progress: Progress | None = None,
     ) -> Ingested:
         """Stage, publish and sync genotype files of the same samples as one sealed batch.
 
+        ``metadata``: a file of sequencing metadata of the samples; ``metadata_columns``: those
+        of its columns that leave the site (``docs/reference/sequencing.md``).
         ``replace``: where persons' genotypes are sealed already, these take their place.
 
         Raises:
@@ -223,6 +228,8 @@ class Site(StagingDoor, MembersDoor, ProofsDoor, WithdrawalsDoor):
             filter_policy=filter_policy,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
+            metadata=metadata,
+            metadata_columns=metadata_columns,
             progress=progress,
         )
         staged = self.staging.read(name).source

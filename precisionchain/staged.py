@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, writing_job
-from precisionchain.errors import LedgerError, SiteError
+from precisionchain.errors import LedgerError, SiteError, UsageError
 from precisionchain.ingest.report import Progress, Silent, table_fates
 from precisionchain.ingest.reserved import refuse_reserved
 from precisionchain.ingest.staging import Run, Staging
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from precisionchain.ingest.changes_limits import Mode
     from precisionchain.ingest.qc_settings import Mode as QualityControl
+    from precisionchain.ingest.sequencing_file import SequencingFile
     from precisionchain.ingest.vcf_calls import HalfCall
     from precisionchain.ingest.vcf_run import FilterPolicy
     from precisionchain.opened import OpenSite
@@ -77,21 +78,26 @@ class StagingDoor(ABC):
         filter_policy: FilterPolicy = "any",
         build_unverified: bool = False,
         allow_missing_samples: bool = False,
+        metadata: str | Path | None = None,
+        metadata_columns: Sequence[str] | None = None,
         progress: Progress | None = None,
     ) -> str:
         """Stage genotype files of the same samples as packed blocks; return the run's name.
 
         Quality control (``docs/reference/quality-control.md``) marks or removes by ``qc``.
+        ``metadata`` is a file of sequencing metadata (``docs/reference/sequencing.md``).
 
         Raises:
             InputError: a file, sample map or build that cannot be taken.
             SiteLockedError: another job is writing.
         """
         from precisionchain.ingest.qc import apply_qc
+        from precisionchain.ingest.sequencing import attach_sequencing
         from precisionchain.ingest.stage_vcf import stage_vcf
 
         refuse_reserved(source)
         said = progress or Silent()
+        found = _metadata(metadata, metadata_columns, None if allow_missing_samples else samples)
         with writing_job(self.folder):
             run = stage_vcf(
                 self.staging,
@@ -107,6 +113,8 @@ class StagingDoor(ABC):
                 step=said.step,
                 advance=said.advance,
             )
+            if found is not None:
+                run = attach_sequencing(self.staging, run, found, step=said.step)
             run = apply_qc(self.staging, run, qc, step=said.step)
             self.staging.refresh_views()
         return run.name
@@ -137,12 +145,14 @@ class StagingDoor(ABC):
         import polars as pl
 
         from precisionchain.ingest.encode_omop import OmopEncoder
+        from precisionchain.ingest.sequencing import leaving_beside
 
         rows = []
         with self._opened() as opened:
             opened.require("publish")
             for run in self._publishable(source):
                 if run.kind != "omop":
+                    rows += [(run.source, *column) for column in leaving_beside(run.description)]
                     continue
                 encoder = OmopEncoder(run.path, opened.parameters)
                 refused = encoder.refused_columns()
@@ -303,6 +313,29 @@ def mode_of(run: Run) -> Mode:
     """Return the mode that a run was validated in."""
     mode: Mode = run.description.get("mode", "full")
     return mode
+
+
+def _metadata(
+    file: str | Path | None, columns: Sequence[str] | None, samples: str | Path | None
+) -> SequencingFile | None:
+    """Read a file of sequencing metadata, before the long work of staging.
+
+    Args:
+        file: None where there is none.
+        columns: those that were named.
+        samples: the sample map that must know its samples; None lets it name others.
+    """
+    from precisionchain.ingest.sequencing_file import read_sequencing_file
+    from precisionchain.ingest.vcf_samples import read_sample_map
+
+    if file is None:
+        if columns:
+            raise UsageError("columns of metadata are named, and no file of them")
+        return None
+    found = read_sequencing_file(Path(file), columns or None)
+    if samples is not None:
+        found.require_known(list(read_sample_map(Path(samples))))
+    return found
 
 
 def _paths(files: str | Path | Sequence[str | Path]) -> list[Path]:

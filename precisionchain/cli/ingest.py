@@ -39,6 +39,14 @@ Filter = Annotated[
 MissingSamples = Annotated[
     bool, typer.Option("--allow-missing-samples", help="The map may list samples no file has.")
 ]
+Metadata = Annotated[
+    Path | None,
+    typer.Option("--metadata", help="CSV of how samples were sequenced: sample_id,..."),
+]
+MetadataColumns = Annotated[
+    list[str] | None,
+    typer.Option("--metadata-column", help="A column of it that leaves; repeat for several."),
+]
 Replacing = Annotated[
     bool,
     typer.Option("--replace", help="Take the place of sealed genotypes that these meet."),
@@ -127,6 +135,8 @@ def ingest_vcf(
     filter_policy: Filter = "any",
     build_unverified: Unverified = False,
     allow_missing_samples: MissingSamples = False,
+    metadata: Metadata = None,
+    metadata_column: MetadataColumns = None,
     replace: Replacing = False,
     as_json: Json = False,
 ) -> None:
@@ -145,9 +155,46 @@ def ingest_vcf(
             filter_policy=filter_policy,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
+            metadata=metadata,
+            metadata_columns=metadata_column,
             replace=replace,
             progress=scope(context).progress,
         )
+    )
+    _report(done, as_json=as_json)
+
+
+@ingest_app.command("sequencing")
+def ingest_sequencing(
+    context: typer.Context,
+    metadata: Annotated[
+        Path, typer.Argument(help="CSV of how samples were sequenced: sample_id,...")
+    ],
+    source: Annotated[str, typer.Option(help="The source of their genotypes.")],
+    samples: Annotated[
+        Path | None, typer.Option(help="Their sample map; default: that of the newest staged run.")
+    ] = None,
+    metadata_column: MetadataColumns = None,
+    allow_missing_samples: Annotated[
+        bool, typer.Option("--allow-missing-samples", help="Leave samples nobody maps aside.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which columns would leave; publish nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Publish how samples were sequenced, after their genotypes."""
+    site, progress = scope(context).site(), scope(context).progress
+    if dry_run:
+        render.frame(site.metadata_leaving(metadata, columns=metadata_column), as_json=as_json)
+        return
+    done = site.ingest_sequencing(
+        metadata,
+        source=source,
+        samples=samples,
+        columns=metadata_column,
+        allow_missing_samples=allow_missing_samples,
+        progress=progress,
     )
     _report(done, as_json=as_json)
 
@@ -180,6 +227,8 @@ def stage_vcf(
     filter_policy: Filter = "any",
     build_unverified: Unverified = False,
     allow_missing_samples: MissingSamples = False,
+    metadata: Metadata = None,
+    metadata_column: MetadataColumns = None,
 ) -> None:
     """Stage genotypes as packed blocks and a table of sites, to look at with `sql`."""
     run = (
@@ -196,6 +245,8 @@ def stage_vcf(
             filter_policy=filter_policy,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
+            metadata=metadata,
+            metadata_columns=metadata_column,
             progress=scope(context).progress,
         )
     )

@@ -120,6 +120,35 @@ def maf(
     out.frame(answer)
 
 
+@app.command()
+@render.answers
+def frequencies(
+    context: typer.Context,
+    where: Annotated[
+        list[str], typer.Argument(help="A region, or variants as 9:22098574:A:G.", metavar="WHERE")
+    ],
+    by: Annotated[str | None, typer.Option(help="sex, or a column of sequencing metadata.")] = None,
+    within: Annotated[
+        str | None, typer.Option(help="Whom to count: a criterion, as for cohort.")
+    ] = None,
+    as_of: AsOf = None,
+    out: Out = Out(),
+) -> None:
+    """Allele counts by group of persons: sex, or how they were sequenced."""
+    with scope(context).network(as_of) as network:
+        answer = network.frequencies(where[0] if len(where) == 1 else where, by=by, within=within)
+    out.frame(answer)
+
+
+@app.command()
+@render.answers
+def sequencing(context: typer.Context, as_of: AsOf = None, out: Out = Out()) -> None:
+    """Columns and values of sequencing metadata, with persons, by site and source."""
+    with scope(context).network(as_of) as network:
+        answer = network.sequencing()
+    out.frame(answer)
+
+
 def _genotypes(answer: pl.DataFrame) -> list[dict[str, Any]]:
     """Return genotypes as JSON has them: 0, 1 and 2 are numbers."""
     rows: list[dict[str, Any]] = answer.to_dicts()

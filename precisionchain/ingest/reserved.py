@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 LONGEST: Final = 100
 """Characters in the name of a source."""
 
-_KINDS: Final = {"omop": "clinical records", "vcf": "genotypes"}
+_KINDS: Final = {
+    "omop": "clinical records",
+    "vcf": "genotypes",
+    "sequencing": "sequencing metadata",
+}
 
 
 def refuse_reserved(source: str | None) -> None:
@@ -25,6 +29,7 @@ def refuse_reserved(source: str | None) -> None:
         UsageError: it is.
     """
     from precisionchain.schemas.corrections import CORRECTIONS_SOURCE  # loads Arrow
+    from precisionchain.schemas.sequencing import SOURCE_PREFIX
 
     if source is None:
         return
@@ -32,6 +37,11 @@ def refuse_reserved(source: str | None) -> None:
         raise UsageError(
             "that is no name of a source",
             hint=f"1 to {LONGEST} printable characters, no blank at either end, as ehr",
+        )
+    if source.startswith(SOURCE_PREFIX):
+        raise UsageError(
+            f"no source's name begins with {SOURCE_PREFIX}",
+            hint="`ingest sequencing` names what it publishes so; choose another with --source",
         )
     if source == CORRECTIONS_SOURCE:
         raise UsageError(

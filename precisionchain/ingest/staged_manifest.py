@@ -9,6 +9,7 @@ import duckdb
 
 from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.encode_omop import OmopEncoder
+from precisionchain.ingest.sequencing import left_out_columns
 from precisionchain.schemas.manifest import Manifest
 
 
@@ -76,6 +77,7 @@ def vcf_manifest(run: Path, description: dict[str, Any], identity: dict[str, str
         assay=description["assay"],
         build_proof=description["build_proof"],
         statistics=description.get("statistics", {}),
+        refused_columns=left_out_columns(description),
         persons=found[0][0],
     )
 

@@ -28,6 +28,7 @@ from precisionchain.ingest.encode_vcf import corrected_count_drafts, encode_vcf
 from precisionchain.ingest.overlap import Overlap, overlaps, refuse_overlap
 from precisionchain.ingest.qc_exclusions import FILE, excluded_drafts
 from precisionchain.ingest.report import Step
+from precisionchain.ingest.sequencing import keep_sequencing, run_drafts
 from precisionchain.ingest.staged_manifest import vcf_manifest
 from precisionchain.ingest.staging import DESCRIPTION, Run
 from precisionchain.replica.catalogue import Snapshot
@@ -110,6 +111,7 @@ class VcfBatch:
         )
         yield from encode_vcf(self.folder, self.parameters, corrections)
         yield from excluded_drafts(self.folder)
+        yield from run_drafts(self.folder, self.parameters.max_item_bytes // 2)
 
 
 @contextmanager
@@ -159,6 +161,7 @@ def vcf_batch(
         if len(left_out):
             folder = Path(scratch)
             write_without_persons(run, description, left_out, folder)
+            keep_sequencing(run, folder, left_out)
         found = list(overlaps(folder, state.snapshot, state.publisher))
         if found and not replace:
             refuse_overlap(folder, state.snapshot, state.publisher)

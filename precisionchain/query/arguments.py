@@ -13,7 +13,16 @@ from numbers import Integral
 from typing import Final, TypeAlias
 
 from precisionchain.errors import UsageError
-from precisionchain.query.criteria import OPERATORS, Bound, Event, Interval
+from precisionchain.query.criteria import (
+    COMPARISONS,
+    OPERATORS,
+    Bound,
+    ColumnBound,
+    Event,
+    Interval,
+    number,
+)
+from precisionchain.schemas.column_names import MAX_TEXT, folded, is_text
 from precisionchain.schemas.variant import Region, Variant
 
 Concepts: TypeAlias = int | Iterable[int]
@@ -105,14 +114,62 @@ def as_whole_interval(given: object) -> Interval:
 def as_bounds(given: Mapping[str, float]) -> tuple[Bound, ...]:
     """Return the bounds that ``value__gt=`` and its like name."""
     bounds = []
-    for name, number in given.items():
+    for name, bound in given.items():
         what, _, suffix = name.partition("__")
         if what != "value" or suffix not in _COMPARED:
             raise UsageError(
                 f"{name} is no argument here", hint="value__gt, __ge, __lt, __le or __eq"
             )
-        bounds.append(Bound(_COMPARED[suffix], number))
+        bounds.append(Bound(_COMPARED[suffix], bound))
     return tuple(sorted(bounds, key=lambda bound: OPERATORS.index(bound.operator)))
+
+
+def as_conditions(given: Mapping[str, object]) -> tuple[ColumnBound, ...]:
+    """Return the conditions on columns that ``coverage__ge=`` and its like name."""
+    found: dict[tuple[str, int], ColumnBound] = {}
+    for name, value in given.items():
+        before, separator, suffix = name.rpartition("__")
+        compared = bool(before and separator and suffix in COMPARISONS)
+        column, comparison = folded(before if compared else name), suffix if compared else "eq"
+        if not column:
+            raise UsageError("a column's name has letters or digits", hint="machine, coverage__ge")
+        values = _compared_values(value, several=comparison == "in")
+        place = (column, COMPARISONS.index(comparison))
+        if place in found:
+            raise UsageError(f"{column}__{comparison} stands twice")
+        found[place] = ColumnBound(column, comparison, values)
+    if not found:
+        raise UsageError(
+            "sequenced needs a condition on a column",
+            hint='sequenced(machine="Illumina NovaSeq 6000", coverage__ge=30); genotyped() is '
+            "whoever has genotypes",
+        )
+    return tuple(found[place] for place in sorted(found))
+
+
+def _compared_values(given: object, *, several: bool) -> tuple[float | str, ...]:
+    if isinstance(given, list | tuple | set | frozenset) != several:
+        raise UsageError(
+            "__in takes a list, the other comparisons one value", hint='machine__in=["A", "B"]'
+        )
+    listed = given if isinstance(given, list | tuple | set | frozenset) else [given]
+    values = {_compared_value(one) for one in listed}
+    if not values:
+        raise UsageError("__in needs at least one value")
+    return tuple(sorted(values, key=lambda one: (isinstance(one, str), one)))
+
+
+def _compared_value(given: object) -> float | str:
+    if isinstance(given, bool):
+        raise UsageError("not a number or text", hint='a text such as "true" stands in quotes')
+    if not isinstance(given, str):
+        return number(given)
+    if not is_text(given):
+        raise UsageError(
+            "no column of sequencing metadata holds such a text",
+            hint=f"1 to {MAX_TEXT} printable characters, no blank at either end",
+        )
+    return given
 
 
 def as_event(given: object) -> Event:

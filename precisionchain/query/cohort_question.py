@@ -27,6 +27,7 @@ from precisionchain.query.criteria import (
     Genotype,
     Observed,
     Saved,
+    Sequenced,
     WithinDays,
 )
 from precisionchain.query.criterion_scope import CriterionScope
@@ -45,7 +46,7 @@ CLINICAL: Final = "clinical"
 GENETIC: Final = "genetic"
 
 _CLINICAL: Final = (Event, AtLeast, WithinDays, Observed, Demographic, Age, Born)
-_GENETIC: Final = (Genotype, Carries, Assayed, CarriesIn)
+_GENETIC: Final = (Genotype, Carries, Assayed, CarriesIn, Sequenced)
 
 
 def read(given: Given) -> Criterion:

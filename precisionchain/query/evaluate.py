@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_, or_
 
-from precisionchain.query import event_criteria, genetic_criteria, person_criteria
+from precisionchain.query import (
+    event_criteria,
+    genetic_criteria,
+    person_criteria,
+    sequencing_criteria,
+)
 from precisionchain.query.criteria import (
     Age,
     And,
@@ -27,6 +32,7 @@ from precisionchain.query.criteria import (
     Or,
     Persons,
     Saved,
+    Sequenced,
     WithinDays,
 )
 from precisionchain.query.criterion_scope import CriterionScope
@@ -99,6 +105,8 @@ class _Evaluation:
                 return self._of_events(criterion)
             case Genotype() | Carries() | Assayed() | CarriesIn():
                 return self._of_genotypes(criterion)
+            case Sequenced():
+                return sequencing_criteria.of_sequenced(self.scope, criterion)
             case _:
                 return self._of_person(criterion)
 

@@ -20,6 +20,7 @@ from precisionchain.query.arguments import (
     Range,
     as_bounds,
     as_concepts,
+    as_conditions,
     as_day,
     as_event,
     as_flag,
@@ -54,6 +55,7 @@ from precisionchain.query.criteria import (
     Or,
     Persons,
     Saved,
+    Sequenced,
     WithinDays,
     checked,
 )
@@ -94,6 +96,7 @@ __all__ = [
     "race",
     "recorded",
     "saved",
+    "sequenced",
     "sex",
     "specimen",
     "visit",
@@ -279,6 +282,15 @@ def maf(frequencies: Range, within: Criterion | str = "network") -> Maf:
     return Maf(as_interval(frequencies), None if isinstance(within, str) else checked(within))
 
 
+def sequenced(**columns: object) -> Sequenced:
+    """Return the criterion of having been sequenced like this: conditions on metadata columns.
+
+    ``machine="Illumina NovaSeq 6000"`` is equal; ``coverage__ge=30``, ``__gt``, ``__le``, ``__lt``,
+    ``__ne`` compare, ``__in`` takes a list. All hold in one source of the person's genotypes.
+    """
+    return Sequenced(as_conditions(columns))
+
+
 # ---------------------------------------------------------------------------------------- whoever
 
 
@@ -338,6 +350,6 @@ _EVENTS: Final = (
 )
 _OTHERS: Final[tuple[Callable[..., Criterion | Maf], ...]] = (
     *(at_least, within_days, observed, sex, race, ethnicity, age, born),
-    *(carries, genotype, assayed, maf),
+    *(carries, genotype, assayed, maf, sequenced),
     *(everyone, recorded, genotyped, at_site, persons, saved),
 )

@@ -17,6 +17,9 @@ LOGIC: Final = ("and", "or", "not")
 SUFFIXES: Final[Mapping[str, str]] = {">": "gt", ">=": "ge", "<": "lt", "<=": "le", "=": "eq"}
 """A comparison of the value, and how Python names its argument: ``value__gt``."""
 
+_ANY_COLUMN: Final = "columns"
+"""What a function calls the arguments that are named as columns of sequencing metadata."""
+
 _SHOWN: Final = 24  # characters of a name in an error, and that a nearest name is looked for
 
 
@@ -41,10 +44,11 @@ def call_function(
     if function is None:
         raise UsageError(f"there is no function {_short(name)!r}", hint=nearest_function(name))
     signature = inspect.signature(function)
-    takes_value = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+    rest = [each.name for each in signature.parameters.values() if each.kind is each.VAR_KEYWORD]
+    takes_value = rest == ["value"]
     known = [each.name for each in signature.parameters.values() if _is_named(each)]
     for argument in named:
-        if argument not in known:
+        if argument not in known and rest != [_ANY_COLUMN]:
             near = get_close_matches(_short(argument), known, n=1)
             meant = f"{near[0]}= is meant? " if near else ""
             raise UsageError(
@@ -83,7 +87,8 @@ def _is_named(parameter: inspect.Parameter) -> bool:
 
 def _written(parameter: inspect.Parameter) -> str:
     if parameter.kind is parameter.VAR_KEYWORD:
-        return f"{parameter.name} > NUMBER"
+        open_ended = parameter.name == _ANY_COLUMN
+        return "COLUMN=VALUE, COLUMN__ge=VALUE" if open_ended else f"{parameter.name} > NUMBER"
     if parameter.kind is parameter.VAR_POSITIONAL:
         return f"{parameter.name.upper()}, ..."
     if parameter.default is None and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:

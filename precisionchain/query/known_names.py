@@ -16,6 +16,7 @@ from precisionchain.schemas.genome import CHROMOSOMES
 
 _SITES: Final = {"site", "at_site"}
 _PERSONS: Final = {"person", "persons", "subject"}
+_SEQUENCED: Final = "sequenced"
 _PLACES: Final = {"region", "variant", "subject", "carries", "genotype", "assayed"}
 
 
@@ -33,7 +34,28 @@ class KnownNames:
 
     def only(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Return a question with ``?`` for the persons, sites and places of unknown names."""
+        if _SEQUENCED in asked:
+            return self._sequenced(asked)
         return {name: self._value(name, value) for name, value in asked.items()}
+
+    def _sequenced(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Return conditions on columns with ``?`` for columns and texts that no batch has."""
+        from precisionchain.query.sequencing import sequencing_of
+
+        known = sequencing_of(self.snapshot)
+        logged: dict[str, Any] = {_SEQUENCED: []}
+        for name, value in asked.items():
+            if name == _SEQUENCED:
+                continue
+            column = name.partition("__")[0]
+            texts = known.texts(column)
+            values = value if isinstance(value, list) else [value]
+            shown = [
+                NOT_LOGGED if isinstance(one, str) and one not in texts else one for one in values
+            ]
+            place = name if column in known.asked else NOT_LOGGED
+            logged[place] = shown if isinstance(value, list) else shown[0]
+        return logged
 
     def _value(self, name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -50,10 +72,17 @@ class KnownNames:
             return text in self.sites
         if name in _PERSONS and text.count(":") < 2:
             return not colon or before in self.sites
+        if name == "by":
+            return self._is_grouping(text)
         # The state of a `genotype` is no place.
         if name not in _PLACES or (name == "genotype" and not colon):
             return True
         return before in CHROMOSOMES or before in self._contigs()
+
+    def _is_grouping(self, column: str) -> bool:
+        from precisionchain.query.sequencing import sequencing_of
+
+        return column == "sex" or column in sequencing_of(self.snapshot).asked
 
     def _contigs(self) -> set[str]:
         from precisionchain.query.genotyped import genetic_batches

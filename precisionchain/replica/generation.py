@@ -19,6 +19,7 @@ from precisionchain.replica.fold_counts import fold_counts
 from precisionchain.replica.resolve import Resolution
 from precisionchain.replica.superseded_places import gone_places
 from precisionchain.replica.taken_over import superseding
+from precisionchain.schemas.sequencing import SEQUENCING_KIND
 
 FOLDED = "folded"
 PARTS = "parts"
@@ -65,7 +66,7 @@ def make_generation(
     if resolved.taken_back:
         files = with_derived_mappings(files, root / FOLDED)
     files.update(fold_counts(genetic, root / FOLDED))
-    answering = [one for one, _ in (*clinical, *genetic)]
+    answering = [one for one, _ in (*clinical, *genetic)] + resolved.counting(SEQUENCING_KIND)
     return Generation(
         tuple(sorted(answering, key=lambda one: one.position)),
         files,

@@ -11,6 +11,7 @@
     sites/<VAR family>.parquet       a row an allele, the alleles of its runs in order
     counts/<VAR family>.parquet      the counts the batch published, row by row as the sites
     objects/<sha256>.arrow           bodies of variant and person blocks, as they are on the ledger
+    sequencing.parquet, .json        where the batch has sequencing metadata (`unpack_sequencing`)
 
 A *run* is a run of alleles; a block holds its calls of some persons.
 """

@@ -41,7 +41,9 @@ from precisionchain.replica.resolve import (
 )
 from precisionchain.replica.unpack_clinical import unpack_clinical
 from precisionchain.replica.unpack_genetic import unpack_genetic
+from precisionchain.replica.unpack_sequencing import unpack_sequencing
 from precisionchain.schemas.corrections import CORRECTION
+from precisionchain.schemas.sequencing import SEQUENCING_KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ def _unpack(ledger: Ledger, seal: Seal, batch: SealedBatch, folder: Path, networ
     items = sealed_items(ledger, seal, network)
     if batch.kind == "vcf":
         unpack_genetic(batch, seal.manifest, items, partial)
+    elif batch.kind == SEQUENCING_KIND:
+        unpack_sequencing(items, batch.source, partial)
     else:
         unpack_clinical(batch, items, partial)
     partial.rename(folder)

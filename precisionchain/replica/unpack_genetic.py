@@ -21,6 +21,7 @@ from precisionchain.errors import IntegrityError
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_frames import block_sites, counts_frame, table_frame
 from precisionchain.replica.recount import recount
+from precisionchain.replica.unpack_sequencing import unpack_sequencing
 from precisionchain.schemas.corrections import CORRECTED_COUNTS
 from precisionchain.schemas.exclusions import EXCLUDED, EXCLUDED_KIND, read_excluded
 from precisionchain.schemas.genetic_payloads import (
@@ -39,7 +40,7 @@ from precisionchain.schemas.genotypes import VariantBlock, unpack_variant_block
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.manifest import Manifest
 from precisionchain.schemas.person_blocks import unpack_person_block
-from precisionchain.schemas.streams import family_of
+from precisionchain.schemas.streams import SEQUENCING, family_of
 
 __all__ = ["recount", "unpack_genetic"]
 
@@ -82,7 +83,10 @@ def unpack_genetic(
         (folder / name).mkdir()
     unpacking = _Unpacking(folder, f"batch {batch.batch[:16]}")
     for family, found in groupby(items, key=lambda item: family_of(item.stream)):
-        unpacking.family(family, sorted(found, key=lambda item: item.ordinal))
+        if family == SEQUENCING:
+            unpack_sequencing(found, batch.source, folder)
+        else:
+            unpacking.family(family, sorted(found, key=lambda item: item.ordinal))
     unpacking.finish(manifest.persons)
 
 

@@ -24,7 +24,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
-    kind: Literal["omop", "vcf", "correction"]
+    kind: Literal["omop", "vcf", "sequencing", "correction"]
     batch: str
     parent: str
     source: str

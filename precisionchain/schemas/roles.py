@@ -34,6 +34,8 @@ ROLE_OF: Final[Mapping[str, str]] = {
             "variant",
             "person-variants",
             "maf",
+            "frequencies",
+            "sequencing",
             "cohort",
             "cohorts",
             "export-cohort",

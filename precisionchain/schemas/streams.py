@@ -42,6 +42,8 @@ ASSAY = "ASSAY"
 """What a genetic batch assayed."""
 EXCLUDED = "EXCLUDED"
 """Variants and persons that quality control marked or removed."""
+SEQUENCING = "SEQ"
+"""Sequencing metadata of persons, by the source of their genotypes."""
 SUPERSEDED = "SUPERSEDED"
 """Places of rows that no longer hold."""
 WITHDRAWN = "WITHDRAWN"
@@ -159,6 +161,11 @@ def tile_key(chrom: str, tile: int) -> str:
 def batch_key(batch_id: bytes) -> str:
     """Return the key every batch item carries, so that readers find a batch's items."""
     return f"b:{batch_id.hex()[:32]}"
+
+
+def column_key(folded: str) -> str:
+    """Return the key of a column of sequencing metadata, by what its name folds to."""
+    return f"m:{folded}"
 
 
 def table_key(table: str) -> str:

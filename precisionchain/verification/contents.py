@@ -22,8 +22,10 @@ from precisionchain.ledger.chains import chains
 from precisionchain.schemas.corrections import CORRECTION
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
-from precisionchain.schemas.streams import batch_key, family_of
+from precisionchain.schemas.sequencing import SEQUENCING_KIND
+from precisionchain.schemas.streams import SEQUENCING, batch_key, family_of
 from precisionchain.verification.check import Check
+from precisionchain.verification.metadata import apart, wrong_metadata
 from precisionchain.verification.sealed import SealedBatches
 
 Ids = npt.NDArray[np.int64]
@@ -75,7 +77,12 @@ def _contents(
     if seal.manifest.kind == "vcf":
         from precisionchain.replica.recount import recount
 
-        yield from ((None, message) for message in recount(items))
+        metadata: list[Item] = []
+        others = apart(items, metadata)
+        yield from ((None, message) for message in recount(others))
+        yield from ((SEQUENCING, message) for message in wrong_metadata(metadata, seal.manifest))
+    elif seal.manifest.kind == SEQUENCING_KIND:
+        yield from ((SEQUENCING, message) for message in wrong_metadata(items, seal.manifest))
     elif seal.manifest.kind == CORRECTION:
         for item in items:
             payload_table(item.payload)

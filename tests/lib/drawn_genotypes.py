@@ -11,7 +11,9 @@ mark that parts cells, calls are drawn with ``:`` for ``|``: ``0:1``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -33,6 +35,8 @@ def ingest_genotypes(
     source: str = "panel",
     half_call: HalfCall = "missing",
     replace: bool = False,
+    metadata: str | None = None,
+    **options: Any,
 ) -> Ingested:
     """Ingest the records that a text draws as one batch.
 
@@ -44,6 +48,8 @@ def ingest_genotypes(
         source: name of the source.
         half_call: the site's policy.
         replace: take the place of sealed genotypes.
+        metadata: a table of sequencing metadata, the first heading of which is ``person``.
+        options: of ``Site.ingest_vcf``.
     """
     table = drawn(text)
     persons = table.headings[_FIXED:]
@@ -70,7 +76,29 @@ def ingest_genotypes(
         source=source,
         half_call=half_call,
         replace=replace,
+        metadata=None if metadata is None else write_metadata(folder, metadata, persons),
+        **options,
     )
+
+
+def write_metadata(folder: Path, text: str, persons: Sequence[str]) -> Path:
+    """Write a drawn table of metadata as a file of the samples of `ingest_genotypes`.
+
+    Args:
+        folder: where.
+        text: the table, its first heading ``person``.
+        persons: headings of the table of genotypes, in order.
+    """
+    table = drawn(text)
+    columns = table.headings[1:]
+    lines = [["sample_id", *columns]]
+    lines += [
+        [f"sample{persons.index(row['person'])}", *(row[name] for name in columns)]
+        for row in table.rows
+    ]
+    path = folder / "metadata.csv"
+    path.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
+    return path
 
 
 def assert_answer(answer: pl.DataFrame, expected: str) -> None:

@@ -36,6 +36,8 @@ TABLE = """
     variant          researcher
     person-variants  researcher
     maf              researcher
+    frequencies      researcher
+    sequencing       researcher
     cohort           researcher
     cohorts          researcher
     export-cohort    researcher

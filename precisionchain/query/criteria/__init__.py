@@ -20,7 +20,16 @@ from precisionchain.query.criteria.clinical import (
     Observed,
     WithinDays,
 )
-from precisionchain.query.criteria.genetic import Assayed, Carries, CarriesIn, Genotype, Maf
+from precisionchain.query.criteria.genetic import (
+    COMPARISONS,
+    Assayed,
+    Carries,
+    CarriesIn,
+    ColumnBound,
+    Genotype,
+    Maf,
+    Sequenced,
+)
 from precisionchain.query.criteria.logic import And, Criterion, Not, Or, checked
 from precisionchain.query.criteria.names import (
     ANY_EVENT,
@@ -36,6 +45,7 @@ from precisionchain.query.criteria.who import AtSite, Everyone, Persons, Saved
 
 __all__ = [
     "ANY_EVENT",
+    "COMPARISONS",
     "EVENT_TABLES",
     "MAX_DEPTH",
     "NAME",
@@ -53,6 +63,7 @@ __all__ = [
     "Call",
     "Carries",
     "CarriesIn",
+    "ColumnBound",
     "Criterion",
     "Demographic",
     "Event",
@@ -65,6 +76,7 @@ __all__ = [
     "Or",
     "Persons",
     "Saved",
+    "Sequenced",
     "WithinDays",
     "checked",
     "number",

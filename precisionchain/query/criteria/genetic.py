@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from keyword import iskeyword
+from typing import Final
 
 from precisionchain.errors import UsageError
 from precisionchain.query.criteria.logic import Criterion, level
@@ -92,3 +94,43 @@ class CarriesIn(Criterion):
         """Return ``carries(region)``."""
         maf: tuple[Argument, ...] = () if self.maf is None else (self.maf.call(),)
         return Call("carries", (self.region, *maf))
+
+
+COMPARISONS: Final = ("eq", "ne", "lt", "le", "gt", "ge", "in")
+"""How a column of sequencing metadata may be compared, in the order they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnBound:
+    """A condition on a column of sequencing metadata.
+
+    Attributes:
+        column: what its name folds to (`column_names.folded`).
+        comparison: one of `COMPARISONS`.
+        values: numbers and texts, in their one order; one, but for ``in``.
+    """
+
+    column: str
+    comparison: str
+    values: tuple[float | str, ...]
+
+    @property
+    def argument(self) -> str:
+        """How the condition is named: ``coverage__ge``, or the column where it is to be equal."""
+        bare = self.comparison == "eq" and not iskeyword(self.column) and self.column != "value"
+        return self.column if bare else f"{self.column}__{self.comparison}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sequenced(Criterion):
+    """The person was sequenced, in one source of genotypes, as all of these conditions say."""
+
+    conditions: tuple[ColumnBound, ...]
+
+    def call(self) -> Call:
+        """Return ``sequenced(column=value, column__ge=value)``."""
+        named = [
+            (one.argument, one.values if one.comparison == "in" else one.values[0])
+            for one in self.conditions
+        ]
+        return Call("sequenced", (), tuple(named))

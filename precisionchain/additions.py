@@ -1,0 +1,126 @@
+"""The part of the door for work that adds to genotypes that are sealed already: their metadata."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from precisionchain.config import SiteFolder, writing_job
+from precisionchain.errors import SiteError
+from precisionchain.ingest.report import Ingested, Progress, Silent
+from precisionchain.ingest.staging import Staging
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from precisionchain.opened import OpenSite
+
+
+class AdditionsDoor(ABC):
+    """What `Site` does about metadata that come after their genotypes."""
+
+    folder: SiteFolder
+    staging: Staging
+
+    @abstractmethod
+    def _opened(self) -> AbstractContextManager[OpenSite]:
+        """Open the site's ledger for a while."""
+
+    def ingest_sequencing(
+        self,
+        metadata: str | Path,
+        *,
+        source: str,
+        samples: str | Path | None = None,
+        columns: Sequence[str] | None = None,
+        allow_missing_samples: bool = False,
+        progress: Progress | None = None,
+    ) -> Ingested:
+        """Publish sequencing metadata of sealed genotypes as a batch of its own, and sync.
+
+        Of a person and a column the newest batch that has both counts, also an unknown cell.
+
+        Args:
+            metadata: the file (``docs/reference/sequencing.md``).
+            source: of the genotypes.
+            samples: their sample map; default: that of the newest staged run of the source.
+            columns: the columns that leave; default: all but those that tell who somebody is.
+            allow_missing_samples: leave aside samples that are not in the sample map.
+            progress: where it is said what is done.
+
+        Raises:
+            InputError: a file that cannot be taken.
+            SiteError: no sample map was given, and no run of the source is staged.
+            UsageError: this site has sealed no genotypes under that name.
+            SealRefusedError: no column leaves, or everybody is withdrawn.
+        """
+        from precisionchain.ingest.outbox import Outbox
+        from precisionchain.ingest.publish import resume
+        from precisionchain.ingest.sequencing import said_of
+        from precisionchain.ingest.sequencing_batch import Added, publish_sequencing
+        from precisionchain.ingest.sequencing_file import read_sequencing_file
+
+        said = progress or Silent()
+        found = read_sequencing_file(Path(metadata), columns or None)
+        known = self._samples_of(source, samples)
+        if not allow_missing_samples:
+            found.require_known(known["sample_id"].to_list())
+        with writing_job(self.folder), self._opened() as opened:
+            for line in said_of(found):
+                said.step(line)
+            outbox = Outbox(self.folder.outbox)
+            try:
+                publisher = opened.publisher()
+                resume(publisher, outbox, said.advance)
+                added = Added(found, known, source)
+                done = publish_sequencing(
+                    publisher, outbox, added, step=said.step, advance=said.advance
+                )
+            finally:
+                outbox.close()
+            opened.sync_if_behind(said.step)
+            opened.witness().publish()
+        counts = {"samples": found.rows.height, "columns": len(found.columns)}
+        return Ingested(
+            done.source, done.batch, done.items, done.new_items, done.stored_bytes, counts
+        )
+
+    def metadata_leaving(
+        self, metadata: str | Path, *, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Return the columns of a file of sequencing metadata, and whether each leaves the site.
+
+        Columns: column, type (null where it stays), leaves.
+        """
+        import polars as pl
+
+        from precisionchain.ingest.sequencing_file import read_sequencing_file
+
+        found = read_sequencing_file(Path(metadata), columns or None)
+        rows = [(name, kind, True) for name, kind in found.columns.items()]
+        rows += [(name, None, False) for name in found.left_out]
+        schema = {"column": pl.Utf8, "type": pl.Utf8, "leaves": pl.Boolean}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _samples_of(self, source: str, samples: str | Path | None) -> pl.DataFrame:
+        """Return sample_id and person_id of a source's samples."""
+        import polars as pl
+
+        from precisionchain.ingest.vcf_samples import read_sample_map
+
+        if samples is not None:
+            mapped = read_sample_map(Path(samples)).values()
+            rows = [(sample.sample_id, sample.person_id) for sample in mapped]
+            schema = {"sample_id": pl.Utf8, "person_id": pl.Int64}
+            return pl.DataFrame(rows, schema=schema, orient="row")
+        run = self.staging.latest("vcf", source)
+        if run is None:
+            raise SiteError(
+                "no genotypes of that name are staged, so nobody knows whose samples these are",
+                where=f"source {source}",
+                hint="give their sample map with --samples",
+            )
+        return pl.read_parquet(run.path / "samples.parquet", columns=["sample_id", "person_id"])

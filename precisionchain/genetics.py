@@ -1,0 +1,135 @@
+"""The part of the door for questions about how persons were sequenced, and counts by group."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from precisionchain.access.evaluated import Evaluated, evaluated_frame
+from precisionchain.errors import UsageError
+from precisionchain.opened import OpenSite
+from precisionchain.query import persons, typed
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.column_names import folded
+from precisionchain.schemas.variant import Region, Variant
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from precisionchain.query.cohort_question import Given
+    from precisionchain.query.saved_cohorts import SavedCohorts
+
+T = TypeVar("T")
+
+
+class GeneticsDoor(ABC):
+    """What `Network` does about sequencing metadata, and about counts by group."""
+
+    _opened: OpenSite
+
+    @abstractmethod
+    def _ask(
+        self,
+        operation: str,
+        data: str,
+        asked: Mapping[str, Any],
+        answer: Callable[[Snapshot], Evaluated[T]],
+    ) -> T:
+        """Put a question through the gate."""
+
+    @property
+    @abstractmethod
+    def _saved_cohorts(self) -> SavedCohorts:
+        """The cohorts saved in the site folder."""
+
+    def sequencing(self) -> pl.DataFrame:
+        """Return the columns of sequencing metadata and their values, by site and source (Q9).
+
+        Who was sequenced how is a criterion: ``net.cohort(pc.sequenced(coverage__ge=30))``.
+        """
+
+        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            from precisionchain.query.sequencing import sequencing_values
+
+            frame = sequencing_values(snapshot)
+            return evaluated_frame(frame, contributed=persons.with_genotypes(snapshot))
+
+        return self._ask("sequencing", "genetic", {}, answer)
+
+    def frequencies(
+        self,
+        where: str | Region | Variant | Iterable[str | Variant],
+        *,
+        by: str | None = None,
+        within: Given | None = None,
+    ) -> pl.DataFrame:
+        """Return allele counts and frequencies by group of persons.
+
+        Args:
+            where: a region, a variant, or variants.
+            by: ``sex`` (of the sample maps), or a column of sequencing metadata; None counts all.
+            within: a criterion, its text or JSON, or a cohort: whom to count.
+
+        Raises:
+            RegionError: a region or variant that cannot be parsed.
+            UsageError: no batch has that column, or the criterion is none.
+        """
+        from precisionchain.query import cohort_question
+
+        if not isinstance(where, str | Region | Variant):
+            where = list(where)
+        asked: dict[str, Any] = {**_as_logged(where), "by": None if by is None else folded(by)}
+        data = "genetic"
+        if within is not None:
+            data, question = cohort_question.as_logged(within, self._saved_cohorts)
+            data = "+".join(sorted({*data.split("+"), "genetic"}))
+            asked |= {"within": question}
+
+        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            from precisionchain.query.group_frequencies import group_frequencies
+
+            among = None if within is None else self._members(snapshot, within)
+            frame, counted = group_frequencies(snapshot, _place(where), by, among)
+            return evaluated_frame(frame, contributed=counted)
+
+        return self._ask("frequencies", data, asked, answer)
+
+    def _members(self, snapshot: Snapshot, given: Given) -> pl.DataFrame:
+        """Return the persons of whom a criterion is true."""
+        from precisionchain.query import cohort_question
+        from precisionchain.query.criterion_scope import CriterionScope
+        from precisionchain.query.universe import universe_of
+
+        scope = CriterionScope(
+            snapshot,
+            universe_of(snapshot),
+            self._opened.config.site,
+            self._opened.sites(),
+            self._saved_cohorts.load,
+        )
+        return cohort_question.answer(given, scope).value.persons
+
+
+def _place(where: str | Region | Variant | Iterable[str | Variant]) -> Region | list[Variant]:
+    """Return a region, or variants.
+
+    Raises:
+        RegionError: one of them cannot be parsed.
+        UsageError: there is none.
+    """
+    if isinstance(where, Region):
+        return where
+    if isinstance(where, str) and where.count(":") < 2:
+        return Region.parse(where)
+    several = [where] if isinstance(where, str | Variant) else list(where)
+    if not several:
+        raise UsageError("no variant is named", hint="9:22098574:A:G, or a region")
+    return [Variant.parse(one) if isinstance(one, str) else one for one in several]
+
+
+def _as_logged(where: str | Region | Variant | Iterable[str | Variant]) -> dict[str, Any]:
+    if isinstance(where, Region) or (isinstance(where, str) and where.count(":") < 2):
+        return {"region": typed.as_logged(where, Region.parse)}
+    several = [where] if isinstance(where, str | Variant) else list(where)
+    return {"variant": [typed.as_logged(one, Variant.parse) for one in several]}
