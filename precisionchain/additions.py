@@ -100,8 +100,10 @@ class AdditionsDoor(ABC):
         from precisionchain.ingest.sequencing_file import read_sequencing_file
 
         found = read_sequencing_file(Path(metadata), columns or None)
-        rows = [(name, kind, True) for name, kind in found.columns.items()]
-        rows += [(name, None, False) for name in found.left_out]
+        rows: list[tuple[str, str | None, bool]] = [
+            *((name, kind, True) for name, kind in found.columns.items()),
+            *((name, None, False) for name in found.left_out),
+        ]
         schema = {"column": pl.Utf8, "type": pl.Utf8, "leaves": pl.Boolean}
         return pl.DataFrame(rows, schema=schema, orient="row")
 
