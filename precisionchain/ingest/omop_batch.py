@@ -9,10 +9,11 @@ from pathlib import Path
 
 from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.changes_limits import Refresh, refuse_excess
-from precisionchain.ingest.changes_run import History, changes_of, read_run
+from precisionchain.ingest.changes_run import changes_of
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_omop import OmopEncoder
 from precisionchain.ingest.report import Step, silent
+from precisionchain.ingest.source_history import History, read_run
 from precisionchain.ingest.staged_manifest import omop_manifest
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.manifest import Manifest

@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from precisionchain.errors import SealRefusedError
 from precisionchain.ingest.changes_limits import WHOLE, Refresh
-from precisionchain.ingest.changes_run import History, read_run
 from precisionchain.ingest.drafts import Draft
-from precisionchain.ingest.omop_batch import OmopBatch, omop_batch
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
 from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.reserved import refuse_other_kind, refuse_reserved
 from precisionchain.ingest.send import Published, send_batch
-from precisionchain.ingest.vcf_batch import SiteState, VcfBatch, vcf_batch
+from precisionchain.ingest.source_history import History, read_run
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Entitled, Seal, heads, seals, site_key
 from precisionchain.ledger.chains import chains, withdrawals
@@ -27,6 +26,10 @@ from precisionchain.replica.taken_over import VCF
 from precisionchain.schemas.items import SEAL_ORDINAL
 from precisionchain.schemas.manifest import NO_PARENT, batch_id_of
 from precisionchain.schemas.parameters import NetworkParameters
+
+if TYPE_CHECKING:
+    from precisionchain.ingest.omop_batch import OmopBatch
+    from precisionchain.ingest.vcf_batch import VcfBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +127,14 @@ def publish_run(
     step(f"encode {description['kind']} source {source}")
     parameters = publisher.parameters
     made: AbstractContextManager[VcfBatch | OmopBatch | None]
-    if description["kind"] == VCF:
+    if description["kind"] == VCF:  # either kind loads much that the other has no use for
+        from precisionchain.ingest.vcf_batch import SiteState, vcf_batch
+
         state = SiteState(history, source, snapshot)
         made = vcf_batch(run, parameters, state, replace=replace, step=step)
     else:
+        from precisionchain.ingest.omop_batch import omop_batch
+
         made = omop_batch(run, parameters, history, snapshot=snapshot, refresh=refresh, step=step)
     with made as batch:
         if batch is None:

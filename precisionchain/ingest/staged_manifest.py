@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
+import pyarrow.parquet as pq
 
-from precisionchain.ingest.changes import Changes
-from precisionchain.ingest.encode_omop import OmopEncoder
 from precisionchain.ingest.sequencing import left_out_columns
 from precisionchain.schemas.manifest import Manifest
+
+if TYPE_CHECKING:
+    from precisionchain.ingest.changes import Changes
+    from precisionchain.ingest.encode_omop import OmopEncoder
 
 
 def omop_manifest(
@@ -29,6 +31,8 @@ def omop_manifest(
         identity: ``batch`` and ``parent``, in hex.
         changes: against the state that the batch follows; None where it is the first.
     """
+    import duckdb  # genotypes do without
+
     with duckdb.connect() as database:
         rows = database.execute(
             "select table_name, sum(n_records)::bigint, sum(n_accepted)::bigint,"
@@ -67,10 +71,6 @@ def omop_manifest(
 
 def vcf_manifest(run: Path, description: dict[str, Any], identity: dict[str, str]) -> Manifest:
     """Return the manifest of genotypes; arguments as of `omop_manifest`."""
-    with duckdb.connect() as database:
-        found = database.execute(
-            "select count(*) from read_parquet(?)", [str(run / "samples.parquet")]
-        ).fetchall()
     return _manifest(
         description,
         identity,
@@ -78,7 +78,7 @@ def vcf_manifest(run: Path, description: dict[str, Any], identity: dict[str, str
         build_proof=description["build_proof"],
         statistics=description.get("statistics", {}),
         refused_columns=left_out_columns(description),
-        persons=found[0][0],
+        persons=pq.read_metadata(run / "samples.parquet").num_rows,
     )
 
 

@@ -22,13 +22,13 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from precisionchain.errors import SealRefusedError
-from precisionchain.ingest.changes_run import History
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_vcf import corrected_count_drafts, encode_vcf
 from precisionchain.ingest.overlap import Overlap, overlaps, refuse_overlap
 from precisionchain.ingest.qc_exclusions import FILE, excluded_drafts
 from precisionchain.ingest.report import Step
 from precisionchain.ingest.sequencing import keep_sequencing, run_drafts
+from precisionchain.ingest.source_history import History
 from precisionchain.ingest.staged_manifest import vcf_manifest
 from precisionchain.ingest.staging import DESCRIPTION, Run
 from precisionchain.replica.catalogue import Snapshot

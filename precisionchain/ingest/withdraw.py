@@ -19,12 +19,12 @@ import polars as pl
 import pyarrow as pa
 
 from precisionchain.errors import UsageError
-from precisionchain.ingest.changes_run import History
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_vcf import corrected_count_drafts
 from precisionchain.ingest.outbox import FrozenBatch, Outbox
 from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.send import Published, send_batch
+from precisionchain.ingest.source_history import History
 from precisionchain.ledger.batches import Seal
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.corrected_genetic import Part, corrected_parts

@@ -23,6 +23,7 @@ from precisionchain.schemas.items import Item
 from precisionchain.schemas.merkle import merkle_root
 
 _REMEMBERED = 1 << 17
+_REMEMBERED_LISTS = 1 << 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,13 @@ class KeyNames:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
+        self._lists: dict[bytes, tuple[str, ...]] = {}
 
     def forget(self) -> None:
         """Drop everything: after a transaction that was taken back."""
         self._numbers.clear()
         self._names.clear()
+        self._lists.clear()
 
     def number(self, connection: sqlite3.Connection, name: str) -> int | None:
         """Return a key's number, None when no item carries it."""
@@ -82,14 +85,21 @@ class KeyNames:
 
     def names(self, connection: sqlite3.Connection, packed: bytes) -> tuple[str, ...]:
         """Return the keys whose numbers a row packs; numbers nobody gave are left out."""
+        if packed in self._lists:
+            return self._lists[packed]
         if len(self._names) > _REMEMBERED:
             self._names.clear()
+        if len(self._lists) > _REMEMBERED_LISTS:
+            self._lists.clear()
         numbers = unpack_keys(packed)
         missing = [number for number in numbers if number not in self._names]
         if missing:
             query = "SELECT key, name FROM key_names WHERE key IN (SELECT value FROM json_each(?))"
             self._names.update(connection.execute(query, (json.dumps(missing),)))
-        return tuple(self._names[number] for number in numbers if number in self._names)
+        names = tuple(self._names[number] for number in numbers if number in self._names)
+        if len(names) == len(numbers):
+            self._lists[packed] = names
+        return names
 
 
 def pack_keys(numbers: Sequence[int]) -> bytes:

@@ -42,10 +42,8 @@ METADATA_KEY: Final = b"columns"
 MAX_ROWS: Final = 2**24
 """No item holds more rows; a step that claims more is refused before memory is taken for it."""
 
-SMALL_BYTES: Final = 2**16
-"""Streams shorter than this are tried as one zstd frame, too."""
-MAX_SMALL_BYTES: Final = 2**26
-"""The longest stream that is unfolded from a frame."""
+MAX_FRAME_BYTES: Final = 2**26
+"""The longest stream that is folded into a frame, and unfolded from one."""
 _CHECK_BYTES = 4
 
 
@@ -128,24 +126,26 @@ def restore(table: pa.Table) -> pa.Table:
 def to_body(table: pa.Table, level: int) -> bytes:
     """Return a table as an Arrow IPC stream and four bytes of check sum.
 
-    The stream is what any Arrow reader reads, with buffers compressed by zstd at ``level``. Of a
-    small table the schema takes more than the rows: then, where that is shorter, the stream is
-    compressed as a whole instead, one zstd frame. Arrow keeps no check sum, so a CRC-32
-    (little-endian) of what is stored follows, where readers no longer look.
+    The stream is compressed as a whole, one zstd frame: the schema, too, and what one column has
+    from another. A stream too long to be unfolded at once has its buffers compressed instead. Arrow
+    keeps no check sum, so a CRC-32 (little-endian) of what is stored follows, where readers no
+    longer look.
     """
     table = table.combine_chunks()
-    stored = _stream(table, pa.Codec("zstd", compression_level=level))
-    if len(stored) < SMALL_BYTES:
-        stored = min(stored, fold(_stream(table, None), level), key=len)
+    plain = _stream(table, None)
+    if plain.size <= MAX_FRAME_BYTES:
+        stored = fold(plain, level)
+    else:
+        stored = _stream(table, pa.Codec("zstd", compression_level=level)).to_pybytes()
     return stored + zlib.crc32(stored).to_bytes(_CHECK_BYTES, "little")
 
 
-def _stream(table: pa.Table, compression: pa.Codec | None) -> bytes:
+def _stream(table: pa.Table, compression: pa.Codec | None) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression=compression, use_threads=False)
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    return sink.getvalue()
 
 
 def from_body(body: bytes) -> pa.Table:
@@ -173,8 +173,13 @@ def schema_of(body: bytes) -> pa.Schema:
     Raises:
         CodecError: the bytes were never written by `to_body`.
     """
+    stored = pa.py_buffer(memoryview(body)[:-_CHECK_BYTES])
+    framed = body[: len(MAGIC)] == MAGIC  # of a buffer, "detect" detects nothing
     try:
-        with pa.ipc.open_stream(pa.py_buffer(_plain(memoryview(body)[:-_CHECK_BYTES]))) as reader:
+        with (
+            pa.input_stream(stored, compression="zstd" if framed else "detect") as stream,
+            pa.ipc.open_stream(stream) as reader,
+        ):
             return reader.schema
     except (pa.ArrowException, OSError, ValueError) as error:
         raise CodecError("a payload is not an Arrow stream of ours") from error
@@ -183,7 +188,7 @@ def schema_of(body: bytes) -> pa.Schema:
 def _plain(stream: memoryview) -> bytes | memoryview:
     """Return the Arrow stream that was stored, as it is or in a frame."""
     if stream[: len(MAGIC)].tobytes() == MAGIC:
-        return unfold(stream, MAX_SMALL_BYTES)
+        return unfold(stream, MAX_FRAME_BYTES)
     return stream
 
 

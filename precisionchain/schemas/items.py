@@ -15,6 +15,7 @@ import enum
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 
 from precisionchain.errors import CodecError, LimitError
@@ -26,6 +27,9 @@ MAGIC = b"PCI1"
 SEAL_ORDINAL = 0xFFFF_FFFF
 """The ordinal of a batch's manifest; its presence seals the batch."""
 SIGNATURE_BYTES = 64
+_SHARED_KEYS = 512
+"""Lists of keys that are remembered with what was made of them: the person blocks of a group have
+the same 256 keys, and each is put into three trees of hashes and taken out of the ledger twice."""
 _LEAF_LABEL = b"precisionchain leaf 1\x00"
 _SIGN_LABEL = b"precisionchain signature 1\x00"
 
@@ -45,7 +49,7 @@ class Codec(enum.IntEnum):
     JSON_ZSTD = 1
     """Canonical JSON, one zstd frame."""
     ARROW = 2
-    """Arrow IPC stream, buffers compressed with zstd, one table."""
+    """Arrow IPC stream of one table, compressed with zstd (`columns.to_body`)."""
     RAW = 3
     """Bytes whose layout the kind says (leaf pages)."""
 
@@ -154,9 +158,10 @@ def parse_item(stream: str, keys: Iterable[str], stored: bytes) -> Item:
 
 def leaf_of(network: bytes, family: str, keys: Iterable[str], frame: bytes) -> bytes:
     """Return the leaf hash: every part prefixed by its length, so no two inputs share a text."""
-    parts = [network, family.encode(), *(key.encode() for key in keys)]
-    prefix = b"".join(struct.pack("<I", len(part)) + part for part in parts)
-    return leaf_hash(_LEAF_LABEL + struct.pack("<I", len(parts)) + prefix + sha256(frame).digest())
+    keys = tuple(keys)
+    named = _joined((network, family.encode())) + _joined_keys(keys)
+    count = struct.pack("<I", 2 + len(keys))
+    return leaf_hash(_LEAF_LABEL + count + named + sha256(frame).digest())
 
 
 def checked_keys(keys: Iterable[str]) -> tuple[str, ...]:
@@ -165,11 +170,26 @@ def checked_keys(keys: Iterable[str]) -> tuple[str, ...]:
     Raises:
         LimitError: a key is empty, "*" (which MultiChain reads as "all") or over 256 bytes.
     """
+    return _checked(tuple(keys))
+
+
+@lru_cache(maxsize=_SHARED_KEYS)
+def _checked(keys: tuple[str, ...]) -> tuple[str, ...]:
     distinct = tuple(sorted(set(keys)))
     for key in distinct:
         if not key or key == "*" or len(key.encode()) > MAX_KEY_BYTES:
             raise LimitError(f"a key of {len(key.encode())} bytes cannot be stored")
     return distinct
+
+
+@lru_cache(maxsize=_SHARED_KEYS)
+def _joined_keys(keys: tuple[str, ...]) -> bytes:
+    return _joined([key.encode() for key in keys])
+
+
+def _joined(parts: Iterable[bytes]) -> bytes:
+    """Return parts, each after its length."""
+    return b"".join([struct.pack("<I", len(part)) + part for part in parts])
 
 
 def _short(part: bytes) -> bytes:
