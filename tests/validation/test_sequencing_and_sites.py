@@ -1,0 +1,211 @@
+"""Sequencing metadata of HGDP and SGDP, and sites of real lists: DuckDB and bcftools agree."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+import precisionchain as pc
+from precisionchain.opened import OpenSite
+from precisionchain.query.criteria import Criterion
+from precisionchain.query.criterion_scope import CriterionScope
+from precisionchain.query.evaluate import evaluate
+from precisionchain.query.universe import universe_of
+from tests.lib.vcf_builder import write_vcf
+from tests.validation.conftest import new_site
+
+FILTERS = 2_000
+OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a file that leaves the site."""
+
+    source: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """A site with two sources of metadata, and the same two files as DuckDB reads them."""
+
+    site: Path
+    database: duckdb.DuckDBPyConnection
+    columns: dict[str, dict[str, str]]
+    known: dict[Column, list[str]] = field(default_factory=dict)
+
+    def persons(self, source: str) -> int:
+        return int(self.rows(f"select count(*) from {source}")[0][0])
+
+    def of(self, source: str) -> list[Column]:
+        """The columns of a source that leave the site."""
+        return [Column(source, name, kind) for name, kind in self.columns[source].items()]
+
+    def values(self, column: Column) -> list[str]:
+        """The different values of a column, as written."""
+        if column not in self.known:
+            name = f'"{column.name}"'
+            rows = self.rows(
+                f"select distinct {name} from {column.source} where {name} is not null order by 1"
+            )
+            self.known[column] = [row[0] for row in rows]
+        return self.known[column]
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        return self.database.sql(statement).fetchall()
+
+
+@pytest.fixture(scope="module")
+def metadata(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Metadata]:
+    """HGDP's 929 samples; a third of these persons once more, as SGDP's runs were sequenced."""
+    folder, data = tmp_path_factory.mktemp("metadata"), shared_data / "kg_sample_metadata"
+    database = duckdb.connect()
+    _read(database, "hgdp", data / "hgdp_wgs.20190516.metadata.txt", "sample", 929)
+    _read(database, "sgdp", data / "simons_diversity_wgs.sequence.index", "SAMPLE_NAME", 300)
+    site = new_site(folder / "site_a")
+    columns = {}
+    for number, source in enumerate(("hgdp", "sgdp")):
+        path = folder / f"{source}.tsv"
+        database.execute(
+            f"copy (select * exclude (person) from {source} order by person) to '{path}'"
+            " (header, delimiter '\t')"
+        )
+        samples = [row[0] for row in database.sql(f"select sample_id from {source}").fetchall()]
+        calls = " ".join(["0/1"] * len(samples))
+        vcf = write_vcf(folder / f"{source}.vcf", f"9:{number + 5} A G {calls}", samples=samples)
+        mapped = folder / f"{source}.map.csv"
+        rows = database.sql(f"select sample_id || ',' || person from {source}").fetchall()
+        mapped.write_text("\n".join(["sample_id,person_id", *(row[0] for row in rows)]))
+        site.ingest_vcf(
+            vcf, samples=mapped, build="GRCh37", source=source, qc="none", metadata=path
+        )
+        leaving = site.metadata_leaving(path)
+        columns[source] = dict(leaving.filter("leaves").select("column", "type").rows())
+    yield Metadata(folder / "site_a", database, columns)
+    database.close()
+
+
+def _read(
+    database: duckdb.DuckDBPyConnection, name: str, path: Path, sample: str, most: int
+) -> None:
+    """Make a table of a file: person (from 1), sample_id, and its columns as text."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    head = sum(line.startswith("##") for line in lines)
+    database.execute(
+        f"create table {name} as with read as (select * from read_csv('{path}', skip={head},"
+        " delim='\t', header=true, all_varchar=true, quote='', nullstr=['', '.', 'NA'])),"
+        f' once as (select * from read qualify row_number() over (partition by "{sample}") = 1)'
+        f' select row_number() over (order by "{sample}")::bigint as person,'
+        f' "{sample}" as sample_id, * exclude ("{sample}") from once limit {most}'
+    )
+
+
+def test_columns_and_types_are_those_of_the_files(metadata: Metadata) -> None:
+    """Names of samples, libraries and files stay; so do latitude and longitude."""
+    assert metadata.persons("hgdp") == 929
+    assert metadata.columns["hgdp"] == {
+        "source": "text",
+        "library_type": "text",
+        "population": "text",
+        "region": "text",
+        "sex": "text",
+        "coverage": "float",
+        "freemix": "float",
+        "capmq": "integer",
+        "insert_size_average": "float",
+        "array_non_reference_discordance": "float",
+        "library_alias_ENA": "integer",
+    }
+    assert {"INSTRUMENT_MODEL", "READ_COUNT", "CENTER_NAME"} <= metadata.columns["sgdp"].keys()
+    assert not {"RUN_ID", "LIBRARY_NAME"} & metadata.columns["sgdp"].keys()
+    for source, columns in metadata.columns.items():
+        for name, kind in columns.items():
+            asked = f'count(*) from {source} where "{name}" is not null'
+            wrong = f'select {asked} and try_cast("{name}" as double) is null'
+            number = metadata.rows(wrong)[0][0] == 0
+            assert number == (kind != "text"), name
+
+
+def test_random_filters_are_those_of_duckdb(metadata: Metadata) -> None:
+    """True, false and unknown of each person, over thousands of combinations: 0 differences."""
+    random_numbers = random.Random(20261123)
+    opened = OpenSite(metadata.site)
+    try:
+        snapshot = opened.sync_if_behind()
+        universe = universe_of(snapshot)
+        scope = CriterionScope(snapshot, universe, "A", frozenset({"A"}))
+        for _ in range(FILTERS):
+            asked, sql = _filter(metadata, random_numbers, 2)
+            truth = evaluate(scope, asked)
+            expected = np.array([row[0] for row in _answers(metadata, sql)], dtype=np.int8)
+            found = np.where(truth.true, 1, np.where(truth.unknown, -1, 0))
+            assert (found == expected).all(), asked.text
+    finally:
+        opened.close()
+
+
+def _answers(metadata: Metadata, sql: str) -> list[tuple[Any, ...]]:
+    return metadata.rows(
+        f"select coalesce(({sql})::tinyint, -1) from hgdp left join sgdp using (person)"
+        " order by person"
+    )
+
+
+def _filter(metadata: Metadata, numbers: random.Random, levels: int) -> tuple[Criterion, str]:
+    """Draw a criterion, and the same in SQL, whose logic has three values, too."""
+    how = numbers.choice(("one", "one", "and", "or", "not")) if levels else "one"
+    if how == "not":
+        asked, sql = _filter(metadata, numbers, levels - 1)
+        return ~asked, f"(not {sql})"
+    if how in ("and", "or"):
+        one, two = (_filter(metadata, numbers, levels - 1) for _ in range(2))
+        made = one[0] & two[0] if how == "and" else one[0] | two[0]
+        return made, f"({one[1]} {how} {two[1]})"
+    conditions: dict[str, Any] = {}
+    sqls: dict[str, list[str]] = {"hgdp": [], "sgdp": []}
+    for _ in range(numbers.randint(1, 3)):
+        column = numbers.choice(metadata.of(numbers.choice(("hgdp", "hgdp", "sgdp"))))
+        operator = numbers.choice([*OPERATORS, "in"])
+        values = _values(metadata, column, numbers, 3 if operator == "in" else 1)
+        argument = f"{column.name.lower()}__{operator}"
+        if argument in conditions:
+            continue
+        conditions[argument] = values if operator == "in" else values[0]
+        for of, parts in sqls.items():
+            same = [one for one in metadata.of(of) if one.name.lower() == column.name.lower()]
+            parts.append(_condition(same[0] if same else None, column, operator, values))
+    both = [f"({' and '.join(parts)})" for parts in sqls.values()]
+    # A person who is not in SGDP has one source; there the other is neither false nor unknown.
+    return pc.sequenced(**conditions), (
+        f"(case when sgdp.sample_id is null then {both[0]} else ({both[0]} or {both[1]}) end)"
+    )
+
+
+def _condition(column: Column | None, asked: Column, operator: str, values: list[Any]) -> str:
+    """Return a condition on a source's own column of the name that is asked for."""
+    if column is None or (column.kind == "text") != (asked.kind == "text"):
+        return "null::boolean"
+    source, name, kind = column.source, column.name, column.kind
+    cell = f'{source}."{name}"' if kind == "text" else f'{source}."{name}"::double'
+    written = [
+        "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+        for value in values
+    ]
+    if operator == "in":
+        return f"({cell} in ({', '.join(written)}))"
+    return f"({cell} {OPERATORS[operator]} {written[0]})"
+
+
+def _values(metadata: Metadata, column: Column, numbers: random.Random, most: int) -> list[Any]:
+    found = metadata.values(column)
+    drawn = [numbers.choice(found) for _ in range(most)]
+    return drawn if column.kind == "text" else [float(value) for value in drawn]
