@@ -33,7 +33,7 @@ from precisionchain.schemas.genetic_payloads import (
     mapping_payload,
     variant_family,
 )
-from precisionchain.schemas.genome import BIN_BITS, TILE_BITS
+from precisionchain.schemas.genome import TILE_BITS
 from precisionchain.schemas.items import Codec, Payload
 from precisionchain.schemas.parameters import NetworkParameters
 from precisionchain.schemas.person_blocks import serves_both_views
@@ -41,6 +41,7 @@ from precisionchain.schemas.streams import ASSAY as ASSAY_FAMILY
 from precisionchain.schemas.streams import MAP_SAMPLE as MAP_SAMPLE_FAMILY
 from precisionchain.schemas.streams import MAP_VARIANT as MAP_VARIANT_FAMILY
 from precisionchain.schemas.streams import tile_key
+from precisionchain.schemas.structural import structural_family
 
 COUNT_ROWS: Final = 65_536
 """The most alleles in an item of counts."""
@@ -82,17 +83,18 @@ class StagedGenotypes:
 
     @cached_property
     def runs(self) -> pl.DataFrame:
-        """One row a run: chrom, bin, family of its blocks, and where its rows lie in the sites."""
+        """One row a run: chrom, family of its blocks, and where its rows lie in the sites."""
         runs = self.blocks.filter(pl.col("person_offset") == 0)
         names = [
-            variant_family(chrom, pos)
-            for chrom, pos in runs.select("chrom", "first_pos").iter_rows()
+            structural_family(chrom, pos) if structural else variant_family(chrom, pos)
+            for chrom, pos, structural in runs.select(
+                "chrom", "first_pos", "structural"
+            ).iter_rows()
         ]
         return runs.select(
             "run",
             "chrom",
             "n_alleles",
-            _bin(pl.col("first_pos")).alias("bin"),
             pl.Series("family", names, pl.String),
             (pl.col("n_alleles").cum_sum() - pl.col("n_alleles")).alias("first_row"),
         )
@@ -148,11 +150,15 @@ def _variant_view(run: StagedGenotypes) -> Iterator[Draft]:
 
 
 def _counts(run: StagedGenotypes, max_bytes: int) -> Iterator[Draft]:
-    """Yield the counts of each bin, in the order of the sites."""
-    bins = run.runs.group_by("family", "chrom", "bin", maintain_order=True).agg(
+    """Yield the counts of each family, in the order of the sites.
+
+    Blocks of structural alleles may stand between others, so a family may come in several pieces.
+    """
+    piece = pl.struct("family", "chrom").rle_id().alias("piece")
+    pieces = run.runs.group_by(piece, "family", "chrom", maintain_order=True).agg(
         pl.col("first_row").min(), pl.col("n_alleles").sum()
     )
-    for family, chrom, _, first, size in bins.iter_rows():
+    for _, family, chrom, first, size in pieces.iter_rows():
         for start in range(first, first + size, COUNT_ROWS):
             rows = _count_rows(run.folder, start, min(COUNT_ROWS, first + size - start))
             yield from _count_drafts((counter_family(family), chrom), rows, max_bytes, _counted)
@@ -254,10 +260,6 @@ def _pieces(rows: pl.DataFrame) -> Iterator[pa.Table]:
 
 def _tile(pos: pl.Expr) -> pl.Expr:
     return _width(pos, TILE_BITS)
-
-
-def _bin(pos: pl.Expr) -> pl.Expr:
-    return _width(pos, BIN_BITS)
 
 
 def _width(pos: pl.Expr, bits: int) -> pl.Expr:

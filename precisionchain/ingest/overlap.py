@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from precisionchain.errors import OverlapError
 from precisionchain.replica.catalogue import Snapshot
-from precisionchain.replica.cover import Cover
+from precisionchain.replica.cover import LAYERS, Cover
 from precisionchain.replica.taken_over import VCF
 
 
@@ -89,9 +90,9 @@ def first_overlap(one: Cover, other: Cover) -> str | None:
     Chromosomes are taken in the order in which the first one lists them.
     """
     found = set(other.chromosomes())
-    for chrom in one.chromosomes():
+    for chrom, layer in product(one.chromosomes(), LAYERS):
         if chrom in found:
-            both = one.spans(chrom).meeting(other.spans(chrom))
+            both = one.spans(chrom, layer).meeting(other.spans(chrom, layer))
             if len(both.first):
                 return f"{chrom}:{both.first[0]}"
     return None

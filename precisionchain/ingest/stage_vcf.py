@@ -20,7 +20,7 @@ import numpy as np
 from precisionchain.errors import UsageError, VcfFormatError
 from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.staging import Run, Staging
-from precisionchain.ingest.vcf_assay import CLASSES, Assay, Interval, merge
+from precisionchain.ingest.vcf_assay import Assay, Interval, merge
 from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
 from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_early, judge, weakest
 from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, HalfCall
@@ -266,7 +266,7 @@ class _Batch:
             "build_proof": proof,
             "inputs": self.inputs(),
             "settings": settings,
-            "assay": {"kind": self.assay.kind, "classes": list(CLASSES)},
+            "assay": {"kind": self.assay.kind, "classes": list(writer.classes)},
             "statistics": self.statistics(writer),
         }
 

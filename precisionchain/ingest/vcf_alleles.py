@@ -8,7 +8,13 @@ from enum import StrEnum
 from typing import Final
 
 from precisionchain.ingest.vcf_record import Record
+from precisionchain.ingest.vcf_structural import (
+    StructuralAllele,
+    StructuralRefusal,
+    structural_allele,
+)
 from precisionchain.schemas.genetic_payloads import NO_ALLELE
+from precisionchain.schemas.structural import is_structural
 from precisionchain.schemas.variant import MISSING_ALLELE, trim
 
 MAX_ALTS: Final = 255
@@ -32,6 +38,10 @@ class Refusal(StrEnum):
     TOO_MANY_ALTS = "too_many_alts"
     SYMBOLIC_ALLELE = "symbolic_allele"
     BREAKEND_ALLELE = "breakend_allele"
+    SV_END = "sv_end"
+    SV_LENGTH = "sv_length"
+    SV_COPIES = "sv_copies"
+    SV_CONFIDENCE = "sv_confidence"
     GVCF_BLOCK = "gvcf_block"
     NO_GENOTYPES = "no_genotypes"
     PLOIDY = "ploidy"
@@ -50,6 +60,7 @@ class Allele:
 
 
 def alleles_of(record: Record, *, trimmed: bool = True) -> tuple[Allele, ...] | Refusal:
+    structural: StructuralAllele | None = None
     """Return the alleles of a record to store, or why the record is refused.
 
     ``*`` gets no row: it counts in AN because calls of it count as called. A record without any
@@ -73,7 +84,12 @@ def alleles_of(record: Record, *, trimmed: bool = True) -> tuple[Allele, ...] | 
         return refusal
     alleles = []
     for number, alt in enumerate(alts, start=1):
-        if alt != MISSING_ALLELE:
+        if is_structural(alt):
+            found = structural_allele(record, number)
+            if isinstance(found, StructuralRefusal):
+                return Refusal(found.value)
+            alleles.append(Allele(pos, ref, found.alt, number, found))
+        elif alt != MISSING_ALLELE:
             place = trim(pos, ref, alt.upper()) if trimmed else (pos, ref, alt.upper())
             alleles.append(Allele(*place, number))
     return tuple(alleles) or (Allele(pos, ref, NO_ALLELE, 0),)
@@ -88,10 +104,8 @@ def _refusal(ref: str, alts: tuple[str, ...]) -> Refusal | None:
     if len(set(upper)) < len(upper):
         return Refusal.ALT_TWICE
     for alt in upper:
-        if alt.startswith("<"):
-            return Refusal.SYMBOLIC_ALLELE
-        if "[" in alt or "]" in alt or alt.startswith(".") or alt.endswith("."):
-            return Refusal.BREAKEND_ALLELE
+        if is_structural(alt):
+            continue
         if alt == ref:
             return Refusal.ALT_EQUALS_REF
         if alt != MISSING_ALLELE and not _BASES.fullmatch(alt):

@@ -18,14 +18,15 @@ import pyarrow as pa
 from precisionchain.errors import BedFormatError, UnreadableFileError, UsageError
 from precisionchain.ingest.vcf_run import table_schema
 from precisionchain.schemas.genome import BUILDS, MAX_POSITION, chrom_rank, fold_chrom
+from precisionchain.schemas.structural import STRUCTURAL_CLASS
 
 Interval = tuple[str, int, int]
 """Canonical contig, first and last base, 1-based."""
 
 AssayKind = Literal["sites", "wgs", "bed"]
 
-CLASSES: Final = ("snv", "indel")
-"""Classes of variants assayed; structural variants are not, as long as they are refused."""
+SMALL: Final = ("snv", "indel")
+"""The classes of small variants."""
 
 EXTENT: Final = table_schema({"chrom": pa.string(), "start": pa.int32(), "end": pa.int32()})
 
@@ -155,6 +156,21 @@ def subtract(intervals: tuple[Interval, ...], holes: tuple[Interval, ...]) -> tu
         if start <= last:
             left.append((chrom, start, last))
     return tuple(left)
+
+
+def assayed_classes(*, small: bool, structural: bool) -> tuple[str, ...]:
+    """Return the classes of variants that a batch assays inside its extent.
+
+    A file is made by a caller of small variants, of structural ones, or of both; which one it was
+    is told by what it found, so that nobody has 0/0 where nobody looked.
+
+    Args:
+        small: some allele adds or takes fewer than 50 bases, or a record has no ALT.
+        structural: some allele is symbolic or a breakend, or adds or takes 50 bases.
+    """
+    if not structural:
+        return SMALL
+    return (*SMALL, STRUCTURAL_CLASS) if small else (STRUCTURAL_CLASS,)
 
 
 def extent_table(intervals: Iterable[Interval]) -> pa.Table:

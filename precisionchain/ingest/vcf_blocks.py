@@ -1,23 +1,25 @@
 """Cutting ordered runs into the alleles of one block.
 
 A block is a run of whole tiles, or a part of one tile that is too large; it never crosses a bin or
-a contig. Where it is cut depends on the alleles alone, not on how the reader chunked them.
+a contig. Structural alleles have blocks of their own. Where a block is cut depends on the alleles
+alone, not on how the reader chunked them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from precisionchain.ingest.vcf_run import CallRun, join_calls, take_calls
-from precisionchain.schemas.genome import bins, tiles
+from precisionchain.ingest.vcf_structural_sites import joined_sites, parted
+from precisionchain.schemas.genome import BIN_BITS, tiles
 from precisionchain.schemas.genotypes import MAX_PERSONS, block_rows
+from precisionchain.schemas.structural import FAMILY_BITS
 
 BATCH_CALLS: Final = 32 * 2**20
 """Calls of all persons at the alleles of one block: what staging holds in memory, several times."""
@@ -43,25 +45,42 @@ def block_runs(runs: Iterable[CallRun], limit: int) -> Iterator[CallRun]:
         runs: alleles in order of contig, position, ref, alt.
         limit: alleles a block may have, from `allele_limit`.
     """
-    held: CallRun | None = None
-    cutter = _Cutter(limit)
+    chrom = ""
+    kinds = (_Cutter(limit, BIN_BITS), _Cutter(limit, FAMILY_BITS))
     for run in runs:
-        if held is not None and held.chrom != run.chrom:
-            yield from cutter.cut(held, closed=True)[0]
-            held = None
-        joined = run if held is None else _join(held, run)
-        blocks, held = cutter.cut(joined, closed=False)
-        yield from blocks
-    if held is not None:
-        yield from cutter.cut(held, closed=True)[0]
+        if run.chrom != chrom:
+            yield from chain.from_iterable(cutter.close() for cutter in kinds)
+            chrom = run.chrom
+        for cutter, part in zip(kinds, parted(run), strict=True):
+            if part is not None:
+                yield from cutter.add(part)
+    yield from chain.from_iterable(cutter.close() for cutter in kinds)
 
 
 class _Cutter:
-    """Knows whether the last block ended inside a tile."""
+    """Holds the alleles that are in no block yet, and whether the last block ended inside a tile.
 
-    def __init__(self, limit: int) -> None:
+    Args:
+        limit: alleles a block may have.
+        bin_bits: the binary logarithm of the range that a block does not cross.
+    """
+
+    def __init__(self, limit: int, bin_bits: int) -> None:
         self._limit = limit
+        self._bin_bits = bin_bits
         self._open_tile = -1
+        self._held: CallRun | None = None
+
+    def add(self, run: CallRun) -> list[CallRun]:
+        """Return the blocks that are sure when these alleles have come, too."""
+        joined = run if self._held is None else _join(self._held, run)
+        blocks, self._held = self.cut(joined, closed=False)
+        return blocks
+
+    def close(self) -> list[CallRun]:
+        """Return the last blocks of a contig."""
+        held, self._held = self._held, None
+        return [] if held is None else self.cut(held, closed=True)[0]
 
     def cut(self, run: CallRun, *, closed: bool) -> tuple[list[CallRun], CallRun | None]:
         """Return the blocks that are sure, and what is left; nothing is left of a closed run."""
@@ -74,7 +93,7 @@ class _Cutter:
 
     def _cut(self, run: CallRun, end: int | None) -> tuple[list[CallRun], int]:
         pos = run.sites["pos"].to_numpy()
-        tile, of_bin = tiles(pos), bins(pos)
+        tile, of_bin = tiles(pos), (pos - 1).clip(0) >> self._bin_bits
         blocks: list[CallRun] = []
         at = 0
         while (size := self._next(tile[at:], of_bin[at:], closed=end is not None)) > 0:
@@ -112,5 +131,5 @@ def _rows(run: CallRun, first: int, last: int) -> CallRun:
 
 
 def _join(one: CallRun, other: CallRun) -> CallRun:
-    sites = pa.concat_tables([one.sites, other.sites]).combine_chunks()
+    sites = joined_sites([one.sites, other.sites])
     return replace(other, sites=sites, calls=join_calls([one.calls, other.calls]))

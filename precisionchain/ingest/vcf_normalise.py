@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from precisionchain.errors import DuplicateVariantError, VcfFormatError
 from precisionchain.ingest.vcf_run import CallRun, join_calls, take_calls
 from precisionchain.ingest.vcf_scan import Scan
+from precisionchain.ingest.vcf_structural_sites import joined_sites
 from precisionchain.schemas.calls import Calls
 from precisionchain.schemas.variant import Variant
 
@@ -135,7 +136,7 @@ def _contig(
 
 def _sorted_below(held: list[CallRun], safe: int) -> tuple[CallRun, CallRun]:
     """Return the alleles before position ``safe`` in order, and the others."""
-    sites = pa.concat_tables([run.sites for run in held]).combine_chunks()
+    sites = joined_sites([run.sites for run in held])
     calls = join_calls([run.calls for run in held])
     pos = sites["pos"].to_numpy()
     if np.any(pos[1:] <= pos[:-1]):

@@ -20,8 +20,11 @@ from precisionchain.ingest.vcf_calls import HALF_CALLS, Ploidy, Verdict, split_c
 from precisionchain.ingest.vcf_record import Record
 from precisionchain.ingest.vcf_run import RUN_SITES, CallRun, ReadRules, ReadTally, Refused
 from precisionchain.ingest.vcf_scan import Scan
+from precisionchain.ingest.vcf_structural import StructuralAllele
+from precisionchain.ingest.vcf_structural_sites import with_structural
 from precisionchain.schemas.calls import Calls
 from precisionchain.schemas.genome import BUILDS, in_par
+from precisionchain.schemas.structural import is_structural
 
 RUN_ALLELES: Final = 4096
 RUN_BYTES: Final = 8 * 2**20
@@ -163,6 +166,8 @@ class _RunBuilder:
             return
         texts = (read.id, ";".join(read.filters) or None)
         for allele in alleles:
+            if allele.structural is not None:
+                self._structural.append((len(self._rows), allele.structural))
             self._rows.append(_row(allele, number, len(alts), (pos, end), texts))
         if len(alleles) != 1 or (alleles[0].ref, alleles[0].alt) != (ref, *alts):
             self._count_normalised(ref, alts, alleles)
@@ -222,7 +227,7 @@ class _RunBuilder:
         self, ref: str, alts: tuple[str, ...], alleles: tuple[Allele, ...]
     ) -> None:
         counts = self._tally.normalised
-        written = "".join((ref, *alts))
+        written = "".join((ref, *(alt for alt in alts if not is_structural(alt))))
         counts["split_records"] += len(alts) > 1
         counts["upper_cased_records"] += written != written.upper()
         counts["ambiguous_ref_records"] += bool(set(ref.upper()) - set("ACGTN"))
@@ -235,6 +240,7 @@ class _RunBuilder:
         self._haploid = np.empty(self._shape, dtype=np.bool_)
         self._phase = np.empty(self._shape, dtype=np.uint8)
         self._rows: list[tuple[Any, ...]] = []
+        self._structural: list[tuple[int, StructuralAllele]] = []
 
     def flush(self, *, last: bool) -> CallRun:
         """Return the run and begin another."""
@@ -250,7 +256,7 @@ class _RunBuilder:
             pa.array(values, type=field.type)
             for field, values in zip(RUN_SITES, columns, strict=True)
         ]
-        sites = pa.table(arrays, schema=RUN_SITES)
+        sites = with_structural(pa.table(arrays, schema=RUN_SITES), self._structural)
         self._begin_run()
         return CallRun(self._chrom, sites, calls, self._read_to, last)
 

@@ -1,8 +1,7 @@
 """From a record's symbolic alleles and breakends to their canonical text, or why they are refused.
 
 What VCF versions and callers differ in ends here: a missing END, the sign and number of SVLEN,
-``<CN2>``, mates that stand in INFO. Rules: ``docs/reference/vcf-staging.md``, section
-"Structural variants".
+``<CN2>``, mates that stand in INFO. Rules: ``docs/reference/structural-variants.md``.
 
 >>> from precisionchain.ingest.vcf_record import Record, info_text
 >>> info = info_text("SVTYPE=DEL;SVLEN=-205;CIPOS=-56,20")

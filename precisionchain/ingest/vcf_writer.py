@@ -12,17 +12,20 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from precisionchain.ingest.vcf_assay import Interval, extent_table
+from precisionchain.ingest.vcf_assay import Interval, assayed_classes, extent_table
 from precisionchain.ingest.vcf_blocks import person_groups
 from precisionchain.ingest.vcf_run import RUN_SITES, CallRun, Refused, table_schema, take_calls
 from precisionchain.ingest.vcf_samples import SampleSet
 from precisionchain.ingest.vcf_scan import Scan
+from precisionchain.ingest.vcf_structural_sites import STRUCTURAL_SITES, is_structural_run
 from precisionchain.schemas.calls import Calls
 from precisionchain.schemas.counts import COUNT_COLUMNS, allele_counts
 from precisionchain.schemas.genome import tile_of, tiles
 from precisionchain.schemas.genotypes import pack_variant_block
+from precisionchain.schemas.structural import LONG_BASES
 
 MAX_BODY_BYTES: Final = 2 * 2**20 - 64 * 2**10
 """An item holds 2 MiB; what is left is for the envelope, the keys and the signature."""
@@ -43,6 +46,7 @@ SITES: Final = table_schema(
         **{field.name: field.type for field in RUN_SITES},
         "block": pa.int32(),
         "row": pa.int32(),
+        **{field.name: field.type for field in STRUCTURAL_SITES},
     }
 )
 COUNTS: Final = table_schema(
@@ -66,6 +70,7 @@ BLOCKS: Final = table_schema(
         "n_persons": pa.int32(),
         "person_offset": pa.int32(),
         "sha256": pa.binary(32),
+        "structural": pa.bool_(),
     }
 )
 REFUSED: Final = table_schema(
@@ -100,6 +105,7 @@ class RunWriter:
         self._person_set = person_set(samples)
         self._blocks: list[tuple[object, ...]] = []
         self.alleles = 0
+        self.has_small = self.has_symbolic = self.has_long = False
         self.body_bytes = 0
         (folder / "blocks").mkdir()
         self._sites = pq.ParquetWriter(folder / "sites.parquet", SITES, compression="zstd")
@@ -130,6 +136,7 @@ class RunWriter:
         The bodies of the groups have consecutive numbers; ``sites.block`` is the first one's. A
         block whose body would be larger than an item is written as two.
         """
+        self._note_classes(run)
         first = len(self._blocks)
         bodies = []
         for group in self._groups:
@@ -149,6 +156,21 @@ class RunWriter:
             self._write_body(number, run, group, body)
         self._write_tables(run, first)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of variants that the batch assays."""
+        structural = self.has_symbolic or (self.has_long and not self.has_small)
+        return assayed_classes(small=self.has_small, structural=structural)
+
+    def _note_classes(self, run: CallRun) -> None:
+        if is_structural_run(run):
+            self.has_symbolic = True
+        elif not (self.has_small and self.has_long):
+            ref, alt = (pc.utf8_length(run.sites[name]).to_numpy() for name in ("ref", "alt"))
+            long = np.abs(ref - alt) >= LONG_BASES
+            self.has_long = self.has_long or bool(long.any())
+            self.has_small = self.has_small or not long.all()
+
     def _write_body(self, number: int, run: CallRun, group: slice, body: bytes) -> None:
         (self._folder / "blocks" / f"{number:06d}.arrow").write_bytes(body)
         self.body_bytes += len(body)
@@ -156,14 +178,17 @@ class RunWriter:
         first, last = pos[0].as_py(), pos[-1].as_py()
         place = (number, run.chrom, first, last, tile_of(first), tile_of(last))
         size = (len(run.sites), group.stop - group.start, group.start)
-        self._blocks.append((*place, *size, hashlib.sha256(body).digest()))
+        of = (hashlib.sha256(body).digest(), is_structural_run(run))
+        self._blocks.append((*place, *size, *of))
 
     def _write_tables(self, run: CallRun, block: int) -> None:
         n = len(run.sites)
         self.alleles += n
         chrom = pa.repeat(pa.scalar(run.chrom), n)
         rows = pa.array(np.arange(n, dtype=np.int32))
-        columns = [chrom, *run.sites.columns, pa.repeat(pa.scalar(block, pa.int32()), n), rows]
+        place = {"chrom": chrom, "block": pa.repeat(pa.scalar(block, pa.int32()), n), "row": rows}
+        listed = {name: run.sites[name] for name in run.sites.column_names} | place
+        columns = [listed.get(field.name, pa.nulls(n, field.type)) for field in SITES]
         self._sites.write_table(pa.table(columns, schema=SITES))
         counts = allele_counts(run.calls).columns()
         key = [run.sites[name] for name in ("pos", "ref", "alt")]

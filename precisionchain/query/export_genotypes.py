@@ -25,6 +25,7 @@ from precisionchain.access.postings import persons as logged_persons
 from precisionchain.errors import UsageError
 from precisionchain.query.genotype_matrix import GenotypeMatrix, StateBlock, listed_alleles
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, genetic_batches
+from precisionchain.query.structural_fields import SITE_FIELDS
 from precisionchain.query.write_plink import BedWriter, PgenWriter, pseudo_autosomal
 from precisionchain.query.write_vcf import MALE, VcfWriter, expect_one_copy
 from precisionchain.replica.assayed import allele_class
@@ -314,7 +315,9 @@ class _Sites:
         self._batches = [batch for _, batch in genetic_batches(snapshot)]
 
     def of(self, alleles: pl.DataFrame) -> pl.DataFrame:
-        """Return id, end and n_alts, a row an allele; of the first batch that has an id, if any."""
+        """Return id, n_alts and what structural sites say besides, a row an allele; of the first
+        batch that has an id, if any.
+        """
         low, high = alleles["pos"].min(), alleles["pos"].max()
         found = [
             rows.filter(pl.col("pos").is_between(low, high))
@@ -323,7 +326,7 @@ class _Sites:
         ]
         key = list(ALLELE_KEY)
         best = (
-            pl.concat(found)
+            pl.concat(found, how="diagonal")
             .sort(pl.col("id").is_null(), maintain_order=True)
             .unique(key, keep="first", maintain_order=True)
         )
@@ -340,7 +343,7 @@ def _sites_of(batch: GeneticBatch, alleles: pl.DataFrame) -> Iterator[pl.DataFra
 @lru_cache(maxsize=16)
 def _named_sites(path: Path) -> pl.DataFrame:
     ident = pl.when(pl.col("id") != ".").then(pl.col("id")).alias("id")
-    columns = [*ALLELE_KEY, "id", "record_end", "n_alts"]
-    return pl.read_parquet(path, columns=columns).select(
-        *ALLELE_KEY, ident, pl.col("record_end").alias("end"), "n_alts"
-    )
+    known = pl.read_parquet_schema(path)
+    told = [name for name in SITE_FIELDS if name in known]
+    rows = pl.read_parquet(path, columns=[*ALLELE_KEY, "id", "n_alts", *told])
+    return rows.select(*ALLELE_KEY, ident, "n_alts", *told)

@@ -12,6 +12,7 @@ from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.fold_counts import PREFIX, in_genome_order
 from precisionchain.schemas.genetic_payloads import variant_family
 from precisionchain.schemas.genome import BIN_BITS, bins_of
+from precisionchain.schemas.structural import structural_family
 from precisionchain.schemas.variant import Region
 
 FREQUENCIES: Final = {
@@ -65,8 +66,10 @@ def _paths(snapshot: Snapshot, region: Region | None) -> list[Path]:
 
 
 def families_of(region: Region) -> list[str]:
-    """Return the families of the bins that a region touches."""
-    return [
+    """Return the families of the bins that a region touches, those of structural alleles last."""
+    ordinary = [
         variant_family(region.chrom, (index << BIN_BITS) + 1)
         for index in bins_of(region.start, region.end)
     ]
+    ends = (region.start, region.end)
+    return [*ordinary, *dict.fromkeys(structural_family(region.chrom, end) for end in ends)]

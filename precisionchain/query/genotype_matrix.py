@@ -5,7 +5,8 @@ of the network at once. Of each batch and allele, in this order:
 
 1. the batch lists the allele: its calls;
 2. its quality control removed the allele: not assayed;
-3. the batch lists the position: whoever is called in the first record there has no copy;
+3. the batch lists the position: whoever is called in the first record there has no copy (a
+   structural allele only has its own calls, and tells nothing of others);
 4. its assay covers the position and the allele's class: no copy;
 5. else: not assayed.
 
@@ -36,13 +37,15 @@ from precisionchain.query.genotyped import (
     phase_of,
     ploidy_of,
 )
-from precisionchain.replica.assayed import expected_ploidies, infers
+from precisionchain.replica.assayed import allele_class, expected_ploidies, infers
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.fold_counts import PREFIX, in_genome_order
 from precisionchain.replica.genetic_batch import GeneticBatch, Run
 from precisionchain.schemas.calls import Calls, unpack_calls
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY
-from precisionchain.schemas.genome import TILE_BITS, chrom_rank, in_par
+from precisionchain.schemas.genome import BIN_BITS, TILE_BITS, chrom_rank, in_par
+from precisionchain.schemas.streams import contig_token
+from precisionchain.schemas.structural import STRUCTURAL_CLASS, is_structural_family
 from precisionchain.schemas.variant import Region
 
 CELLS: Final = 8 * 2**20
@@ -180,13 +183,20 @@ def listed_alleles(snapshot: Snapshot, region: Region | None) -> Iterator[pl.Dat
         wanted = {f"{PREFIX}{family}" for family in families_of(region)}
         files = {name: path for name, path in files.items() if name in wanted}
     found: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    structural: dict[tuple[Any, ...], list[pl.DataFrame]] = defaultdict(list)
     for name in files:
-        found[_genome_order(name)].append(name)
-    for _, names in sorted(found.items()):
-        alleles = pl.concat([folded_counts(files[name]).select(*ALLELE_KEY) for name in names])
+        if is_structural_family(name.removeprefix(PREFIX)):
+            for order, alleles in _by_bin(folded_counts(files[name]).select(*ALLELE_KEY)):
+                structural[order].append(alleles)
+        else:
+            found[_genome_order(name)].append(name)
+    for order in sorted(found.keys() | structural.keys()):
+        parts = [folded_counts(files[name]).select(*ALLELE_KEY) for name in found[order]]
+        parts += structural[order]
+        alleles = pl.concat(parts)
         alleles = alleles if region is None else alleles.filter(in_region(region))
         if alleles.height:
-            yield alleles if len(names) == 1 else in_genome_order(alleles)
+            yield alleles if len(parts) == 1 else in_genome_order(alleles)
 
 
 def genotyped_persons(snapshot: Snapshot) -> pl.DataFrame:
@@ -231,6 +241,15 @@ def _genome_order(name: str) -> tuple[Any, ...]:
     return chrom_rank(chrom), 0 if chrom == OTHER_CONTIGS else int(start)
 
 
+def _by_bin(alleles: pl.DataFrame) -> Iterator[tuple[tuple[Any, ...], pl.DataFrame]]:
+    """Yield structural alleles by the bin they are in, with the key of `_genome_order`."""
+    bins = (pl.col("pos").clip(1) - 1) // (1 << BIN_BITS)
+    for (chrom, index), rows in alleles.group_by("chrom", bins.alias("bin"), maintain_order=True):
+        known = contig_token(str(chrom)) != OTHER_CONTIGS
+        start = (int(str(index)) << BIN_BITS) + 1 if known else 0
+        yield (chrom_rank(str(chrom) if known else OTHER_CONTIGS), start), rows
+
+
 # ----------------------------------------------------------------------------- one batch, one block
 
 States: TypeAlias = list[Bytes]
@@ -271,17 +290,21 @@ def _places(batch: GeneticBatch, alleles: pl.DataFrame) -> tuple[pl.DataFrame, p
     key = list(ALLELE_KEY)
     own = numbered.join(sites.unique(key, keep="first", maintain_order=True), on=key)
     rest = numbered.join(own, on="allele", how="anti").join(batch.removed, on=key, how="anti")
+    ordinary = sites.filter(~pl.col("structural"))
     first = (
         pl.concat(
             [
-                sites.select("chrom", pl.col(at).alias("pos"), "record", "alt_index", "run", "row")
+                ordinary.select(
+                    "chrom", pl.col(at).alias("pos"), "record", "alt_index", "run", "row"
+                )
                 for at in ("pos", "record_pos")
             ]
         )
         .sort("record", "alt_index", maintain_order=True)
         .unique(["chrom", "pos"], keep="first", maintain_order=True)
     )
-    other = rest.join(first, on=["chrom", "pos"])
+    based = rest.filter(allele_class() != STRUCTURAL_CLASS)
+    other = based.join(first, on=["chrom", "pos"])
     found = [
         rows.select("allele", "run", "row", pl.lit(value).alias("own"))
         for rows, value in ((own, True), (other, False))
@@ -296,7 +319,12 @@ def _sites_near(batch: GeneticBatch, alleles: pl.DataFrame) -> pl.DataFrame:
     tiles = alleles.select("chrom", tile.cast(pl.Int32).alias("tile")).unique()
     families = tiles.join(batch.mapping, on=["chrom", "tile"])["family"].unique().sort()
     near = pl.col("pos").is_between(low, high) | pl.col("record_pos").is_between(low, high)
-    parts = [batch.sites(family).filter((pl.col("chrom") == chrom) & near) for family in families]
+    parts = [
+        batch.sites(family)
+        .filter((pl.col("chrom") == chrom) & near)
+        .with_columns(pl.lit(is_structural_family(family)).alias("structural"))
+        for family in families
+    ]
     return pl.concat(parts) if parts else pl.DataFrame(schema=_NO_SITES)
 
 
@@ -310,6 +338,7 @@ _NO_SITES: Final = {
     "record_pos": pl.Int32,
     "run": pl.Int32,
     "row": pl.Int32,
+    "structural": pl.Boolean,
 }
 
 

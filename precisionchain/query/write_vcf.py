@@ -3,7 +3,8 @@
 GT is phased where the network keeps the phase, and of one allele where there is one copy. Who was
 not called has ``.`` or ``./.`` (one copy expected, or two); who was not assayed has the same and
 ``not_assayed`` as FT, which other records leave out. AC and AN are those of the file's persons.
-FILTER and QUAL are missing, because batches differ in them.
+FILTER and QUAL are missing, because batches differ in them. Structural alleles have their symbolic
+ALT, and in INFO what the network holds in its text (`structural_fields`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import polars as pl
 from precisionchain import __version__
 from precisionchain.query.genotype_matrix import StateBlock
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED
+from precisionchain.query.structural_fields import HEADER, SITE_FIELDS, info_text, written_alt
 from precisionchain.schemas.bgzf import BgzfWriter
 from precisionchain.schemas.genome import BUILDS, expected_ploidy, in_par
 
@@ -58,7 +60,7 @@ class VcfWriter:
 
         Args:
             block: the states.
-            sites: id and end (each may be null), a row an allele.
+            sites: id (may be null) and columns of `structural_fields.SITE_FIELDS`, a row an allele.
         """
         codes = 15 * block.state + 5 * block.ploidy + block.phase
         codes += np.uint8(_CODES) * expect_one_copy(self._build, block.alleles, self._males)
@@ -114,20 +116,18 @@ def _fixed_fields(block: StateBlock, sites: pl.DataFrame, unassayed: Bools) -> l
     called = block.state < MISSING
     ac = np.where(called, block.state, 0).sum(axis=1, dtype=np.int64)
     an = block.ploidy.sum(axis=1, dtype=np.int64)
-    ends = pl.when(pl.col("alt").str.starts_with("<")).then(
-        pl.concat_str(pl.lit(";END="), pl.col("end"))
-    )
+    told = [sites[name] for name in SITE_FIELDS if name in sites.columns]
     rows = block.alleles.with_columns(
         sites["id"].fill_null("."),
-        sites["end"],
+        *told,
         pl.Series("ac", ac),
         pl.Series("an", an),
         pl.Series("format", np.where(unassayed, "GT:FT", "GT")),
     )
     fields = (
-        *("chrom", "pos", "id", "ref", "alt"),
+        *("chrom", "pos", "id", "ref", written_alt()),
         *(pl.lit("."), pl.lit(".")),
-        pl.concat_str(pl.lit("AC="), "ac", pl.lit(";AN="), "an", ends.fill_null("")),
+        pl.concat_str(pl.lit("AC="), "ac", pl.lit(";AN="), "an", info_text(rows.columns)),
         "format",
     )
     return rows.select(pl.concat_str(*fields, separator="\t")).to_series().to_list()
@@ -147,7 +147,7 @@ def _header(build: str, chroms: Iterable[str], persons: pl.DataFrame) -> str:
         *(f"##contig=<{contig},assembly={build}>" for contig in (*known, *others)),
         '##INFO=<ID=AC,Number=A,Type=Integer,Description="Alternate alleles of these persons">',
         '##INFO=<ID=AN,Number=1,Type=Integer,Description="Called alleles of these persons">',
-        '##INFO=<ID=END,Number=1,Type=Integer,Description="Last position of a symbolic allele">',
+        *HEADER,
         '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
         '##FORMAT=<ID=FT,Number=1,Type=String,Description="Why there is no genotype">',
         "\t".join((*fixed, *names.to_list())),

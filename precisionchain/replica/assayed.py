@@ -13,6 +13,7 @@ import polars as pl
 
 from precisionchain.replica.genetic_batch import GeneticBatch
 from precisionchain.schemas.genome import expected_ploidy, in_par
+from precisionchain.schemas.structural import STRUCTURAL_CLASS
 
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
@@ -78,5 +79,5 @@ def allele_class() -> pl.Expr:
         .then(pl.lit("snv"))
         .when(bases)
         .then(pl.lit("indel"))
-        .otherwise(pl.lit("sv"))
+        .otherwise(pl.lit(STRUCTURAL_CLASS))
     )

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from precisionchain.replica.cover import Spans
+from precisionchain.replica.cover import Cover, Spans, layer_of
 from precisionchain.replica.genetic_batch import GeneticBatch, Run, genetic_batch
 from precisionchain.replica.taken_over import Taken, taken
 from precisionchain.schemas.calls import Calls, PackedCalls, pack_calls, unpack_calls
@@ -146,7 +146,8 @@ class _Rewriting:
         for of_run in self.whole.runs_of(family):
             first = of_run[0]
             here = sites[first.first_row : first.first_row + first.n_alleles]
-            keep = np.flatnonzero(self.group.counts(first.chrom, here["pos"], here["record_pos"]))
+            positions = (here["pos"], here["record_pos"])
+            keep = np.flatnonzero(self.group.counts(first.chrom, layer_of(family), *positions))
             if not len(keep):
                 continue
             left = here[keep].with_columns(
@@ -282,12 +283,12 @@ class _Rewriting:
 
     def _extent(self) -> pl.DataFrame:
         """Return the extent without what is covered."""
-        extent = self.whole.extent
+        extent, layers = self.whole.extent, Cover(self.whole.folder).layers
         parts = [extent.clear()]
         for (chrom,), here in extent.group_by("chrom", maintain_order=True):
             left = Spans(here["start"].to_numpy(), here["end"].to_numpy())
             for cover in self.group.covers:
-                left = left.without(cover.spans(str(chrom)))
+                left = cover.taken_from(left, str(chrom), layers)
             rows = {"chrom": [chrom] * len(left.first), "start": left.first, "end": left.last}
             parts.append(pl.DataFrame(rows, schema_overrides=extent.schema).select(*extent.columns))
         return pl.concat([part.cast(extent.schema) for part in parts])

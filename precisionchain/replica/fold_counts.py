@@ -3,7 +3,8 @@
 A batch adds to an allele, in this order:
 
 1. it lists the allele: its counts;
-2. it lists the position: AN and the missing persons of the first record there, no copy;
+2. it lists the position: AN and the missing persons of the first record there, no copy (not of a
+   structural allele: that a base was called there says nothing of it, nor the other way round);
 3. the position lies inside its extent and the allele's class was called there: as many alleles as
    its persons have at that position, no copy;
 4. else nothing: the position is not assayed.
@@ -21,13 +22,14 @@ from typing import Final
 
 import polars as pl
 
-from precisionchain.replica.assayed import expected_an, infers
+from precisionchain.replica.assayed import allele_class, expected_an, infers
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_batch import GeneticBatch, genetic_batch
 from precisionchain.replica.taken_over import VCF
 from precisionchain.schemas.counts import COUNT_COLUMNS
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, NO_ALLELE, variant_family
 from precisionchain.schemas.genome import BIN_BITS, TILE_BITS, chrom_rank
+from precisionchain.schemas.structural import STRUCTURAL, STRUCTURAL_CLASS, structural_family
 
 FOLDED: Final = {
     "chrom": pl.String,
@@ -109,9 +111,12 @@ def unlisted_counts(batch: GeneticBatch, alleles: pl.DataFrame) -> pl.DataFrame:
     It adds nothing to those that its quality control removed: nobody is told to have no copy.
     """
     alleles = alleles.join(batch.removed, on=list(ALLELE_KEY), how="anti")
-    at = alleles.join(batch.listed_at(alleles), on=["chrom", "pos"], how="left")
+    structural = allele_class() == STRUCTURAL_CLASS
+    ordinary = alleles.filter(~structural)
+    at = ordinary.join(batch.listed_at(ordinary), on=["chrom", "pos"], how="left")
     listed = at.filter(pl.col("an").is_not_null())
-    others = at.filter(pl.col("an").is_null()).select(*ALLELE_KEY)
+    unlisted = [at.filter(pl.col("an").is_null()), alleles.filter(structural)]
+    others = pl.concat([rows.select(*ALLELE_KEY) for rows in unlisted])
     inferred = others.filter(pl.Series(infers(batch, others), dtype=pl.Boolean))
     inferred = inferred.with_columns(
         pl.Series("an", expected_an(batch, inferred), pl.Int32),
@@ -144,14 +149,20 @@ def _with_frequencies(folded: pl.DataFrame) -> pl.DataFrame:
 
 def _families_touched(batch: GeneticBatch) -> set[str]:
     """Return the families of the bins in which a batch lists a position or has an extent."""
-    extent, mapping = batch.extent, batch.mapping
+    extent = batch.extent
+    structural = pl.col("family").str.starts_with(f"{STRUCTURAL}_")
+    mapping = batch.mapping.filter(~structural)
+    found = set(batch.mapping.filter(structural)["family"].unique())
+    if STRUCTURAL_CLASS in batch.assay.classes:
+        ends = (rows for row in extent.iter_rows() for rows in ((row[0], row[1]), (row[0], row[2])))
+        found |= {structural_family(*end) for end in ends}
     spans = pl.concat(
         [
             extent.select("chrom", _bin("start"), _bin("end")),
             mapping.select("chrom", _bin_of_tile("start"), _bin_of_tile("end")),
         ]
     ).unique()
-    return {
+    return found | {
         variant_family(chrom, (index << BIN_BITS) + 1)
         for chrom, first, last in spans.iter_rows()
         for index in range(first, last + 1)

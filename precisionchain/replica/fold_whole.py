@@ -19,6 +19,7 @@ ROWS_AT_ONCE = 1_000_000
 """Alleles of all batches that are folded in one frame; more are folded by chromosome."""
 
 _ALL = "VAR_"
+_STRUCTURAL = "SV_"
 
 
 def fold_whole(parts: Sequence[tuple[str, Path]]) -> pl.DataFrame:
@@ -30,7 +31,9 @@ def fold_whole(parts: Sequence[tuple[str, Path]]) -> pl.DataFrame:
     opened = [(batch, WideBatch(folder)) for batch, folder in parts]
     families = {family for _, part in opened for family in part.families}
     rows = sum(part.n_alleles for _, part in opened)
-    prefixes = {_ALL} if rows <= ROWS_AT_ONCE else {_of_chromosome(family) for family in families}
+    prefixes = {_ALL, _STRUCTURAL}
+    if rows > ROWS_AT_ONCE:
+        prefixes = {_of_chromosome(family) for family in families}
     folded = [fold(prefix, opened) for prefix in sorted(prefixes)] if families else []
     return pl.concat([pl.DataFrame(schema=FOLDED), *folded])
 

@@ -37,6 +37,7 @@ from precisionchain.schemas.genetic_payloads import ALLELE_KEY, Assay
 from precisionchain.schemas.genome import TILE_BITS, tile_of
 from precisionchain.schemas.genotypes import unpack_variant_block
 from precisionchain.schemas.person_blocks import unpack_person_block
+from precisionchain.schemas.structural import is_structural, is_structural_family
 from precisionchain.schemas.turned_calls import TurnedCalls
 
 MALE: Final = 1
@@ -231,12 +232,16 @@ class GeneticBatch:
         """Return where the calls of an allele lie: its own, else its position's; None if neither
         is listed.
 
-        A position is listed by an allele as it is normalised and by a record as it was written;
-        where several records list it, the first one's calls count.
+        A structural allele has its own calls alone: another record at its position is about
+        something else. A position is listed by an allele as it is normalised and by a record as it
+        was written; where several records list it, the first one's calls count.
         """
         first: tuple[int, int] | None = None
         other = None
+        structural = is_structural(alt)
         for family in self.families_at(chrom, pos):
+            if is_structural_family(family) != structural:
+                continue
             at = (pl.col("pos") == pos) | (pl.col("record_pos") == pos)
             here = self.sites(family).filter(at & (pl.col("chrom") == chrom))
             for row in here.iter_rows(named=True):
@@ -245,10 +250,11 @@ class GeneticBatch:
                     return replace(place, own=True)
                 if first is None or (row["record"], row["alt_index"]) < first:
                     first, other = (row["record"], row["alt_index"]), place
-        return other
+        return None if structural else other
 
     def listed_at(self, places: pl.DataFrame) -> pl.DataFrame:
-        """Return chrom, pos, an, n_missing of the places (chrom, pos) that are listed, each once.
+        """Return chrom, pos, an, n_missing of the places (chrom, pos) that are listed, each once,
+        by another than a structural allele.
 
         AN and the missing persons are those of the first record that lists the place; all alleles
         of a record have the same.
@@ -258,6 +264,8 @@ class GeneticBatch:
         families = tiled.join(self.mapping, on=["chrom", "tile"])["family"].unique()
         parts = [pl.DataFrame(schema=LISTED)]
         for family in families:
+            if is_structural_family(family):
+                continue
             counted = self.counts(family).select("an", "n_missing")
             rows = pl.concat([self.sites(family), counted], how="horizontal")
             parts += [

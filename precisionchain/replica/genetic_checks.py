@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from precisionchain.errors import IntegrityError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Seal, sealed_items
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
-from precisionchain.replica.cover import Cover
+from precisionchain.replica.cover import LAYERS, Cover
 from precisionchain.replica.genetic_frames import table_frame
 from precisionchain.replica.signed_counts import corrected, counted_in_parts, difference
 from precisionchain.replica.taken_over import VCF, superseding, taken
@@ -26,7 +27,7 @@ from precisionchain.schemas.corrections import (
     CORRECTION,
     read_corrected_counts,
 )
-from precisionchain.schemas.genetic_payloads import COUNTER, counted_family
+from precisionchain.schemas.genetic_payloads import counted_family, is_counter_family
 from precisionchain.schemas.streams import family_of
 
 Corrections = dict[str, list[pl.DataFrame]]
@@ -104,8 +105,9 @@ def _meeting(ours: Cover, theirs: Cover, before: Sequence[tuple[str, Path]]) -> 
         before: id and folder of the batches between them that took positions of that one over.
     """
     for group in taken(ours.shared_with(theirs), (), before):
-        for chrom in ours.chromosomes():
-            both = ours.spans(chrom).meeting(theirs.left_by(group.covers, chrom))
+        for chrom, layer in product(ours.chromosomes(), LAYERS):
+            left = theirs.left_by(group.covers, chrom, layer)
+            both = ours.spans(chrom, layer).meeting(left)
             if len(both.first):
                 return f"{chrom}:{both.first[0]}"
     return None
@@ -140,7 +142,7 @@ def _of_batch(
             rows, batch = read_corrected_counts(item.payload)
             read.append((batch, family_of(item.stream), table_frame(rows)))
     for batch, family, frame in read:  # of a batch that is whole
-        if publisher_of.get(batch) != seal.publisher or not family.startswith(COUNTER):
+        if publisher_of.get(batch) != seal.publisher or not is_counter_family(family):
             yield (
                 f"batch {seal.manifest.batch[:16]} corrects counts in {family} of batch "
                 f"{batch[:16]}, which is no earlier one of its site"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from precisionchain.replica.corrected_genetic import some_calls
-from precisionchain.replica.cover import Cover
+from precisionchain.replica.cover import Cover, layer_of
 from precisionchain.replica.genetic_batch import GeneticBatch, Run, genetic_batch
 from precisionchain.schemas.counts import AlleleCounts, allele_counts
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, COUNTS, PUBLISHED_COUNTS
@@ -58,7 +58,7 @@ def added_counts(
             here = sites[run[0].first_row : run[0].first_row + run[0].n_alleles]
             rows = np.arange(here.height)
             if cover is not None:
-                spans = cover.spans(run[0].chrom)
+                spans = cover.spans(run[0].chrom, layer_of(family))
                 at = (here[name].to_numpy() for name in ("pos", "record_pos"))
                 rows = np.flatnonzero(np.logical_or(*(spans.hold(positions) for positions in at)))
             if len(rows):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from precisionchain.replica.catalogue import SealedBatch
-from precisionchain.replica.cover import Cover
+from precisionchain.replica.cover import Cover, Layer
 
 VCF: Final = "vcf"
 """Kind of the batches that hold genotypes."""
@@ -39,11 +39,11 @@ class Taken:
     by: tuple[str, ...]
     covers: tuple[Cover, ...]
 
-    def counts(self, chrom: str, *positions: pl.Series) -> Bools:
+    def counts(self, chrom: str, layer: Layer, *positions: pl.Series) -> Bools:
         """Return of which alleles the calls count: those that no cover holds a position of."""
         left = np.ones(len(positions[0]), np.bool_)
         for cover in self.covers:
-            spans = cover.spans(chrom)
+            spans = cover.spans(chrom, layer)
             for column in positions:
                 left &= ~spans.hold(column.to_numpy())
         return left

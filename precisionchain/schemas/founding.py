@@ -30,6 +30,7 @@ from precisionchain.schemas.streams import (
     person_family,
     variant_person_family,
 )
+from precisionchain.schemas.structural import STRUCTURAL_COUNTER, structural_family
 
 VARIANT_PERSON_BUCKETS = 20
 _SINGLE = (
@@ -72,6 +73,8 @@ def _genetic(parameters: NetworkParameters) -> Iterator[str]:
         for index in bins_of(1, length):
             for prefix in ("VAR", "CNT"):
                 yield bin_name(prefix, chrom, bin_span(index)[0])
+        structural = structural_family(chrom, 1)
+        yield from (structural, f"{STRUCTURAL_COUNTER}_{structural.partition('_')[2]}")
         for bucket in range(1, VARIANT_PERSON_BUCKETS + 1):
             yield variant_person_family(chrom, bucket)
     edges = parameters.maf_edges

@@ -20,6 +20,7 @@ from precisionchain.schemas.counts import COUNT_COLUMNS
 from precisionchain.schemas.genome import bin_of, bin_span
 from precisionchain.schemas.items import Codec, Payload
 from precisionchain.schemas.streams import ranged_family
+from precisionchain.schemas.structural import STRUCTURAL, STRUCTURAL_COUNTER
 
 VARIANT_BLOCK: Final = "variant-block"
 PERSON_BLOCK: Final = "person-block"
@@ -27,6 +28,8 @@ PERSON_BLOCK: Final = "person-block"
 VARIANTS: Final = "VAR"
 COUNTER: Final = "CNT"
 """What the families of a bin begin with: its variant blocks, and the counts of their alleles."""
+
+_COUNTERS: Final = {VARIANTS: COUNTER, STRUCTURAL: STRUCTURAL_COUNTER}
 
 NO_ALLELE: Final = "."
 """ALT of a record without one: its position is listed, but it is no allele."""
@@ -98,12 +101,19 @@ def variant_family(chrom: str, pos: int) -> str:
 
 def counter_family(family: str) -> str:
     """Return the family of the counts of a bin, from that of its variant blocks."""
-    return f"{COUNTER}{family.removeprefix(VARIANTS)}"
+    prefix, _, place = family.partition("_")
+    return f"{_COUNTERS.get(prefix, COUNTER)}_{place}"
 
 
 def counted_family(family: str) -> str:
     """Return the family of the variant blocks that a family of counts is of."""
-    return f"{VARIANTS}{family.removeprefix(COUNTER)}"
+    prefix, _, place = family.partition("_")
+    return f"{STRUCTURAL if prefix == STRUCTURAL_COUNTER else VARIANTS}_{place}"
+
+
+def is_counter_family(family: str) -> bool:
+    """Return whether a family holds counts."""
+    return family.partition("_")[0] in _COUNTERS.values()
 
 
 def counts_payload(rows: pa.Table) -> Payload:

@@ -1,7 +1,7 @@
 """Structural alleles: the canonical ALT text that is their identity, and what it says.
 
 A structural allele is a row like any other; what tells it from its neighbours stands in its ALT.
-Normative text: ``docs/reference/vcf-staging.md``, "Structural variants".
+Normative text: ``docs/reference/structural-variants.md``.
 
 >>> canonical_alt("<del;end=2827762>"), canonical_alt("n]chrX:148,486,773]".replace(",", ""))
 ('<DEL;END=2827762>', 'N]X:148486773]')
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from precisionchain.schemas.genome import fold_chrom
+from precisionchain.schemas.streams import ranged_family
 
 SVTYPES: Final = ("DEL", "DUP", "INV", "INS", "CNV", "BND")
 """Types of structural alleles; a subtype, as in ``<DUP:TANDEM>``, counts as its type."""
@@ -27,6 +28,16 @@ SPANNING: Final = frozenset(("DEL", "DUP", "INV", "CNV"))
 
 LONG_BASES: Final = 50
 """Alleles written in bases are structural too if they add or take so many (VCF's usual bound)."""
+
+STRUCTURAL: Final = "SV"
+STRUCTURAL_COUNTER: Final = "CSV"
+"""What the families of structural alleles begin with: their blocks, and their counts."""
+
+STRUCTURAL_CLASS: Final = "sv"
+"""The class of structural alleles, as an assay names it."""
+
+FAMILY_BITS: Final = 28
+"""A family of structural alleles is 2^28 bp wide: they are few, and so a chromosome has one."""
 
 IS_STRUCTURAL: Final = r"[<\[\]]|^\.[A-Za-z]|[A-Za-z]\.$"
 """Regular expression that finds an ALT which is neither bases, ``*`` nor ``.``."""
@@ -68,6 +79,21 @@ class Structural:
 def is_structural(alt: str) -> bool:
     """Return whether an ALT is symbolic or a breakend."""
     return re.search(IS_STRUCTURAL, alt) is not None
+
+
+def structural_family(chrom: str, pos: int) -> str:
+    """Return the family of the blocks of the structural alleles at a position.
+
+    >>> structural_family("9", 22_098_574)
+    'SV_9_1_268435456'
+    """
+    first = max(pos - 1, 0) >> FAMILY_BITS << FAMILY_BITS
+    return ranged_family(STRUCTURAL, chrom, first + 1, first + (1 << FAMILY_BITS))
+
+
+def is_structural_family(family: str) -> bool:
+    """Return whether a family of variant blocks is one of structural alleles."""
+    return family.startswith(f"{STRUCTURAL}_")
 
 
 def symbol(

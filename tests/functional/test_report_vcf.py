@@ -163,7 +163,7 @@ def test_refused_records_have_their_lines(built: Built) -> None:
     lines = built.slow.refused
     assert len(lines) > 20
     assert [row[:2] for row in built.page.rows("t-refused")] == [
-        ["symbolic_allele", f"{len(lines)}"]
+        ["sv_end", f"{len(lines)}"]
     ]
     card = built.page.texts["refused-1"]
     assert [int(at) for at in re.findall(r"^line (\d+)$", card, re.MULTILINE)] == lines[:20]

@@ -48,6 +48,8 @@ PLACES = (
     ("1", 100, "AC", ("A",)),
     ("1", 200, "G", (".",)),
     ("1", 300, "A", ("*", "T")),
+    ("1", 100, "A", ("<DEL;END=350>",)),
+    ("1", 200, "G", ("<DUP;END=900>", "T")),
     ("1", 16_384, "AT", ("AC",)),
     ("1", 16_777_215, "GAT", ("GAC", "G")),
     ("1", 16_777_217, "T", ("A",)),
@@ -62,8 +64,9 @@ UNLISTED: tuple[Key, ...] = (
     ("1", 101, "A", "G"),
     ("1", 16_384, "A", "G"),
     ("1", 16_777_216, "A", "AT"),
-    ("1", 100, "A", "<DEL>"),
-    ("1", 101, "A", "<DEL>"),
+    ("1", 100, "A", "<DEL;END=400>"),
+    ("1", 101, "A", "<DEL;END=400>"),
+    ("1", 200, "G", "C"),
     ("X", 5_000_001, "A", "G"),
     ("Y", 5_000_001, "A", "G"),
     ("MT", 101, "A", "G"),
@@ -106,7 +109,8 @@ def batches(draw: st.DrawFn, first_person: int) -> Batch:
     kind = draw(st.sampled_from(["sites", "bed"]))
     extent = draw(st.lists(st.sampled_from(INTERVALS), unique=True)) if kind == "bed" else []
     persons = tuple(Person(first_person + i, sex) for i, sex in enumerate(sexes))
-    return Batch(persons, tuple(records), kind, tuple(sorted(extent)))
+    classes = draw(st.sampled_from([("snv", "indel"), ("snv", "indel", "sv"), ("sv",)]))
+    return Batch(persons, tuple(records), kind, tuple(sorted(extent)), classes)
 
 
 @st.composite

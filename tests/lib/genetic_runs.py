@@ -28,6 +28,7 @@ from precisionchain.schemas.genotypes import pack_variant_block
 from precisionchain.schemas.items import Item, ItemClass
 from precisionchain.schemas.manifest import Manifest
 from precisionchain.schemas.parameters import NetworkParameters
+from precisionchain.schemas.structural import is_structural
 from precisionchain.schemas.variant import trim
 
 BUILD = "GRCh37"
@@ -70,12 +71,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: ``kind`` and ``extent`` (closed intervals) are its assay."""
+    """One batch: ``kind``, ``extent`` (closed intervals) and ``classes`` are its assay."""
 
     persons: tuple[Person, ...]
     records: tuple[Record, ...]
     kind: str = "sites"
     extent: tuple[tuple[str, int, int], ...] = ()
+    classes: tuple[str, ...] = ("snv", "indel")
 
     def of(self, columns: Sequence[int], *, without_copies: bool = True) -> Batch:
         """The batch of some persons; by choice without records nobody of them has an ALT of."""
@@ -87,7 +89,7 @@ class Batch:
             r for r in records if without_copies or any(set(text) - set("0./|") for text in r.calls)
         ]
         persons = tuple(self.persons[i] for i in columns)
-        return Batch(persons, tuple(kept), self.kind, self.extent)
+        return Batch(persons, tuple(kept), self.kind, self.extent, self.classes)
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,12 @@ def state(batch: Batch, column: int, key: Key) -> State:
             if own == key:
                 return read_call(record.calls[column], number)
     for record in batch.records:
-        listed = {record.pos, *(own[1] for _, own in record.alleles())}
-        if record.chrom == chrom and pos in listed:
+        bases = [own[1] for _, own in record.alleles() if not is_structural(own[3])]
+        listed = {record.pos, *bases} if bases else set()
+        if record.chrom == chrom and pos in listed and not is_structural(alt):
             return read_call(record.calls[column], 0)
-    sequence = set(alt) <= set("ACGTN")
-    if sequence and any(c == chrom and first <= pos <= last for c, first, last in batch.extent):
+    called = ("sv" if is_structural(alt) else "snv") in batch.classes
+    if called and any(c == chrom and first <= pos <= last for c, first, last in batch.extent):
         male = batch.persons[column].sex == MALE
         ploidy = expected_ploidy(BUILD, chrom, pos, male=male)
         return State("0", ploidy) if ploidy else NOT_ASSAYED
@@ -173,7 +176,7 @@ def write_run(folder: Path, batch: Batch, *, alleles: int = 3, persons: int = 1_
             for index, record in enumerate(batch.records)
             for number, key in record.alleles()
         ),
-        key=lambda row: (chrom_rank(row[0][0]), *row[0][1:]),
+        key=lambda row: (chrom_rank(row[0][0]), is_structural(row[0][3]), *row[0][1:]),
     )
     sites: list[Row] = []
     counted: list[Row] = []
@@ -187,7 +190,8 @@ def write_run(folder: Path, batch: Batch, *, alleles: int = 3, persons: int = 1_
             body = _body(of_run, calls, columns, run[0][0][0], offset)
             (folder / "blocks" / f"{len(blocks):06d}.arrow").write_bytes(body)
             pos = [key[1] for key, _, _ in run]
-            size = (len(run), len(batch.persons[columns]), offset, sha256(body).digest())
+            digest = sha256(body).digest()
+            size = (len(run), len(batch.persons[columns]), offset, digest, _kind(run[0]))
             tiles = (tile_of(pos[0]), tile_of(pos[-1]))
             blocks.append((len(blocks), run[0][0][0], pos[0], pos[-1], *tiles, *size))
         for place, ((key, _, _), site) in enumerate(zip(run, of_run, strict=True)):
@@ -275,16 +279,23 @@ def grouped(items: Sequence[Item]) -> list[Item]:
 
 
 def _runs(rows: list[Split], alleles: int) -> Iterator[list[Split]]:
-    """Cut sorted alleles where a block must end: chromosome, bin, size."""
+    """Cut sorted alleles where a block must end: chromosome, bin, size, kind."""
     run: list[Split] = []
     for row in rows:
-        here = (row[0][0], bin_of(row[0][1]))
-        if run and (len(run) == alleles or (run[0][0][0], bin_of(run[0][0][1])) != here):
+        if run and (len(run) == alleles or _place(row) != _place(run[0])):
             yield run
             run = []
         run.append(row)
     if run:
         yield run
+
+
+def _kind(row: Split) -> bool:
+    return is_structural(row[0][3])
+
+
+def _place(row: Split) -> tuple[str, bool, int]:
+    return row[0][0], _kind(row), 0 if _kind(row) else bin_of(row[0][1])
 
 
 def _calls(batch: Batch, run: list[Split]) -> Calls:
@@ -313,6 +324,7 @@ def _site_rows(batch: Batch, run: list[Split]) -> list[Row]:
             "record_pos": batch.records[index].pos,
             "record_end": batch.records[index].pos + len(batch.records[index].ref) - 1,
             "filter": "PASS",
+            **({"svtype": "DEL"} if is_structural(key[3]) else {}),
         }
         for key, number, index in run
     ]
@@ -335,8 +347,9 @@ _SITES = {
 def _body(sites: list[Row], calls: Calls, columns: slice, chrom: str, offset: int) -> bytes:
     assert calls.haploid is not None
     assert calls.phase is not None
+    structural = {"svtype": pl.String} if "svtype" in sites[0] else {}
     return pack_variant_block(
-        pl.DataFrame(sites, schema=_SITES).to_arrow(),
+        pl.DataFrame(sites, schema={**_SITES, **structural}).to_arrow(),
         Calls(calls.dosage[:, columns], calls.haploid[:, columns], calls.phase[:, columns]),
         chrom=chrom,
         person_set="00",
@@ -356,7 +369,7 @@ def _of_record(batch: Batch, key: Key) -> dict[str, int]:
 def _write_tables(
     folder: Path, batch: Batch, sites: list[Row], counted: list[Row], blocks: list[Any]
 ) -> None:
-    said = {"assay": {"kind": batch.kind, "classes": ["snv", "indel"]}}
+    said = {"assay": {"kind": batch.kind, "classes": list(batch.classes)}}
     (folder / "run.json").write_text(json.dumps(said), encoding="utf-8")
     ints = dict.fromkeys(("ac", "an", "n_het", "n_hom_alt", "n_hemi", "n_missing"), pl.Int32)
     key = {"chrom": pl.String, "pos": pl.Int32, "ref": pl.String, "alt": pl.String}
@@ -370,7 +383,13 @@ def _write_tables(
         ),
         "sites": (
             sites,
-            {"chrom": pl.String, **_SITES, "block": pl.Int32, "row": pl.Int32},
+            {
+                "chrom": pl.String,
+                **_SITES,
+                "block": pl.Int32,
+                "row": pl.Int32,
+                "svtype": pl.String,
+            },
         ),
         "counts": (counted, {**key, **ints}),
         "extent": (
@@ -393,6 +412,7 @@ def _write_tables(
             "n_persons": pl.Int32,
             "person_offset": pl.Int32,
             "sha256": pl.Binary,
+            "structural": pl.Boolean,
         },
         orient="row",
     ).write_parquet(folder / "blocks.parquet")

@@ -25,7 +25,7 @@ from tests.lib.genetic_runs import BUILD, Batch, Person, Record, replica
 
 SYMBOLIC = (
     Record("9", 100, "A", ("G",), ("0/1", "1/1")),
-    Record("9", 200, "C", ("<DEL>", "T"), ("0/1", "2|0")),
+    Record("9", 200, "C", ("<DEL;END=290>", "T"), ("0/1", "2|0")),
 )
 
 
@@ -54,9 +54,9 @@ def test_vcf_and_pgen_hold_them(tmp_path: Path) -> None:
     snapshot = replica(tmp_path, [two(*SYMBOLIC)])
     assert export(snapshot, tmp_path / "x.vcf").alleles == 3
     (line,) = (text for text in (tmp_path / "x.vcf").read_text().splitlines() if "\t<DEL>" in text)
-    assert line.split("\t")[7] == "AC=1;AN=4;END=200"
+    assert line.split("\t")[7] == "AC=1;AN=4;SVTYPE=DEL;END=290"
     assert export(snapshot, tmp_path / "x.pgen").alleles == 3
-    assert "<DEL>" in (tmp_path / "x.pvar").read_text()
+    assert "<DEL;END=290>" in (tmp_path / "x.pvar").read_text()
 
 
 def test_plink_has_no_person_0(tmp_path: Path) -> None:

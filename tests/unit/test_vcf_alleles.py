@@ -37,10 +37,10 @@ def test_untrimmed_networks_keep_alleles_as_written() -> None:
 
 
 REFUSED = {
-    "deletion": (10, "A", ["<DEL>"], Refusal.SYMBOLIC_ALLELE),
-    "copy number beside a base": (10, "A", ["G", "<CN0>"], Refusal.SYMBOLIC_ALLELE),
-    "breakend": (10, "A", ["A]2:321681]"], Refusal.BREAKEND_ALLELE),
-    "single breakend": (10, "A", ["A."], Refusal.BREAKEND_ALLELE),
+    "a deletion without an END": (10, "A", ["<DEL>"], Refusal.SV_END),
+    "copy number beside a base": (10, "A", ["G", "<CN0>"], Refusal.SV_END),
+    "complex": (10, "A", ["<CPX>"], Refusal.SYMBOLIC_ALLELE),
+    "a breakend of no base": (10, "A", ["]2:321681]"], Refusal.BREAKEND_ALLELE),
     "gVCF of GATK": (10, "A", ["G", "<NON_REF>"], Refusal.GVCF_BLOCK),
     "gVCF of bcftools": (10, "A", ["<*>"], Refusal.GVCF_BLOCK),
     "telomere": (0, "N", ["G"], Refusal.POSITION),

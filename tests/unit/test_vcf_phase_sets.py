@@ -88,7 +88,7 @@ def test_files_without_phase_sets_say_none(tmp_path: Path) -> None:
 
 
 def test_a_refused_record_has_no_phase_set_to_drop(tmp_path: Path) -> None:
-    lines = ("9\t5\t.\tA\t<DEL>\t.\t.\tEND=9\tGT:PS", "9\t6\t.\tA\tG\t.\t.\t.\tGT:PS")
+    lines = ("9\t5\t.\tA\t<CPX>\t.\t.\tEND=9\tGT:PS", "9\t6\t.\tA\tG\t.\t.\t.\tGT:PS")
     calls = "\t".join(["0|1:5", "0|1:5", "0|0:.", "0|0"])
     text = header(samples=SAMPLES).replace("#CHROM", f"{DECLARED['Integer']}#CHROM")
     file = write_text(tmp_path / "set.vcf", text + "".join(f"{line}\t{calls}\n" for line in lines))

@@ -15,6 +15,7 @@ from precisionchain import errors
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_samples import Sample, SampleSet
+from precisionchain.ingest.vcf_structural_sites import STRUCTURAL_SITES
 from precisionchain.ingest.vcf_writer import person_set
 from precisionchain.schemas.genotypes import unpack_variant_block
 from tests.lib.vcf_builder import (
@@ -53,7 +54,14 @@ def test_the_tables_of_a_run(tmp_path: Path) -> None:
         {"index": 0, "sample_id": "a", "person_id": 11, "sex": 1, "father": None, "mother": None},
         {"index": 1, "sample_id": "b", "person_id": -12, "sex": 2, "father": None, "mother": None},
     ]
-    common = {"id": "rs1;rs2", "record": 0, "n_alts": 2, "record_pos": 100, "record_end": 102}
+    none = dict.fromkeys(STRUCTURAL_SITES.names)
+    common = none | {
+        "id": "rs1;rs2",
+        "record": 0,
+        "n_alts": 2,
+        "record_pos": 100,
+        "record_end": 102,
+    }
     first = {"chrom": "9", "pos": 100, "filter": "PASS", "block": 0} | common
     assert table(run, "sites") == [
         first | {"ref": "CT", "alt": "C", "alt_index": 1, "row": 0},
@@ -61,12 +69,12 @@ def test_the_tables_of_a_run(tmp_path: Path) -> None:
         {
             "chrom": "9", "pos": 16400, "ref": "A", "alt": "G", "id": None, "record": 1,
             "alt_index": 1, "n_alts": 1, "record_pos": 16400, "record_end": 16400,
-            "filter": "q10", "block": 0, "row": 2,
+            "filter": "q10", "block": 0, "row": 2, **none,
         },
         {
             "chrom": "X", "pos": 5000000, "ref": "T", "alt": "C", "id": None, "record": 2,
             "alt_index": 1, "n_alts": 1, "record_pos": 5000000, "record_end": 5000000,
-            "filter": None, "block": 1, "row": 0,
+            "filter": None, "block": 1, "row": 0, **none,
         },
     ]  # fmt: skip
     counts = [tuple(row.values()) for row in table(run, "counts")]
@@ -105,13 +113,15 @@ def test_what_run_json_says(tmp_path: Path) -> None:
     assert said["inputs"][0]["records"] == 2
     statistics = said["statistics"]
     assert (statistics["records"], statistics["refused"], statistics["alleles"]) == (2, 1, 1)
-    assert statistics["refused_by_rule"] == {"symbolic_allele": 1}
+    assert statistics["refused_by_rule"] == {"sv_end": 1}
     assert str(tmp_path) not in json.dumps(said)
 
 
 LINES = {
-    "symbolic_allele": record("9:6 A <DEL> 0/1 0/0", info="END=90"),
-    "breakend_allele": record("9:6 A A]X:7] 0/1 0/0"),
+    "symbolic_allele": record("9:6 A <CPX> 0/1 0/0"),
+    "breakend_allele": record("9:6 A A]<ctg>:7] 0/1 0/0"),
+    "sv_end": record("9:6 A <DEL> 0/1 0/0", info="SVTYPE=DEL"),
+    "sv_length": record("9:6 A <INS> 0/1 0/0", info="SVLEN=5,6"),
     "gvcf_block": record("9:6 A <NON_REF> 0/0 0/0", info="END=90"),
     "ploidy": record("9:6 A G 0/1/1 0/0"),
     "allele_number": record("9:6 A G 0/2 0/0"),
@@ -281,7 +291,7 @@ BAD_INPUTS: dict[str, tuple[bytes, dict[str, Any], type[errors.PrecisionChainErr
         vcf_text("9:5 A G 0/. 0/0").encode(), {"half_call": "error"}, errors.VcfFormatError, "half",
     ),
     "nothing but symbolic alleles": (
-        vcf_text("9:5 A <DEL> 0/1 0/0").encode(), {}, errors.VcfFormatError, "1 by symbolic_allele",
+        vcf_text("9:5 A <DEL> 0/1 0/0").encode(), {}, errors.VcfFormatError, "1 by sv_end",
     ),
     "no record": (header().encode(), {}, errors.VcfFormatError, "none of 0 records"),
     "contradictory duplicates": (
