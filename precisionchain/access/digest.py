@@ -48,6 +48,7 @@ _VALUE_LABEL = b"precisionchain value 1\x00"
 _INTEGER, _BOOLEAN, _FLOAT, _TEXT, _DATE, _DATETIME, _LIST, _STRUCT, _OTHER = range(1, 10)
 _LISTED_TEXT: Final = 10
 _TICKS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_STRETCH: Final = 2**15
 _NO_TEXT: Final = np.empty(0, np.uint8)
 _WIDER_THAN_ARROW = (pl.Int128, pl.UInt128)
 
@@ -77,12 +78,12 @@ def _arrow(column: pl.Series) -> Any:
     return column.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
-def _column(array: Any) -> Iterator[bytes]:
+def _column(array: Any) -> Iterator[bytes | memoryview]:
     if pa.types.is_dictionary(array.type):
         array = array.cast(pa.large_string())
     kind, valid = _kind_of(array.type), known_rows(array)
     yield bytes((kind,))
-    yield from _sized(np.packbits(valid, bitorder="little").tobytes())
+    yield from _sized(_packed(valid))
     if kind == _LIST:
         yield from _sized(_int64(np.diff(_list_offsets(array)), valid))
         yield from _elements(array.flatten())
@@ -101,33 +102,59 @@ def _column(array: Any) -> Iterator[bytes]:
         yield from _sized(_int64(_integers(array), valid))
 
 
-def _elements(array: Any) -> Iterator[bytes]:
+def _elements(array: Any) -> Iterator[bytes | memoryview]:
     """A list's elements: texts, each said once, or as any column."""
     if pa.types.is_large_string(array.type):
         array = array.dictionary_encode()
     if not pa.types.is_dictionary(array.type):
         yield from _column(array)
         return
-    valid, codes = known_rows(array), values_of(array.indices)
-    used = np.zeros(len(array.dictionary), np.bool_)
-    used[codes if valid.all() else codes[valid]] = True
+    valid = known_rows(array) if array.null_count else None
+    codes = values_of(array.indices)
+    used = _used(codes if valid is None else codes[valid], len(array.dictionary))
     named = pl.Series("text", array.dictionary, dtype=pl.String).to_frame().with_row_index("code")
     kept = named.filter(pl.Series(used)).sort("text")
     places = np.zeros(used.size, _narrowest(kept.height))
     places[kept["code"].to_numpy()] = np.arange(kept.height)
     same = kept.height == used.size and bool(kept["code"].is_sorted())
     found = codes.astype(places.dtype, copy=False) if same else _looked_up(places, codes, valid)
+    if valid is not None:
+        found = np.where(valid, found, 0).astype(places.dtype, copy=False)
     texts = _arrow(kept["text"])
     yield bytes((_LISTED_TEXT,))
-    yield from _sized(np.packbits(valid, bitorder="little").tobytes())
+    yield from _sized(_ones(len(array)) if valid is None else _packed(valid))
     yield struct.pack("<I", kept.height)
     yield from _text(texts, known_rows(texts))
-    yield from _sized((found if valid.all() else np.where(valid, found, 0)).tobytes())
+    yield from _sized(found.data.cast("B") if found.size else b"")
 
 
-def _looked_up(places: NDArray[Any], codes: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+def _used(codes: NDArray[Any], n: int) -> NDArray[np.bool_]:
+    """Return which of n codes are there; millions that name the same few are not all looked at."""
+    used = np.zeros(n, np.bool_)
+    for begin in range(0, codes.size, _STRETCH):
+        used[codes[begin : begin + _STRETCH]] = True
+        if used.all():
+            break
+    return used
+
+
+def _looked_up(
+    places: NDArray[Any], codes: NDArray[Any], valid: NDArray[np.bool_] | None
+) -> NDArray[Any]:
     """Return the place of each code; of a null, whatever."""
-    return places[np.where(valid, codes, 0)] if places.size else np.zeros(codes.size, places.dtype)
+    if not places.size:
+        return np.zeros(codes.size, places.dtype)
+    found: NDArray[Any] = places[codes if valid is None else np.where(valid, codes, 0)]
+    return found
+
+
+def _packed(valid: NDArray[np.bool_]) -> bytes:
+    return np.packbits(valid, bitorder="little").tobytes()
+
+
+def _ones(n: int) -> bytes:
+    """Return what `_packed` does of n rows that are not null."""
+    return b"\xff" * (n // 8) + bytes([(1 << n % 8) - 1])[: n % 8]
 
 
 def _narrowest(count: int) -> str:
@@ -171,7 +198,7 @@ def _list_offsets(array: Any) -> NDArray[Any]:
     return cut(array, array.buffers()[1], "<i8", len(array) + 1)
 
 
-def _text(array: Any, valid: NDArray[np.bool_]) -> Iterator[bytes]:
+def _text(array: Any, valid: NDArray[np.bool_]) -> Iterator[bytes | memoryview]:
     offsets = cut(array, array.buffers()[1], "<i8", len(array) + 1)
     lengths = np.diff(offsets)
     yield from _sized(_int64(lengths, valid))
@@ -202,6 +229,6 @@ def _named(name: str) -> bytes:
     return struct.pack("<I", len(encoded)) + encoded
 
 
-def _sized(part: bytes) -> Iterator[bytes]:
+def _sized(part: bytes | memoryview) -> Iterator[bytes | memoryview]:
     yield struct.pack("<Q", len(part))
     yield part

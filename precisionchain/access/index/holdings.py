@@ -35,10 +35,15 @@ _SHORT: Final = 2**16
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """Names in the order of their UTF-8, and which is that of each rank of each site."""
+    """Names in the order of their UTF-8, and which is that of each rank of each site.
+
+    ``every`` is the type of a text that is one of them all: hashing them each time takes longer
+    than some searches.
+    """
 
     names: pl.Series
     of_rank: Ints
+    every: pl.DataTypeExpr
 
 
 _shown: Final = Kept[Shown](512 * 2**20, lambda one: one.nbytes)
@@ -141,7 +146,7 @@ class Holdings:
         owner[rows] = np.arange(rows.size)
         chosen = [(held, held.of_rows(owner >= 0)) for held in self._held(kind)]
         used = _used(chosen, placed)
-        codes, kept = _codes(used, names)
+        codes, text = _codes(used, names)
         sizes, to = _laid_out(chosen, owner, self._site_order)
         offsets = np.append(0, np.cumsum(sizes))
         found = np.empty(offsets[-1], codes.dtype)
@@ -153,7 +158,7 @@ class Holdings:
         values = pa.LargeListArray.from_arrays(*parts, mask=nulls)
         listed: Any = pl.Series(values, dtype=pl.List(pl.Series(codes[:0]).dtype))
         # polars' own expression over the lists' elements; no text is evaluated.
-        as_named: pl.Series = listed.list.eval(pl.element().cat.to(pl.Enum(kept)))
+        as_named: pl.Series = listed.list.eval(pl.element().cat.to(text))
         return as_named
 
     def sites_touched(self, *kinds: int) -> pl.DataFrame:
@@ -334,13 +339,20 @@ def _used(chosen: Sequence[tuple[Held, Ints]], placed: _Placed) -> NDArray[np.bo
     return by_rank
 
 
-def _codes(used: NDArray[np.bool_], names: _Names) -> tuple[NDArray[Any], pl.Series]:
-    """Return the code of each rank that is used, and the names by code."""
+def _codes(used: NDArray[np.bool_], names: _Names) -> tuple[NDArray[Any], pl.DataTypeExpr]:
+    """Return the code of each rank that is used, and the type of a text with these codes."""
+    short = np.uint16 if int(used.sum()) < _SHORT else np.uint32
+    if used.all():
+        return names.of_rank.astype(short), names.every
     kept = np.zeros(used.size, np.bool_)
     kept[names.of_rank[used]] = True
     codes = (np.cumsum(kept) - 1)[names.of_rank]
-    short = np.uint16 if int(kept.sum()) < _SHORT else np.uint32
-    return codes.astype(short), names.names.filter(pl.Series(kept))
+    return codes.astype(short), _one_of(names.names.filter(pl.Series(kept)))
+
+
+def _one_of(names: pl.Series) -> pl.DataTypeExpr:
+    """Return the type of a text that is one of some names."""
+    return pl.Enum(names).to_dtype_expr()
 
 
 def _laid_out(
@@ -381,4 +393,5 @@ def _named(things: pl.DataFrame, written: pl.Expr) -> _Names:
     """Return the names of things that stand in the order of sites' codes and ranks."""
     names = things.select(written.alias("name")).to_series()
     order = names.arg_sort()
-    return _Names(names.gather(order), _ranks(order.to_frame()))
+    ordered = names.gather(order)
+    return _Names(ordered, _ranks(order.to_frame()), _one_of(ordered))
