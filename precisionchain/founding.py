@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from precisionchain.config import CONFIG_NAME, SiteConfig, SiteFolder, write_config
@@ -33,7 +34,7 @@ from precisionchain.schemas.ancestors import default_ancestors, read_ancestors
 from precisionchain.schemas.founding import founding_streams
 from precisionchain.schemas.genome import fold_build
 from precisionchain.schemas.omop import TABLES
-from precisionchain.schemas.parameters import NetworkParameters, new_nonce
+from precisionchain.schemas.parameters import NORMALISATIONS, NetworkParameters, new_nonce
 
 DEFAULT_BUILD = "GRCh38"
 _UNATTRIBUTED = frozenset({"cost", "fact_relationship", "cohort", "cohort_attribute"})
@@ -41,8 +42,28 @@ _UNATTRIBUTED = frozenset({"cost", "fact_relationship", "cohort", "cohort_attrib
 audit them or withdraw them, so they are staged and never published."""
 
 
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """How a new network normalises variants.
+
+    Attributes:
+        steps: ``split``, then ``trim``, then ``left-align``; None for the default, or for what the
+            ledger says.
+        reference: the FASTA that ``left-align`` uses.
+    """
+
+    steps: tuple[str, ...] | None = None
+    reference: Path | None = None
+
+
 def make_site(
-    path: Path, *, site: str, build: str | None, ancestors: str | Path | None, ledger: str
+    path: Path,
+    *,
+    site: str,
+    build: str | None,
+    ancestors: str | Path | None,
+    ledger: str,
+    normalised: Normalised = Normalised(),
 ) -> bool:
     """Make a site folder, whole or not at all; return whether it founded its network.
 
@@ -55,13 +76,14 @@ def make_site(
         build: the network's reference build; None for the default, or for what the ledger says.
         ancestors: CSV of chosen ancestors; None for the built-in list, or for what the ledger says.
         ledger: URL, relative to the folder.
+        normalised: how variants are normalised.
 
     Raises:
         SiteExistsError: the folder is a site already.
         SiteError: the folder holds something else or cannot be made, or the ledger would be in
             another site's.
         UsageError: a site name that cannot be, or that is taken in the network.
-        ParameterMismatchError: build or ancestors are not those of the ledger.
+        ParameterMismatchError: build, ancestors or normalisation are not those of the ledger.
     """
     folder = SiteFolder(path)
     if folder.config.exists():
@@ -83,12 +105,12 @@ def make_site(
                 hint="to join a network, --ledger names the file that its ledger is in",
             )
         if joins:
-            _require_joinable(ledger, partial.root, site, build, ancestors)
+            _require_joinable(ledger, partial.root, site, build, ancestors, normalised)
             generate_key(partial.site_key)
             generate_key(partial.user_key(first_user_name(site)))
             prepare_to_join(ledger, partial.root)
         else:
-            parameters = founding_parameters(build or DEFAULT_BUILD, ancestors)
+            parameters = founding_parameters(build or DEFAULT_BUILD, ancestors, normalised)
             _found(partial, site, ledger, parameters)
         write_config(partial, SiteConfig(site, ledger, first_user_name(site)))
         partial.root.replace(path)
@@ -121,8 +143,10 @@ def _making(path: Path, partial: Path) -> Iterator[None]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def founding_parameters(build: str, ancestors: str | Path | None) -> NetworkParameters:
-    """Return the parameters of a new network, all but build and ancestors at their defaults."""
+def founding_parameters(
+    build: str, ancestors: str | Path | None, normalised: Normalised = Normalised()
+) -> NetworkParameters:
+    """Return the parameters of a new network; what is not named here is at its default."""
     prefixes = _prefixes()
     chosen = default_ancestors(prefixes) if ancestors is None else _ancestors(ancestors)
     published = {
@@ -132,9 +156,37 @@ def founding_parameters(build: str, ancestors: str | Path | None) -> NetworkPara
         and table.published_columns
         and table.name not in _UNATTRIBUTED
     }
-    return NetworkParameters(
-        nonce=new_nonce(), build=fold_build(build), ancestors=chosen, published=published
+    return NetworkParameters.model_validate(
+        {
+            "nonce": new_nonce(),
+            "build": fold_build(build),
+            "ancestors": chosen,
+            "published": published,
+            **_normalisation(normalised, fold_build(build)),
+        }
     )
+
+
+def _normalisation(normalised: Normalised, build: str) -> dict[str, object]:
+    """Return the parameters of how variants are normalised.
+
+    Raises:
+        UsageError: steps that are none, or a FASTA without a use or a use without one.
+        UnreadableFileError, BuildMismatchError: the FASTA cannot be taken.
+    """
+    steps = normalised.steps or NORMALISATIONS[1]
+    if steps not in NORMALISATIONS:
+        raise UsageError(
+            f"--normalise {','.join(steps)} is none", hint="split, or split,trim[,left-align]"
+        )
+    if ("left-align" in steps) != (normalised.reference is not None):
+        raise UsageError("left-align and --reference need each other")
+    if normalised.reference is None:
+        return {"normalisation": steps}
+    from precisionchain.ingest.fasta import Fasta
+
+    fasta = Fasta.open(normalised.reference)
+    return {"normalisation": steps, "reference": fasta.digests_of(build)}
 
 
 def _prefixes() -> list[str]:
@@ -160,14 +212,19 @@ def _found(folder: SiteFolder, site: str, ledger: str, parameters: NetworkParame
     )
 
 
-def _require_joinable(
-    ledger: str, base: Path, site: str, build: str | None, ancestors: str | Path | None
+def _require_joinable(  # noqa: PLR0917
+    ledger: str,
+    base: Path,
+    site: str,
+    build: str | None,
+    ancestors: str | Path | None,
+    normalised: Normalised,
 ) -> None:
     """Check that a site of this name could join the network on a ledger.
 
     Raises:
         LedgerFormatError: the ledger holds no network.
-        ParameterMismatchError: build or ancestors are not those of the ledger.
+        ParameterMismatchError: build, ancestors or normalisation are not those of the ledger.
         JoinTokenError: the name is taken.
     """
     with closing(open_ledger(ledger, base=base)) as opened:
@@ -181,6 +238,9 @@ def _require_joinable(
         parameters = NetworkParameters.from_body(membership.parameters_body)
         if build is not None:
             parameters.require(build=fold_build(build))
+        if normalised != Normalised():
+            said = _normalisation(normalised, parameters.build)
+            parameters.require(**said)
         if ancestors is not None and dict(parameters.ancestors) != dict(_ancestors(ancestors)):
             raise ParameterMismatchError(
                 "the chosen ancestors are not those on the ledger",

@@ -53,6 +53,8 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
         build: str | None = None,
         ancestors: str | Path | None = None,
         ledger: str = "embedded:ledger.sqlite",
+        normalise: Sequence[str] | None = None,
+        reference: str | Path | None = None,
     ) -> Site:
         """Make a site folder with its keys; found a network, or prepare to join that of a ledger.
 
@@ -65,15 +67,30 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
             build: reference build of a new network, ``GRCh37`` or ``GRCh38`` (default).
             ancestors: CSV of chosen ancestors (``domain,concept_id``); default: the built-in list.
             ledger: URL, relative to the folder.
+            normalise: of a new network, what is done to alleles: ``split``, ``trim`` (default both)
+                and ``left-align``.
+            reference: the FASTA that ``left-align`` uses.
 
         Raises:
             SiteExistsError: the folder is a site already.
-            UsageError: a site name or build that cannot be.
-            ParameterMismatchError: build or ancestors are not those of the network to join.
+            UsageError: a site name, build or normalisation that cannot be.
+            ParameterMismatchError: build, ancestors or normalisation are not those of the network
+                to join.
         """
-        from precisionchain.founding import make_site
+        from precisionchain.founding import Normalised, make_site
 
-        make_site(Path(path), site=site, build=build, ancestors=ancestors, ledger=ledger)
+        normalised = Normalised(
+            None if normalise is None else tuple(normalise),
+            None if reference is None else Path(reference),
+        )
+        make_site(
+            Path(path),
+            site=site,
+            build=build,
+            ancestors=ancestors,
+            ledger=ledger,
+            normalised=normalised,
+        )
         return cls(path)
 
     # ------------------------------------------------------------------------------- publishing
@@ -193,6 +210,7 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
         source: str | None = None,
         half_call: HalfCall = "missing",
         filter_policy: FilterPolicy = "any",
+        reference: str | Path | None = None,
         build_unverified: bool = False,
         allow_missing_samples: bool = False,
         metadata: str | Path | None = None,
@@ -205,6 +223,7 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
         ``metadata``: a file of sequencing metadata of the samples; ``metadata_columns``: those
         of its columns that leave the site (``docs/reference/sequencing.md``).
         ``replace``: where persons' genotypes are sealed already, these take their place.
+        ``reference``: the FASTA of a network that aligns variants to the left.
 
         Raises:
             InputError: a file, sample map or build that cannot be taken.
@@ -226,6 +245,7 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,
+            reference=reference,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
             metadata=metadata,

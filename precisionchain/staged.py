@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from precisionchain.config import SiteConfig, SiteFolder, writing_job
 from precisionchain.errors import LedgerError, SiteError, UsageError
@@ -76,6 +76,7 @@ class StagingDoor(ABC):
         source: str | None = None,
         half_call: HalfCall = "missing",
         filter_policy: FilterPolicy = "any",
+        reference: str | Path | None = None,
         build_unverified: bool = False,
         allow_missing_samples: bool = False,
         metadata: str | Path | None = None,
@@ -85,6 +86,7 @@ class StagingDoor(ABC):
         """Stage genotype files of the same samples as packed blocks; return the run's name.
 
         Quality control (``docs/reference/quality-control.md``) marks or removes by ``qc``.
+        ``reference``: the FASTA of a network that aligns variants to the left.
         ``metadata`` is a file of sequencing metadata (``docs/reference/sequencing.md``).
 
         Raises:
@@ -108,6 +110,7 @@ class StagingDoor(ABC):
                 source=source,
                 half_call=half_call,
                 filter_policy=filter_policy,
+                **self._normalising(reference, said),
                 build_unverified=build_unverified,
                 allow_missing_samples=allow_missing_samples,
                 step=said.step,
@@ -289,6 +292,33 @@ class StagingDoor(ABC):
             mode=mode,
             step=said.step,
         )
+
+    def _normalising(self, reference: str | Path | None, said: Progress) -> dict[str, Any]:
+        """Return how the network normalises variants, with the FASTA given for it.
+
+        Raises:
+            UsageError: a FASTA that nothing uses, or none where one is needed.
+        """
+        from precisionchain.ingest.fasta import Reference
+
+        try:
+            with self._opened() as opened:
+                parameters = opened.parameters
+        except LedgerError as error:  # looking at files needs no ledger
+            said.step(f"variants are split and trimmed: {error.message}")
+            return {}
+        steps = parameters.normalisation
+        if ("left-align" in steps) != (reference is not None):
+            raise UsageError(
+                "this network aligns variants to the left, by a reference"
+                if reference is None
+                else "this network does not align variants to the left",
+                hint="--reference names the FASTA that the network was founded with"
+                if reference is None
+                else "leave --reference out",
+            )
+        path = None if reference is None else Path(reference)
+        return {"normalisation": steps, "reference": Reference(path, parameters.reference)}
 
     def _judged_as(self, run: Run, mode: Mode | None, said: Progress) -> Run:
         """Return a run as it is in a mode: whom its rows may be about depends on that."""

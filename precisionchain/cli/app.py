@@ -83,6 +83,15 @@ def init(
     ledger: Annotated[
         str, typer.Option(help="embedded:PATH, relative to the folder, or multichain:URL.")
     ] = "embedded:ledger.sqlite",
+    normalise: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a new network: split,trim,left-align, or fewer.", show_default="split,trim"
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="The FASTA that left-align uses: its digests are kept.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a site: its folder and keys; found a network, or get ready to join a ledger's.
@@ -92,7 +101,15 @@ def init(
     """
     from precisionchain.site import Site
 
-    made = Site.init(folder, site=site, build=build, ancestors=ancestors, ledger=ledger)
+    made = Site.init(
+        folder,
+        site=site,
+        build=build,
+        ancestors=ancestors,
+        ledger=ledger,
+        normalise=None if normalise is None else normalise.split(","),
+        reference=reference,
+    )
     says = scope(context).progress.step
     if made.is_admitted():
         says(f"site {made.config.site} in {folder}, and a new network on ledger {ledger}")

@@ -36,6 +36,9 @@ Filter = Annotated[
     Literal["any", "pass"],
     typer.Option("--filter", help="pass: only records whose FILTER is PASS."),
 ]
+Reference = Annotated[
+    Path | None, typer.Option(help="The FASTA of a network that aligns variants to the left.")
+]
 MissingSamples = Annotated[
     bool, typer.Option("--allow-missing-samples", help="The map may list samples no file has.")
 ]
@@ -133,6 +136,7 @@ def ingest_vcf(
     source: GeneticSource = None,
     half_call: HalfCalls = "missing",
     filter_policy: Filter = "any",
+    reference: Reference = None,
     build_unverified: Unverified = False,
     allow_missing_samples: MissingSamples = False,
     metadata: Metadata = None,
@@ -153,6 +157,7 @@ def ingest_vcf(
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,
+            reference=reference,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
             metadata=metadata,
@@ -225,6 +230,7 @@ def stage_vcf(
     source: GeneticSource = None,
     half_call: HalfCalls = "missing",
     filter_policy: Filter = "any",
+    reference: Reference = None,
     build_unverified: Unverified = False,
     allow_missing_samples: MissingSamples = False,
     metadata: Metadata = None,
@@ -243,6 +249,7 @@ def stage_vcf(
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,
+            reference=reference,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
             metadata=metadata,

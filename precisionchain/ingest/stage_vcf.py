@@ -18,12 +18,14 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from precisionchain.errors import UsageError, VcfFormatError
+from precisionchain.ingest.fasta import NO_REFERENCE, Fasta, Reference
 from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_assay import Assay, Interval, merge
 from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
 from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_early, judge, weakest
 from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, HalfCall
+from precisionchain.ingest.vcf_left_align import LEFT_ALIGN_WINDOW, left_aligned
 from precisionchain.ingest.vcf_normalise import OpenFile, contig_order, ordered_runs
 from precisionchain.ingest.vcf_read import Persons, read_runs
 from precisionchain.ingest.vcf_run import DROPPED, CallRun, FilterPolicy, ReadRules, ReadTally
@@ -32,12 +34,10 @@ from precisionchain.ingest.vcf_scan import Scan, scan
 from precisionchain.ingest.vcf_writer import RunWriter
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.genome import chrom_rank, fold_build
+from precisionchain.schemas.parameters import NORMALISATIONS
 
 FORMAT: Final = 1
 """Version of how files become blocks; part of every source id."""
-
-NORMALISATIONS: Final = (("split",), ("split", "trim"))
-"""Those of the network's parameters that staging knows; ``left-align`` needs a FASTA."""
 
 
 def stage_vcf(
@@ -51,6 +51,7 @@ def stage_vcf(
     half_call: HalfCall = "missing",
     filter_policy: FilterPolicy = "any",
     normalisation: Sequence[str] = ("split", "trim"),
+    reference: Reference = NO_REFERENCE,
     build_unverified: bool = False,
     allow_missing_samples: bool = False,
     step: Step = silent,
@@ -68,6 +69,7 @@ def stage_vcf(
         half_call: what a call such as ``0/.`` becomes.
         filter_policy: ``any`` or ``pass``, see `ReadRules`.
         normalisation: the network's.
+        reference: the FASTA that ``left-align`` uses, and the network's digests.
         build_unverified: accept files whose build nothing proves; published with the batch.
         allow_missing_samples: accept samples of the map that no file has.
         step: called with a line a step: a file checked, a contig begun.
@@ -79,7 +81,8 @@ def stage_vcf(
     Raises:
         UsageError: an option that is not one.
         UnreadableFileError, VcfFormatError, BedFormatError, SampleMapError, BuildMismatchError,
-        DuplicateVariantError: the files cannot be taken as they are. Nothing is left behind.
+        DuplicateVariantError, ParameterMismatchError: the files, or the FASTA, cannot be taken as
+            they are. Nothing is left behind.
     """
     settings = _settings(build, half_call, filter_policy, normalisation)
     extent = Assay.of(assay)  # before the long work of reading
@@ -89,6 +92,9 @@ def stage_vcf(
     scans = _scan_all(files, step)
     for one in scans:
         contradict_early(one, settings["build"])
+    fasta = None
+    if "left-align" in normalisation:
+        fasta = reference.open(contig_order(scans))
     batch = _Batch(
         scans=scans,
         samples=match_samples(scans, mapped, samples, allow_missing=allow_missing_samples),
@@ -97,8 +103,9 @@ def stage_vcf(
             build=settings["build"],
             half_call=half_call,
             filter_policy=filter_policy,
-            trimmed="trim" in normalisation,
+            trimmed="trim" in normalisation and fasta is None,  # it checks the whole of REF
         ),
+        fasta=fasta,
     )
     with staging.new_run("vcf") as partial:
         with RunWriter(partial.path, batch.samples) as writer:
@@ -126,7 +133,7 @@ def _settings(
     if tuple(normalisation) not in NORMALISATIONS:
         raise UsageError(
             f"the network normalises variants by {', '.join(normalisation)}, which staging cannot",
-            hint="split and trim are supported",
+            hint="; ".join(", ".join(steps) for steps in NORMALISATIONS),
         )
     return {
         "build": fold_build(build),
@@ -166,6 +173,7 @@ class _Batch:
     samples: SampleSet
     assay: Assay
     rules: ReadRules
+    fasta: Fasta | None = None
     tallies: list[ReadTally] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     holes: tuple[Interval, ...] = ()
@@ -181,7 +189,8 @@ class _Batch:
         files = []
         first = 0
         for one in self.scans:
-            files.append(OpenFile(one, first, self._read(one, writer)))
+            reach = LEFT_ALIGN_WINDOW + 1 if self.fasta else 0
+            files.append(OpenFile(one, first, self._read(one, writer), reach))
             first += one.records
         runs = ordered_runs(files, self.collapsed, self._locate)
         chrom = ""
@@ -207,7 +216,10 @@ class _Batch:
         self.tallies.append(tally)
         self.evidence.append(evidence)
         persons = Persons(self.samples.columns_in(one), self.samples.sex)
-        for run in read_runs(one, persons, self.rules, tally):
+        runs = read_runs(one, persons, self.rules, tally)
+        if self.fasta is not None:
+            runs = left_aligned(runs, self.fasta, tally)
+        for run in runs:
             evidence.add(run.chrom, run.sites["pos"].to_numpy(), run.sites["ref"])
             refused = tally.take_refused()
             writer.refuse(one, refused)

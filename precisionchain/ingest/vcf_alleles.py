@@ -47,6 +47,9 @@ class Refusal(StrEnum):
     PLOIDY = "ploidy"
     ALLELE_NUMBER = "allele_number"
     FILTER = "filter"
+    REFERENCE_MISMATCH = "reference_mismatch"
+    NO_REFERENCE = "no_reference"
+    LEFT_ALIGN_WINDOW = "left_align_window"
 
 
 @dataclass(frozen=True, slots=True)

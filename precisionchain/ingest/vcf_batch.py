@@ -133,7 +133,10 @@ def vcf_batch(
         OverlapError: the run meets sealed genotypes.
     """
     description = _described(run)
-    parameters.require(build=description["build"])
+    parameters.require(
+        build=description["build"],
+        normalisation=tuple(description["settings"]["normalisation"]),
+    )
     persons = Cover(run).persons
     withheld = np.intersect1d(persons, np.array(sorted(state.history.withdrawn_persons), np.int64))
     held = np.intersect1d(persons, state.held(description["source_id"]))

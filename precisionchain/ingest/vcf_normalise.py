@@ -42,11 +42,13 @@ class OpenFile:
         scan: the file.
         first_record: number of its first record within the batch.
         runs: its runs, whose ``record`` still counts from 0 within the file.
+        reach: how far before its record an allele may lie.
     """
 
     scan: Scan
     first_record: int
     runs: Iterator[CallRun]
+    reach: int = 0
 
 
 def contig_order(scans: Sequence[Scan]) -> list[str]:
@@ -104,14 +106,14 @@ class _Head:
         """Begin a contig; return whether the file has it."""
         for segment in self._file.scan.segments:
             if segment.chrom == chrom:
-                self.read_to = segment.first_pos
+                self.read_to = segment.first_pos - self._file.reach
                 return True
         return False
 
     def take(self) -> CallRun:
         """Return the contig's next run, its records numbered within the batch."""
         run = next(self._file.runs)
-        self.read_to = _DONE if run.last else run.read_to
+        self.read_to = _DONE if run.last else run.read_to - self._file.reach
         if not self._file.first_record:
             return run
         record = pc.add(run.sites["record"], pa.scalar(self._file.first_record, pa.int32()))

@@ -16,6 +16,9 @@ Positive = Annotated[int, Field(gt=0)]
 
 DEFAULT_MAF_EDGES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
+NORMALISATIONS = (("split",), ("split", "trim"), ("split", "trim", "left-align"))
+"""What may be done to alleles before they are stored; each step needs those before it."""
+
 
 class NetworkParameters(BaseModel):
     """What every member agrees on before the first batch; fixed for the life of a network.
@@ -32,8 +35,8 @@ class NetworkParameters(BaseModel):
     """16 random bytes in hex: two networks with equal settings are still two networks."""
     build: Literal["GRCh37", "GRCh38"] = "GRCh38"
     normalisation: tuple[Literal["split", "trim", "left-align"], ...] = ("split", "trim")
-    reference_digest: str | None = None
-    """SHA-256 of the FASTA that ``left-align`` uses."""
+    reference: Mapping[str, str] = {}
+    """Contig -> GA4GH refget digest of the sequence that ``left-align`` uses; else empty."""
     tile_width: Literal[16384] = 16384
     bin_width: Literal[16777216] = 16777216
     person_buckets: Positive = 20
