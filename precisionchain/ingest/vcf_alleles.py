@@ -60,10 +60,10 @@ class Allele:
     ref: str
     alt: str
     number: int
+    structural: StructuralAllele | None = None
 
 
 def alleles_of(record: Record, *, trimmed: bool = True) -> tuple[Allele, ...] | Refusal:
-    structural: StructuralAllele | None = None
     """Return the alleles of a record to store, or why the record is refused.
 
     ``*`` gets no row: it counts in AN because calls of it count as called. A record without any
