@@ -11,6 +11,7 @@ import typer
 from precisionchain.cli import render
 from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
+from precisionchain.schemas.compiler import load_lean
 
 if TYPE_CHECKING:
     from precisionchain.ingest.report import Ingested, Progress
@@ -102,6 +103,7 @@ def ingest_omop(
     as_json: Json = False,
 ) -> None:
     """Stage, validate and publish OMOP tables as one sealed batch: what is new, changed or gone."""
+    load_lean()
     site, progress = scope(context).site(), scope(context).progress
     accepted = {
         "allow_shrinking": allow_shrinking,
@@ -145,6 +147,7 @@ def ingest_vcf(
     as_json: Json = False,
 ) -> None:
     """Stage and publish genotypes as one sealed batch."""
+    load_lean()
     done = (
         scope(context)
         .site()
@@ -209,6 +212,7 @@ def stage_omop(
     context: typer.Context, directory: Folder, vocabulary: Vocabulary = None, source: Source = None
 ) -> None:
     """Stage OMOP files as text columns, to look at with `sql`."""
+    load_lean()
     run = (
         scope(context)
         .site()
@@ -237,6 +241,7 @@ def stage_vcf(
     metadata_column: MetadataColumns = None,
 ) -> None:
     """Stage genotypes as packed blocks and a table of sites, to look at with `sql`."""
+    load_lean()
     run = (
         scope(context)
         .site()

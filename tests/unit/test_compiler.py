@@ -1,0 +1,38 @@
+"""numba as a command loads it: without scipy's linear algebra, which stays to be had."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+_SCRIPT = """
+import json, sys
+from precisionchain.schemas.compiler import load_lean
+load_lean()
+before = [name in sys.modules for name in ("numba", "scipy.linalg", "cffi")]
+import numpy as np
+from precisionchain.schemas.calls import Calls, pack_calls
+codes = pack_calls(Calls(np.array([[0, 1, 2, 3]], np.uint8))).codes.tolist()
+import cffi, scipy.linalg
+print(json.dumps([before, codes, float(scipy.linalg.det(np.eye(2)))]))
+"""
+
+
+def test_numba_loads_alone_and_the_others_are_to_be_had_afterwards() -> None:
+    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, check=True)
+    loaded, codes, determinant = json.loads(done.stdout)
+    assert loaded == [True, False, False]
+    assert codes == [[0b01_00_10_11]]
+    assert determinant == 1.0
+
+
+def test_numba_that_is_there_is_left_alone() -> None:
+    script = (
+        "import numba, sys\n"
+        "from precisionchain.schemas.compiler import load_lean\n"
+        "load_lean()\n"
+        "import numpy as np\n"
+        "assert numba.njit(lambda a: np.dot(a, a))(np.ones(3)) == 3.0"
+    )
+    subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
