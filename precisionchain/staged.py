@@ -73,6 +73,8 @@ class StagingDoor(ABC):
         build: str,
         assay: str = "sites",
         qc: QualityControl = "mark",
+        sex_check: bool = False,
+        max_f: float | None = None,
         source: str | None = None,
         half_call: HalfCall = "missing",
         filter_policy: FilterPolicy = "any",
@@ -85,7 +87,9 @@ class StagingDoor(ABC):
     ) -> str:
         """Stage genotype files of the same samples as packed blocks; return the run's name.
 
-        Quality control (``docs/reference/quality-control.md``) marks or removes by ``qc``.
+        Quality control (``docs/reference/quality-control.md``) marks or removes by ``qc``; with
+        ``sex_check`` also persons whose X shows another sex than the sample map, and with
+        ``max_f`` those whose F of heterozygosity is further from 0.
         ``reference``: the FASTA of a network that aligns variants to the left.
         ``metadata`` is a file of sequencing metadata (``docs/reference/sequencing.md``).
 
@@ -93,7 +97,7 @@ class StagingDoor(ABC):
             InputError: a file, sample map or build that cannot be taken.
             SiteLockedError: another job is writing.
         """
-        from precisionchain.ingest.qc import apply_qc
+        from precisionchain.ingest.qc import Thresholds, apply_qc
         from precisionchain.ingest.sequencing import attach_sequencing
         from precisionchain.ingest.stage_vcf import stage_vcf
 
@@ -118,7 +122,8 @@ class StagingDoor(ABC):
             )
             if found is not None:
                 run = attach_sequencing(self.staging, run, found, step=said.step)
-            run = apply_qc(self.staging, run, qc, step=said.step)
+            limits = Thresholds(sex_check=sex_check, max_f=max_f)
+            run = apply_qc(self.staging, run, qc, thresholds=limits, step=said.step)
             self.staging.refresh_views()
         return run.name
 

@@ -59,6 +59,13 @@ GeneticSource = Annotated[str | None, typer.Option("--source", help="A name for 
 QualityControl = Annotated[
     Literal["none", "mark", "remove"], typer.Option("--qc", help="Quality control, as PLINK's.")
 ]
+SexCheck = Annotated[
+    bool, typer.Option("--sex-check", help="Exclude persons whose X shows another sex.")
+]
+MaxF = Annotated[
+    float | None,
+    typer.Option("--max-f", help="Exclude persons whose |F| of heterozygosity is larger."),
+]
 Shrinking = Annotated[
     bool, typer.Option("--allow-shrinking", help="Accept that many persons or rows vanish.")
 ]
@@ -135,6 +142,8 @@ def ingest_vcf(
     build: Build,
     assay: Assay = "sites",
     qc: QualityControl = "mark",
+    sex_check: SexCheck = False,
+    max_f: MaxF = None,
     source: GeneticSource = None,
     half_call: HalfCalls = "missing",
     filter_policy: Filter = "any",
@@ -157,6 +166,8 @@ def ingest_vcf(
             build=build,
             assay=assay,
             qc=qc,
+            sex_check=sex_check,
+            max_f=max_f,
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,
@@ -231,6 +242,8 @@ def stage_vcf(
     build: Build,
     assay: Assay = "sites",
     qc: QualityControl = "mark",
+    sex_check: SexCheck = False,
+    max_f: MaxF = None,
     source: GeneticSource = None,
     half_call: HalfCalls = "missing",
     filter_policy: Filter = "any",
@@ -251,6 +264,8 @@ def stage_vcf(
             build=build,
             assay=assay,
             qc=qc,
+            sex_check=sex_check,
+            max_f=max_f,
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,

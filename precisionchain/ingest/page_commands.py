@@ -43,6 +43,16 @@ def refused_command(origin: Origin, rule: str) -> str:
     )
 
 
+def odd_persons_command(origin: Origin, far: float) -> str:
+    """Return the command that lists persons whose X or heterozygosity is not as expected."""
+    odd = f"(abs(f) > {far:g} or (sex > 0 and x_sex > 0 and x_sex <> sex))"
+    where = " and ".join((*_of_source(origin), odd))
+    return sql_command(
+        f"select sample_id, sex, x_sex, x_f, f from {_from(origin, 'person_figures')}"
+        f" where {where} order by sample_id"
+    )
+
+
 def sql_command(statement: str) -> str:
     """Return the command that answers a statement, whole, as typed in the site folder."""
     # Within double quotes a shell still reads these four.

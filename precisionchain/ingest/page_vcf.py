@@ -9,10 +9,20 @@ from typing import Any, Final
 import duckdb
 
 from precisionchain.ingest.page_commands import refused_command
+from precisionchain.ingest.page_persons import PersonsPage, persons_page
 from precisionchain.ingest.page_pictures import Pictures, draw
 from precisionchain.ingest.page_shapes import SHOWN_PLACES, Finding, Origin, Place
 from precisionchain.ingest.qc_exclusions import FILE as EXCLUDED_FILE
-from precisionchain.ingest.qc_exclusions import HWE, LD, RULES, SAMPLE_MISSING, VARIANT_MISSING
+from precisionchain.ingest.qc_exclusions import (
+    HETEROZYGOSITY,
+    HWE,
+    LD,
+    OF_PERSONS,
+    RULES,
+    SAMPLE_MISSING,
+    SEX,
+    VARIANT_MISSING,
+)
 from precisionchain.ingest.sql_text import parquet
 from precisionchain.ingest.staging import Run
 from precisionchain.ingest.vcf_alleles import MAX_ALTS, Refusal
@@ -60,6 +70,8 @@ _COUNTED: Final = {
 
 _QC: Final = {
     SAMPLE_MISSING: ("persons missing at too many alleles", "sample_missing", ">"),
+    SEX: ("persons whose X shows the other sex than the sample map", "sex_check", "F on X"),
+    HETEROZYGOSITY: ("persons of unexpected heterozygosity", "max_f", "|F| >"),
     VARIANT_MISSING: ("alleles missing in too many persons", "variant_missing", ">"),
     HWE: ("alleles out of Hardy-Weinberg equilibrium", "hwe_p", "p <"),
     LD: ("alleles that another one in the window tells, or that do not vary", "ld_r2", "r² >"),
@@ -171,6 +183,7 @@ class VcfPage:
     chromosomes: tuple[Alleles, ...]
     pictures: Pictures
     qc: QualityControl | None
+    persons: PersonsPage | None
 
     @property
     def source_bytes(self) -> int:
@@ -231,6 +244,7 @@ def vcf_page(run: Run, origin: Origin) -> VcfPage:
         chromosomes=chromosomes,
         pictures=draw(run.path, thresholds=settings.get("qc", {}).get("thresholds", {})),
         qc=qc,
+        persons=persons_page(run, origin),
     )
 
 
@@ -297,9 +311,11 @@ def _quality_control(
     rules = []
     for rule in RULES:
         description, threshold, sign = _QC[rule]
-        limit = settings["thresholds"][threshold]
-        text = "off" if limit is None else f"{sign} {limit:g}"
-        of = persons if rule == SAMPLE_MISSING else alleles
+        limit = settings["thresholds"].get(threshold)
+        if limit is None and rule in (SEX, HETEROZYGOSITY):  # off unless asked for
+            continue
+        text = "off" if limit is None else sign if limit is True else f"{sign} {limit:g}"
+        of = persons if rule in OF_PERSONS else alleles
         rules.append(Excluded(rule, description, text, found.get(rule, 0), of))
     return QualityControl(
         settings["mode"], statistics["skipped"], statistics["founders"], tuple(rules)

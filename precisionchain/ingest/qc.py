@@ -8,31 +8,28 @@ them one by one. Calls are read twice, a block at a time.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from precisionchain.errors import SiteError, UsageError
 from precisionchain.ingest.qc_alleles import AlleleJudge
 from precisionchain.ingest.qc_calls import staged_calls
-from precisionchain.ingest.qc_counts import MALE, TOLERANCE, Persons
 from precisionchain.ingest.qc_exclusions import (
     FILE,
-    SAMPLE_MISSING,
     Collector,
     Exclusions,
-    Found,
     excluded_drafts,
     no_exclusions,
 )
-from precisionchain.ingest.qc_kernels import count_missing
+from precisionchain.ingest.qc_persons import FILE as PERSON_FIGURES
+from precisionchain.ingest.qc_persons import PersonFigures, build_of, person_figures, run_persons
 from precisionchain.ingest.qc_settings import MODES, Mode, Thresholds
 from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.staging import DESCRIPTION, PartialRun, Run, Staging
+from precisionchain.ingest.vcf_overruled import FILE as OVERRULED
 from precisionchain.schemas.canonical import canonical_json
 
 __all__ = ["MODES", "Exclusions", "Mode", "Thresholds", "apply_qc", "assess", "excluded_drafts"]
@@ -40,28 +37,34 @@ __all__ = ["MODES", "Exclusions", "Mode", "Thresholds", "apply_qc", "assess", "e
 _REWRITTEN = {"samples.parquet", "sites.parquet", "counts.parquet", "extent.parquet"} | {
     "blocks",
     "blocks.parquet",
+    OVERRULED,
 }
 
 
-def assess(run_folder: Path, *, thresholds: Thresholds | None = None) -> Exclusions:
+def assess(
+    run_folder: Path,
+    *,
+    thresholds: Thresholds | None = None,
+    figures: PersonFigures | None = None,
+) -> Exclusions:
     """Return what quality control excludes from a staged VCF run; the run is left as it is.
 
     Args:
         run_folder: the run's folder.
         thresholds: `Thresholds()` by default.
+        figures: of the run's persons, where they are known already.
     """
     limits = thresholds or Thresholds()
-    persons = _persons(run_folder)
+    persons = run_persons(run_folder)
     founders = int(persons.founder.sum())
     if founders < limits.min_founders:
         return no_exclusions(founders, f"{founders} founders, fewer than {limits.min_founders}")
-    description = json.loads((run_folder / DESCRIPTION).read_text(encoding="utf-8"))
     collector = Collector()
-    excluded = _judge_persons(run_folder, persons, limits.sample_missing)
-    collector.persons.append(excluded)
     kept = np.ones(len(persons.columns), np.bool_)
-    kept[excluded.places] = False
-    alleles = AlleleJudge(persons.kept(kept), description["build"], limits, collector)
+    for found in (figures or person_figures(run_folder)).found(limits):
+        collector.persons.append(found)
+        kept[found.places] = False
+    alleles = AlleleJudge(persons.kept(kept), build_of(run_folder), limits, collector)
     for staged in staged_calls(run_folder):
         alleles.add(staged)
     alleles.close()
@@ -111,7 +114,8 @@ def apply_qc(
             hint="stage the file again",
         )
     step("quality control")
-    exclusions = assess(run.path, thresholds=limits)
+    figures = person_figures(run.path)
+    exclusions = assess(run.path, thresholds=limits, figures=figures)
     with staging.revise(run) as partial:
         statistics = {"qc": _statistics(exclusions)}
         if mode == "remove" and len(exclusions.table):
@@ -119,6 +123,8 @@ def apply_qc(
         else:
             _keep(run, partial, set())
         pq.write_table(exclusions.table, partial.path / FILE, compression="zstd")
+        table = figures.table(run.path)
+        pq.write_table(table, partial.path / PERSON_FIGURES, compression="zstd")
         partial.describe(_description(run, settings, statistics))
     step(_said(exclusions))
     return staging.read(run.name)
@@ -137,36 +143,6 @@ def qc_source_id(staged: str, settings: dict[str, Any]) -> str:
     """
     parts = (b"precisionchain qc 1\0", bytes.fromhex(staged), canonical_json(settings))
     return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
-def _persons(folder: Path) -> Persons:
-    """Return the run's persons. A founder has no parent in the sample map."""
-    rows = pq.read_table(folder / "samples.parquet").sort_by("index")
-    parents = [rows[name] for name in ("father", "mother") if name in rows.column_names]
-    founder = np.ones(len(rows), np.bool_)
-    for parent in parents:
-        founder &= parent.is_null().to_numpy()
-    sex = rows["sex"].to_numpy()
-    return Persons(np.arange(len(rows), dtype=np.int64), sex == MALE, founder)
-
-
-def _judge_persons(folder: Path, persons: Persons, limit: float) -> Found:
-    """Return who is missing too often. Only a male can be missing at an allele of Y."""
-    missing: npt.NDArray[np.int64] = np.zeros(len(persons.columns), np.int64)
-    on_y = np.zeros_like(missing)
-    alleles, alleles_of_y = 0, 0
-    for staged in staged_calls(folder):
-        of_y = staged.chrom == "Y"
-        if not staged.complete:
-            count_missing(staged.calls().dosage, on_y if of_y else missing)
-        alleles += len(staged.sites)
-        alleles_of_y += len(staged.sites) * of_y
-    missing += np.where(persons.male, on_y, 0)
-    n = np.where(persons.male, alleles, alleles - alleles_of_y)
-    most = np.floor(limit * n * (1 + TOLERANCE)).astype(np.int64)
-    places = np.flatnonzero(missing > most)
-    rates = missing[places] / n[places]
-    return Found(SAMPLE_MISSING, limit, places, rates, n[places])
 
 
 def _remove(run: Run, exclusions: Exclusions, partial: PartialRun) -> dict[str, Any]:

@@ -24,6 +24,39 @@ def count_missing(codes: Codes, out: npt.NDArray[np.int64]) -> None:
 
 
 @njit(cache=True, nogil=True)
+def add_persons(
+    codes: Codes,
+    expected: npt.NDArray[np.float64],
+    het: npt.NDArray[np.int64],
+    missing: npt.NDArray[np.int64],
+    offset: npt.NDArray[np.float64],
+) -> None:
+    """Add to each person's sums the heterozygous and the missing calls of some alleles.
+
+    Args:
+        codes: [rows, n].
+        expected: [rows], the expected share of homozygotes; 1 = the allele does not vary, and is
+            left out.
+        het: in and out [n].
+        missing: in and out [n].
+        offset: in and out [n], ``expected`` of the rows at which the person is missing.
+    """
+    rows, n = codes.shape
+    for row in range(rows):
+        if expected[row] == 1.0:
+            continue
+        lost = 0
+        for i in range(n):
+            het[i] += codes[row, i] == 1
+            lost += codes[row, i] == 3
+        if lost:
+            for i in range(n):
+                if codes[row, i] == 3:
+                    missing[i] += 1
+                    offset[i] += expected[row]
+
+
+@njit(cache=True, nogil=True)
 def count_codes_by_class(codes: Codes, classes: Codes, n_classes: int) -> Counts:
     """Count codes by class of person.
 

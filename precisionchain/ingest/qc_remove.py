@@ -16,6 +16,7 @@ from precisionchain.ingest.qc_exclusions import Exclusions
 from precisionchain.ingest.staging import Run
 from precisionchain.ingest.vcf_assay import Interval, merge, subtract
 from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
+from precisionchain.ingest.vcf_overruled import keep_overruled
 from precisionchain.ingest.vcf_run import CallRun
 from precisionchain.ingest.vcf_samples import Sample, SampleSet
 from precisionchain.ingest.vcf_writer import RunWriter
@@ -60,6 +61,9 @@ def write_without(run: Run, exclusions: Exclusions, folder: Path) -> dict[str, A
             hint="--qc mark publishes them, and says why each is excluded",
         )
     (folder / "refused.parquet").unlink()
+    rows = np.ones(pq.read_metadata(run.path / "sites.parquet").num_rows, np.bool_)
+    rows[exclusions.alleles] = False
+    keep_overruled(run.path, folder, rows, kept)
     return {
         "alleles": writer.alleles,
         "persons": len(left.samples),

@@ -27,6 +27,8 @@ class Thresholds:
         ld_step: alleles it moves by, at most the window.
         ld_r2: of two alleles in a window with a larger r squared one is excluded; None = none is.
         min_founders: with fewer founders in the run nothing is assessed.
+        sex_check: whether a person is excluded whose X shows the other sex than the sample map.
+        max_f: a person whose F of heterozygosity lies further from 0 is excluded; None = none is.
 
     Raises:
         UsageError: a number out of its range.
@@ -39,12 +41,17 @@ class Thresholds:
     ld_step: int = 5
     ld_r2: float | None = 0.5
     min_founders: int = 30
+    sex_check: bool = False
+    max_f: float | None = None
 
     def __post_init__(self) -> None:
-        shares = (self.sample_missing, self.variant_missing, self.hwe_p, self.ld_r2 or 0.0)
+        shares = (
+            *(self.sample_missing, self.variant_missing, self.hwe_p, self.ld_r2 or 0.0),
+            self.max_f or 0.0,
+        )
         if not all(0 <= share <= 1 for share in shares) or self.min_founders < 0:
             raise UsageError(
-                "shares, p-values and r squared lie between 0 and 1, and founders are not negative"
+                "shares, p-values, r squared and F lie between 0 and 1; founders are not negative"
             )
         if self.ld_window < 2 or not 1 <= self.ld_step <= self.ld_window:
             raise UsageError(
@@ -52,5 +59,12 @@ class Thresholds:
             )
 
     def settings(self, mode: Mode) -> dict[str, Any]:
-        """Return what ``run.json`` and the manifest say of quality control."""
-        return {"mode": mode, "rules": RULES_OF, "thresholds": asdict(self)}
+        """Return what ``run.json`` and the manifest say of quality control.
+
+        The rules that are off by default are named only where they are on.
+        """
+        thresholds = asdict(self)
+        for name in ("sex_check", "max_f"):
+            if not thresholds[name]:
+                del thresholds[name]
+        return {"mode": mode, "rules": RULES_OF, "thresholds": thresholds}

@@ -27,6 +27,7 @@ from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_ear
 from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, HalfCall
 from precisionchain.ingest.vcf_left_align import LEFT_ALIGN_WINDOW, left_aligned
 from precisionchain.ingest.vcf_normalise import OpenFile, contig_order, ordered_runs
+from precisionchain.ingest.vcf_overruled import OverruledWriter
 from precisionchain.ingest.vcf_read import Persons, read_runs
 from precisionchain.ingest.vcf_run import DROPPED, CallRun, FilterPolicy, ReadRules, ReadTally
 from precisionchain.ingest.vcf_samples import SampleSet, match_samples, read_sample_map
@@ -108,8 +109,9 @@ def stage_vcf(
         fasta=fasta,
     )
     with staging.new_run("vcf") as partial:
-        with RunWriter(partial.path, batch.samples) as writer:
-            batch.write(writer, step, advance)
+        overruled = OverruledWriter(partial.path, settings["build"], batch.samples.sex)
+        with RunWriter(partial.path, batch.samples) as writer, overruled:
+            batch.write(writer, overruled, step, advance)
             proof = batch.judge_build(build_unverified=build_unverified)
             writer.finish(batch.extent())
         partial.describe(batch.description(source, settings, proof, writer))
@@ -179,7 +181,9 @@ class _Batch:
     holes: tuple[Interval, ...] = ()
     collapsed: Counter[str] = field(default_factory=Counter)
 
-    def write(self, writer: RunWriter, step: Step, advance: Advance | None) -> None:
+    def write(
+        self, writer: RunWriter, overruled: OverruledWriter, step: Step, advance: Advance | None
+    ) -> None:
         """Read every file and write every block.
 
         Raises:
@@ -198,7 +202,7 @@ class _Batch:
             if run.chrom != chrom:
                 chrom = run.chrom
                 step(f"staging genotypes of contig {chrom}")
-            writer.add(run)
+            writer.add(overruled.take(run, writer.alleles))
             if advance:
                 advance(run.sites["record"][-1].as_py() + 1, records)
         if not writer.alleles and self.assay.kind != "bed":

@@ -16,7 +16,10 @@ from precisionchain.ingest.run_tables import LINES, RUN_TABLES
 from precisionchain.ingest.sql_text import identifier, literal, parquet, raw_rows
 from precisionchain.ingest.staging import Run
 
-VCF_FILES = ("samples", "sites", "counts", "extent", "refused", "blocks", "excluded")
+VCF_FILES = (
+    *("samples", "sites", "counts", "extent", "refused", "blocks"),
+    *("excluded", "person_figures", "overruled"),
+)
 """Files of a run of genotypes that are views under their own names."""
 
 _DESCRIBED = [name for name in RUN_TABLES if name != LINES]

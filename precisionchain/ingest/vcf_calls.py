@@ -89,7 +89,8 @@ def split_calls(  # noqa: PLR0917 - numba knows no keyword-only arguments
         n_alts: ALT alleles of the record.
         alts: int16 [k], numbers of the alleles wanted (0 asks for a row without copies).
         dosage: out, uint8 [k, persons].
-        haploid: out, bool [k, persons]; where missing, whether one copy at most is expected.
+        haploid: out, bool [k, persons]; where missing, whether one copy at most is expected, but
+            not where a call is missing because it is heterozygous there (`vcf_overruled`).
         phase: out, uint8 [k, persons]; 0 where missing or haploid.
         counters: in and out, int64 in the order of ``COUNTERS``; only of records taken.
 
@@ -110,14 +111,16 @@ def split_calls(  # noqa: PLR0917 - numba knows no keyword-only arguments
         if second != _ABSENT and (first < 0) != (second < 0):
             first, second = _half(first, second, half_call)
         called = first >= 0 and second != -1
+        overruled = False
         if called and rule != 0:
             called, second = _by_sex(first, second, rule, sex[person], counters)
+            overruled = not called and not (rule == _Y and sex[person] == _FEMALE)
         single = called and second == _ABSENT
         phased = genotypes[i, width] == 1 and called and not single
         counters[_SINGLE] += single
         counters[_PHASED] += phased
         if not called:
-            single = rule in (_Y, _MT) or (rule == _X and sex[person] == _MALE)
+            single = not overruled and (rule in (_Y, _MT) or (rule == _X and sex[person] == _MALE))
         for k in range(len(alts)):
             left = called and alts[k] > 0 and first == alts[k]
             right = called and alts[k] > 0 and second == alts[k]

@@ -89,10 +89,23 @@ class PlinkFile:
         return {row[1]: tuple(row[2:]) for row in rows}
 
     def sex_check(self) -> dict[str, tuple[str, ...]]:
-        """Return SNPSEX, STATUS, F and YCOUNT of each sample as ``--check-sex`` prints them."""
-        _plink(self.folder, "--bfile", "par", "--check-sex", "ycount", "--out", "sex")
+        """Return SNPSEX, STATUS and F of each sample as ``--check-sex`` prints them; none without
+        X.
+        """
+        chromosomes = {line.split()[0] for line in self._lines("par.bim")}
+        if "23" not in chromosomes:
+            return {}
+        _plink(self.folder, "--bfile", "par", "--check-sex", "--out", "sex")
         rows = (line.split() for line in self._lines("sex.sexcheck")[1:])
         return {row[1]: tuple(row[3:]) for row in rows}
+
+    def y_counts(self) -> dict[str, str]:
+        """Return YCOUNT of each sample as ``--check-sex ycount`` prints it; none without X."""
+        if not self.sex_check():
+            return {}
+        _plink(self.folder, "--bfile", "par", "--check-sex", "ycount", "--out", "y")
+        rows = (line.split() for line in self._lines("y.sexcheck")[1:])
+        return {row[1]: row[6] for row in rows}
 
     def _ready(self, *arguments: str) -> None:
         _plink(self.folder, "--bfile", "ready", *arguments)

@@ -65,6 +65,7 @@ def test_mark_adds_the_table_and_the_settings_and_nothing_else(
     found = contents(after)
     assert {name: d for name, d in found.items() if before.get(name) != d}.keys() == {
         "excluded.parquet",
+        "person_figures.parquet",
         "run.json",
     }
     assert before.keys() < found.keys()

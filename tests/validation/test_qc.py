@@ -6,6 +6,7 @@ Files are staged by us and, apart, split and read by plink1.9; see tests/lib/pli
 from __future__ import annotations
 
 import gzip
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from precisionchain.ingest.qc import Thresholds, assess
+from precisionchain.ingest.qc_persons import person_figures
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Staging
 from tests.lib.plink_qc import Fam, PlinkFile, PlinkSets
@@ -93,6 +95,36 @@ class Compared:
         assert len(table) == sum(map(len, ours.values()))
         return theirs
 
+    def figures(self) -> None:
+        """Assert that each person's figures are those that PLINK prints."""
+        table = person_figures(self.run).table(self.run)
+        ours = {row["sample_id"]: row for row in table.to_pylist()}
+        assert len(ours) == len(self.names)
+        for name, (observed, expected, called, f) in self.plink.heterozygosity().items():
+            row = ours[name]
+            assert (str(row["hom_observed"]), str(row["het_called"])) == (observed, called), name
+            assert printed_alike(row["hom_expected"], expected), name
+            assert printed_alike(row["f"], f), name
+        for name, (sex, status, f) in self.plink.sex_check().items():
+            row = ours[name]
+            assert str(row["x_sex"] or 0) == sex, name
+            assert status == ("OK" if row["sex"] and row["x_sex"] == row["sex"] else "PROBLEM")
+            assert printed_alike(row["x_f"], f), name
+        for name, y_called in self.plink.y_counts().items():
+            if ours[name]["sex"] != 2:  # a woman's call on Y is missing in our blocks
+                assert str(ours[name]["y_called"]) == y_called, name
+
+
+def printed_alike(ours: float | None, theirs: str) -> bool:
+    """Return whether a number is the one printed in four significant digits."""
+    if theirs in ("nan", "-nan", "inf", "-inf"):
+        return ours is None
+    printed = float(theirs)
+    if ours is None or printed == 0:
+        return ours is not None and abs(ours) < 1e-12
+    digit = 10.0 ** (math.floor(math.log10(abs(printed))) - 3)
+    return abs(ours - printed) <= digit * (0.5 + 1e-6)
+
 
 def drawn(
     rng: np.random.Generator, compared: Compared, *, fewest_missing: float = 0.005
@@ -135,6 +167,7 @@ def test_simulated_persons_of_all_sexes_on_all_chromosomes(seed: int, tmp_path: 
     assert theirs.hwe
     assert {allele[0] for allele in theirs.ld} == {"1", "2", "X", "Y", "MT", "GL000191.1"}
     compared.sets(drawn(np.random.default_rng(seed), compared, fewest_missing=0.05))
+    compared.figures()
 
 
 @pytest.mark.parametrize(
@@ -180,6 +213,7 @@ def test_real_files(
     build = "GRCh38" if file in ON_GRCH38 else "GRCh37"
     compared = Compared.of(vcf, samples, names, fam, tmp_path, half_call=half_call, build=build)
     assert compared.sets(Thresholds()).ld
+    compared.figures()
     rng = np.random.default_rng([len(names), *file.encode()])
     for _ in range(1 if file in LARGE else DRAWS):
         compared.sets(drawn(rng, compared))
