@@ -33,7 +33,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -42,6 +42,8 @@ from numpy.typing import NDArray
 
 from precisionchain.schemas.arrow_values import cut, known_rows, values_of
 from precisionchain.schemas.canonical import canonical_json
+
+_Known: TypeAlias = NDArray[np.bool_] | None
 
 _LABEL = b"precisionchain answer 1\x00"
 _VALUE_LABEL = b"precisionchain value 1\x00"
@@ -56,9 +58,13 @@ _WIDER_THAN_ARROW = (pl.Int128, pl.UInt128)
 def frame_digest(frame: pl.DataFrame) -> str:
     """Return the digest of a frame, in hex."""
     total = sha256(_LABEL + struct.pack("<QI", frame.height, frame.width))
-    for column in frame.iter_columns():
-        total.update(_named(column.name))
-        for part in _column(_arrow(column)):
+    wide = [name for name, dtype in frame.schema.items() if dtype in _WIDER_THAN_ARROW]
+    if wide:
+        frame = frame.with_columns(pl.col(wide).cast(pl.Decimal(38, 0)))
+    columns = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    for name, column in zip(columns.column_names, columns.itercolumns(), strict=True):
+        total.update(_named(name))
+        for part in _column(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()):
             total.update(part)
     return total.hexdigest()
 
@@ -73,17 +79,15 @@ def value_digest(value: Any) -> str:
 
 
 def _arrow(column: pl.Series) -> Any:
-    if column.dtype in _WIDER_THAN_ARROW:
-        column = column.cast(pl.Decimal(38, 0))
     return column.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _column(array: Any) -> Iterator[bytes | memoryview]:
     if pa.types.is_dictionary(array.type):
         array = array.cast(pa.large_string())
-    kind, valid = _kind_of(array.type), known_rows(array)
+    kind, valid = _kind_of(array.type), _known(array)
     yield bytes((kind,))
-    yield from _sized(_packed(valid))
+    yield from _sized(_packed(valid, len(array)))
     if kind == _LIST:
         yield from _sized(_int64(np.diff(_list_offsets(array)), valid))
         yield from _elements(array.flatten())
@@ -95,7 +99,7 @@ def _column(array: Any) -> Iterator[bytes | memoryview]:
     elif kind in (_TEXT, _OTHER):
         yield from _text(_as_text(array) if kind == _OTHER else array, valid)
     elif kind == _FLOAT:
-        floats = np.where(valid, values_of(array).astype("<f8"), 0.0)
+        floats = _where(valid, values_of(array).astype("<f8"))
         floats[np.isnan(floats)] = np.nan
         yield from _sized(floats.tobytes())
     else:
@@ -109,8 +113,7 @@ def _elements(array: Any) -> Iterator[bytes | memoryview]:
     if not pa.types.is_dictionary(array.type):
         yield from _column(array)
         return
-    valid = known_rows(array) if array.null_count else None
-    codes = values_of(array.indices)
+    valid, codes = _known(array), values_of(array.indices)
     used = _used(codes if valid is None else codes[valid], len(array.dictionary))
     named = pl.Series("text", array.dictionary, dtype=pl.String).to_frame().with_row_index("code")
     kept = named.filter(pl.Series(used)).sort("text")
@@ -118,13 +121,12 @@ def _elements(array: Any) -> Iterator[bytes | memoryview]:
     places[kept["code"].to_numpy()] = np.arange(kept.height)
     same = kept.height == used.size and bool(kept["code"].is_sorted())
     found = codes.astype(places.dtype, copy=False) if same else _looked_up(places, codes, valid)
-    if valid is not None:
-        found = np.where(valid, found, 0).astype(places.dtype, copy=False)
+    found = _where(valid, found)
     texts = _arrow(kept["text"])
     yield bytes((_LISTED_TEXT,))
-    yield from _sized(_ones(len(array)) if valid is None else _packed(valid))
+    yield from _sized(_packed(valid, len(array)))
     yield struct.pack("<I", kept.height)
-    yield from _text(texts, known_rows(texts))
+    yield from _text(texts, None)
     yield from _sized(found.data.cast("B") if found.size else b"")
 
 
@@ -138,23 +140,29 @@ def _used(codes: NDArray[Any], n: int) -> NDArray[np.bool_]:
     return used
 
 
-def _looked_up(
-    places: NDArray[Any], codes: NDArray[Any], valid: NDArray[np.bool_] | None
-) -> NDArray[Any]:
+def _looked_up(places: NDArray[Any], codes: NDArray[Any], valid: _Known) -> NDArray[Any]:
     """Return the place of each code; of a null, whatever."""
     if not places.size:
         return np.zeros(codes.size, places.dtype)
-    found: NDArray[Any] = places[codes if valid is None else np.where(valid, codes, 0)]
+    found: NDArray[Any] = places[_where(valid, codes)]
     return found
 
 
-def _packed(valid: NDArray[np.bool_]) -> bytes:
+def _known(array: Any) -> _Known:
+    """Return which rows are not null, None for all: most columns, of which less is to be done."""
+    return known_rows(array) if array.null_count else None
+
+
+def _packed(valid: _Known, rows: int) -> bytes:
+    """Return a bit per row, 1 where it is not null."""
+    if valid is None:
+        return b"\xff" * (rows // 8) + bytes([(1 << rows % 8) - 1])[: rows % 8]
     return np.packbits(valid, bitorder="little").tobytes()
 
 
-def _ones(n: int) -> bytes:
-    """Return what `_packed` does of n rows that are not null."""
-    return b"\xff" * (n // 8) + bytes([(1 << n % 8) - 1])[: n % 8]
+def _where(valid: _Known, values: NDArray[Any]) -> NDArray[Any]:
+    """Return values with 0 for those of nulls."""
+    return values if valid is None else np.where(valid, values, values.dtype.type(0))
 
 
 def _narrowest(count: int) -> str:
@@ -184,7 +192,7 @@ def _kind_of(dtype: pa.DataType) -> int:
 
 
 def _integers(array: Any) -> NDArray[np.int64]:
-    values = values_of(array).astype(np.int64)
+    values = values_of(array).astype(np.int64, copy=False)
     if not pa.types.is_timestamp(array.type):
         return values
     unit = array.type.unit
@@ -198,14 +206,14 @@ def _list_offsets(array: Any) -> NDArray[Any]:
     return cut(array, array.buffers()[1], "<i8", len(array) + 1)
 
 
-def _text(array: Any, valid: NDArray[np.bool_]) -> Iterator[bytes | memoryview]:
+def _text(array: Any, valid: _Known) -> Iterator[bytes | memoryview]:
     offsets = cut(array, array.buffers()[1], "<i8", len(array) + 1)
     lengths = np.diff(offsets)
     yield from _sized(_int64(lengths, valid))
     buffer = array.buffers()[2]
     octets: NDArray[np.uint8] = np.frombuffer(buffer, np.uint8) if buffer else _NO_TEXT
     content = octets[offsets[0] : offsets[-1]]
-    if lengths[~valid].any():  # Arrow allows a null to lie over text
+    if valid is not None and lengths[~valid].any():  # Arrow allows a null to lie over text
         content = content[np.repeat(valid, lengths)]
     yield from _sized(content.tobytes())
 
@@ -220,8 +228,8 @@ def _said(value: Any) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _int64(values: NDArray[Any], valid: NDArray[np.bool_]) -> bytes:
-    return np.where(valid, values, 0).astype("<i8", copy=False).tobytes()
+def _int64(values: NDArray[Any], valid: _Known) -> bytes:
+    return _where(valid, values).astype("<i8", copy=False).tobytes()
 
 
 def _named(name: str) -> bytes:

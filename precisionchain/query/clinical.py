@@ -14,11 +14,10 @@ import polars as pl
 from precisionchain.errors import UnknownPersonError, UsageError
 from precisionchain.query.concepts import concept_set, placed_families
 from precisionchain.query.frames import index_frame, rows_file
+from precisionchain.query.person_files import LEADING, rows_of_person
 from precisionchain.replica.catalogue import PLACE, Snapshot
 from precisionchain.schemas.omop import TABLES, Table
 from precisionchain.schemas.streams import MAP_PERSON
-
-_LEADING = ("site", "person_id", "table")
 
 
 def domain_rows(
@@ -86,9 +85,8 @@ def person_record(
             cdm = name.split("/")[1]
             if table not in (None, cdm):
                 continue
-            mine = (pl.col("person_id") == person_id) & (pl.col("site") == site)
-            rows = _answer(rows_file(path).filter(mine), cdm)
-            if rows.height:
+            rows = rows_of_person(path, cdm, site, person_id)
+            if rows is not None:
                 record[cdm] = rows
     return dict(sorted(record.items()))
 
@@ -152,8 +150,8 @@ def _answer(rows: pl.LazyFrame, table: str) -> pl.DataFrame:
     frame = rows.drop("batch", *PLACE, strict=False).with_columns(
         pl.lit(table).alias("table"), pl.col("site").cast(pl.Utf8)
     )
-    leading = [pl.col(name) for name in _LEADING]
-    return frame.select(*leading, pl.exclude(*_LEADING)).collect()
+    leading = [pl.col(name) for name in LEADING]
+    return frame.select(*leading, pl.exclude(*LEADING)).collect()
 
 
 def _together(frames: list[pl.DataFrame]) -> pl.DataFrame:

@@ -45,9 +45,7 @@ def placed_families(snapshot: Snapshot, concepts: list[int]) -> pl.DataFrame:
     mapped = index_frame(snapshot, _MAP)
     if mapped is None:
         return pl.DataFrame(schema={"table": pl.Utf8, "family": pl.Utf8})
-    return (
-        mapped.filter(pl.col("concept_id").is_in(concepts))
-        .select("table", "family")
-        .unique()
-        .sort("table", "family")
-    )
+    of_concepts = mapped["concept_id"].is_in(concepts)
+    named = (mapped[name].filter(of_concepts) for name in ("table", "family"))
+    placed = sorted(set(zip(*named, strict=True)))  # a frame's own methods take a millisecond
+    return pl.DataFrame(placed, schema={"table": pl.Utf8, "family": pl.Utf8}, orient="row")
