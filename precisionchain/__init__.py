@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from precisionchain.query.expressions import at_site as at_site
     from precisionchain.query.expressions import born as born
     from precisionchain.query.expressions import carries as carries
+    from precisionchain.query.expressions import carries_structural as carries_structural
     from precisionchain.query.expressions import condition as condition
     from precisionchain.query.expressions import condition_era as condition_era
     from precisionchain.query.expressions import death as death
@@ -63,7 +64,8 @@ __version__ = "0.1.0.dev0"
 
 # fmt: off
 _FUNCTIONS_OF_CRITERIA = (
-    "age", "assayed", "at_least", "at_site", "born", "carries", "condition", "condition_era",
+    "age", "assayed", "at_least", "at_site", "born", "carries", "carries_structural",
+    "condition", "condition_era",
     "death", "device", "dose_era", "drug", "drug_era", "episode", "ethnicity", "event",
     "everyone", "genotype", "genotyped", "maf", "measurement", "observation", "observed",
     "persons", "procedure", "race", "recorded", "saved", "sequenced", "sex", "specimen", "visit",

@@ -1,4 +1,6 @@
-"""The part of the door for questions about how persons were sequenced, and counts by group."""
+"""The part of the door for questions about how persons were sequenced, counts by group, and
+structural variants.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ T = TypeVar("T")
 
 
 class GeneticsDoor(ABC):
-    """What `Network` does about sequencing metadata, and about counts by group."""
+    """What `Network` does about sequencing metadata, counts by group and structural variants."""
 
     _opened: OpenSite
 
@@ -94,6 +96,69 @@ class GeneticsDoor(ABC):
             return evaluated_frame(frame, contributed=counted)
 
         return self._ask("frequencies", data, asked, answer)
+
+    def structural(
+        self,
+        region: str | Region,
+        *,
+        svtype: str | Iterable[str] | None = None,
+        overlap: str = "any",
+        reciprocal: float | None = None,
+    ) -> pl.DataFrame:
+        """Return the structural variants that reach a region, with counts (F27).
+
+        Args:
+            region: the region.
+            svtype: one type or several, of DEL, DUP, INV, INS, CNV, BND; default any.
+            overlap: ``any``, ``within``, ``covers`` or ``start``.
+            reciprocal: the least share of the region, and of the variant, that both have.
+
+        Raises:
+            RegionError: the region cannot be parsed.
+            UsageError: a type, an overlap or a share that is none.
+        """
+        from precisionchain.query.reach import reach_of
+
+        types = svtype if svtype is None or isinstance(svtype, str) else list(svtype)
+        asked: dict[str, Any] = {"region": typed.as_logged(region, Region.parse)}
+        try:
+            reach = reach_of(Region("1", 1, 1), types, overlap, reciprocal)
+            asked |= {
+                "svtype": list(reach.svtypes),
+                "overlap": reach.overlap,
+                "reciprocal": reach.reciprocal,
+            }
+        except UsageError:
+            asked |= dict.fromkeys(("svtype", "overlap", "reciprocal"), typed.NOT_LOGGED)
+
+        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            from precisionchain.query.structural import structural_variants
+
+            place = Region.parse(region) if isinstance(region, str) else region
+            frame = structural_variants(snapshot, reach_of(place, types, overlap, reciprocal))
+            return evaluated_frame(frame, contributed=persons.with_genotypes(snapshot))
+
+        return self._ask("structural", "genetic", asked, answer)
+
+    def kinship_sites(self) -> pl.DataFrame:
+        """Return how much of the network's list of kinship sites each batch has."""
+        return self._coverage("kinship")
+
+    def pc_sites(self) -> pl.DataFrame:
+        """Return how much of the network's list of PC-loading sites each batch has."""
+        return self._coverage("pc")
+
+    def _coverage(self, name: str) -> pl.DataFrame:
+        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            from precisionchain.query.site_dosages import persons_at_sites, site_coverage
+
+            rows = persons_at_sites(snapshot, name)
+            counted = {
+                str(site): of["person_id"].to_numpy() for (site,), of in rows.group_by("site")
+            }
+            return evaluated_frame(site_coverage(snapshot, name), contributed=counted)
+
+        return self._ask("sites", "genetic", {"list": name}, answer)
 
     def _members(self, snapshot: Snapshot, given: Given) -> pl.DataFrame:
         """Return the persons of whom a criterion is true."""

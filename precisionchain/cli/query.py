@@ -142,6 +142,31 @@ def frequencies(
 
 @app.command()
 @render.answers
+def structural(
+    context: typer.Context,
+    region: Annotated[str, typer.Argument(help="CHROM[:START-END], 1-based.")],
+    svtype: Annotated[
+        list[str] | None, typer.Option("--type", help="DEL, DUP, INV, INS, CNV or BND.")
+    ] = None,
+    overlap: Annotated[
+        str, typer.Option(help="How variants lie to the region: any, within, covers or start.")
+    ] = "any",
+    reciprocal: Annotated[
+        float | None, typer.Option(help="Least share of region and variant that both have.")
+    ] = None,
+    as_of: AsOf = None,
+    out: Out = Out(),
+) -> None:
+    """Structural variants that reach a region, with counts."""
+    with scope(context).network(as_of) as network:
+        answer = network.structural(
+            region, svtype=svtype or None, overlap=overlap, reciprocal=reciprocal
+        )
+    out.frame(answer)
+
+
+@app.command()
+@render.answers
 def sequencing(context: typer.Context, as_of: AsOf = None, out: Out = Out()) -> None:
     """Columns and values of sequencing metadata, with persons, by site and source."""
     with scope(context).network(as_of) as network:

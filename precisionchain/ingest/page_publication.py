@@ -54,6 +54,8 @@ _PREFIXES: Final = {
     "VAR_": "Variant view",
     "VARP_": "Variant-Person view",
     "CNT_": "MAF counter",
+    "SV_": "Variant view",
+    "CSV_": "MAF counter",
 }
 
 

@@ -20,6 +20,7 @@ from precisionchain.query.criteria import (
     Born,
     Carries,
     CarriesIn,
+    CarriesStructural,
     Criterion,
     Demographic,
     Event,
@@ -46,7 +47,7 @@ CLINICAL: Final = "clinical"
 GENETIC: Final = "genetic"
 
 _CLINICAL: Final = (Event, AtLeast, WithinDays, Observed, Demographic, Age, Born)
-_GENETIC: Final = (Genotype, Carries, Assayed, CarriesIn, Sequenced)
+_GENETIC: Final = (Genotype, Carries, Assayed, CarriesIn, CarriesStructural, Sequenced)
 
 
 def read(given: Given) -> Criterion:

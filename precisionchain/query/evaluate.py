@@ -22,6 +22,7 @@ from precisionchain.query.criteria import (
     Born,
     Carries,
     CarriesIn,
+    CarriesStructural,
     Criterion,
     Demographic,
     Event,
@@ -105,6 +106,8 @@ class _Evaluation:
                 return self._of_events(criterion)
             case Genotype() | Carries() | Assayed() | CarriesIn():
                 return self._of_genotypes(criterion)
+            case CarriesStructural():
+                return genetic_criteria.of_structural(self.scope, criterion)
             case Sequenced():
                 return sequencing_criteria.of_sequenced(self.scope, criterion)
             case _:

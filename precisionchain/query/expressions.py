@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from numbers import Integral
 from typing import Concatenate, Final, ParamSpec
@@ -45,6 +45,7 @@ from precisionchain.query.criteria import (
     Born,
     Carries,
     CarriesIn,
+    CarriesStructural,
     Criterion,
     Demographic,
     Event,
@@ -59,6 +60,7 @@ from precisionchain.query.criteria import (
     WithinDays,
     checked,
 )
+from precisionchain.query.reach import reach_of
 from precisionchain.schemas.person import written
 from precisionchain.schemas.variant import Region, Variant
 
@@ -72,6 +74,7 @@ __all__ = [
     "at_site",
     "born",
     "carries",
+    "carries_structural",
     "complement_of",
     "condition",
     "condition_era",
@@ -257,6 +260,27 @@ def carries(where: str | Variant | Region, maf: Maf | None = None) -> Carries | 
     return Carries(place)
 
 
+def carries_structural(
+    region: str | Region,
+    *,
+    svtype: str | Sequence[str] | None = None,
+    overlap: str = "any",
+    reciprocal: float | None = None,
+) -> CarriesStructural:
+    """Return the criterion of a copy of a structural variant that reaches a region.
+
+    Args:
+        region: the region.
+        svtype: one type or several, of DEL, DUP, INV, INS, CNV, BND; default any.
+        overlap: ``any``, ``within``, ``covers`` or ``start``.
+        reciprocal: the least share of the region, and of the variant, that both have.
+    """
+    place = as_place(region)
+    if not isinstance(place, Region):
+        raise UsageError("this needs a region", hint="9:22000000-22130000")
+    return CarriesStructural(reach_of(place, svtype, overlap, reciprocal))
+
+
 def genotype(variant: str | Variant, *states: str | int) -> Genotype:
     """Return the criterion of one of some states: 0, 1, 2, missing, not_assayed."""
     asked = {str(state) for state in states if is_word_or_whole(state)}
@@ -350,6 +374,6 @@ _EVENTS: Final = (
 )
 _OTHERS: Final[tuple[Callable[..., Criterion | Maf], ...]] = (
     *(at_least, within_days, observed, sex, race, ethnicity, age, born),
-    *(carries, genotype, assayed, maf, sequenced),
+    *(carries, carries_structural, genotype, assayed, maf, sequenced),
     *(everyone, recorded, genotyped, at_site, persons, saved),
 )

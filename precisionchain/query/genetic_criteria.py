@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from precisionchain.query.criteria import STATES, Assayed, Carries, CarriesIn, Genotype, Maf
+from precisionchain.query.criteria import (
+    STATES,
+    Assayed,
+    Carries,
+    CarriesIn,
+    CarriesStructural,
+    Genotype,
+    Maf,
+)
 from precisionchain.query.criterion_scope import CriterionScope
 from precisionchain.query.frequencies import allele_frequencies
 from precisionchain.query.genotype_matrix import Detail, GenotypeMatrix, StateBlock, listed_alleles
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, RANK, Bytes, genetic_batches
 from precisionchain.query.kleene import Bools, Truth
+from precisionchain.query.structural import reaching
 from precisionchain.query.universe import Places, Universe
 from precisionchain.query.variants import states_in
 from precisionchain.replica.genetic_batch import GeneticBatch
@@ -69,37 +79,55 @@ def of_region(scope: CriterionScope, asked: CarriesIn, among: Bools | None) -> T
         asked: the criterion.
         among: bool [persons]: in whom the frequency is taken; None means the network's counts.
     """
+    listed = next(listed_alleles(scope.snapshot, asked.region), None) is not None
+    blocks = _blocks(scope, asked)
+    if asked.maf is not None and among is not None:
+        genotyped = among[scope.universe.genotyped]
+        blocks = (_of_frequency(block, genotyped, asked.maf) for block in blocks)
+    return _of_any(scope, blocks, listed=listed)
+
+
+def of_structural(scope: CriterionScope, asked: CarriesStructural) -> Truth:
+    """Return who has a copy of a structural variant that reaches a region.
+
+    As of `of_region`: unknown for everybody where the network has none.
+    """
+    alleles = reaching(scope.snapshot, asked.reach, structural_only=True)
+    return _of_any(scope, _matrix(scope, "state").of_alleles(alleles), listed=alleles.height > 0)
+
+
+def _of_any(scope: CriterionScope, blocks: Iterator[StateBlock], *, listed: bool) -> Truth:
+    """Return who has a copy of any allele of the blocks."""
     genotyped = scope.universe.genotyped
     carries = np.zeros(int(genotyped.sum()), np.bool_)
-    has_none = np.ones(len(carries), np.bool_)
-    if next(listed_alleles(scope.snapshot, asked.region), None) is None:
-        has_none[:] = False
-    for block in _blocks(scope, asked):
-        states = block.state
-        if asked.maf is not None and among is not None:
-            states = states[_of_frequency(block, among[genotyped], asked.maf)]
-        carries |= ((states == 1) | (states == 2)).any(axis=0)
-        has_none &= (states == 0).all(axis=0)
+    has_none = np.full(len(carries), listed)
+    for block in blocks if listed else ():
+        carries |= ((block.state == 1) | (block.state == 2)).any(axis=0)
+        has_none &= (block.state == 0).all(axis=0)
     true, unknown = np.zeros(len(genotyped), np.bool_), np.ones(len(genotyped), np.bool_)
     true[genotyped] = carries
     unknown[genotyped] = ~carries & ~has_none
     return Truth(true, unknown)
 
 
+def _matrix(scope: CriterionScope, detail: Detail) -> GenotypeMatrix:
+    return _matrices.get(
+        (scope.universe.key, detail), lambda: GenotypeMatrix(scope.snapshot, detail=detail)
+    )
+
+
 def _blocks(scope: CriterionScope, asked: CarriesIn) -> Iterator[StateBlock]:
     """Yield the states of those with genotypes at the alleles that may count."""
     within = asked.maf is not None and asked.maf.within is not None
     detail: Detail = "ploidy" if within else "state"
-    matrix = _matrices.get(
-        (scope.universe.key, detail), lambda: GenotypeMatrix(scope.snapshot, detail=detail)
-    )
+    matrix = _matrix(scope, detail)
     if asked.maf is None or within:
         return matrix.of_region(asked.region)
     low, high = asked.maf.frequencies.low or 0.0, asked.maf.frequencies.high or 0.0
     return matrix.of_alleles(allele_frequencies(scope.snapshot, low, high, asked.region))
 
 
-def _of_frequency(block: StateBlock, among: Bools, asked: Maf) -> Bools:
+def _of_frequency(block: StateBlock, among: Bools, asked: Maf) -> StateBlock:
     """Return the alleles whose minor allele frequency among some persons is as asked."""
     columns = np.flatnonzero(among)
     states = np.take(block.state, columns, axis=1)
@@ -107,8 +135,8 @@ def _of_frequency(block: StateBlock, among: Bools, asked: Maf) -> Bools:
     alleles = np.take(block.ploidy, columns, axis=1).sum(axis=1, dtype=np.int64)
     with np.errstate(invalid="ignore"):
         maf = np.minimum(copies, alleles - copies) / alleles
-    fits: Bools = (maf >= asked.frequencies.low) & (maf <= asked.frequencies.high)
-    return fits
+    fits = (maf >= asked.frequencies.low) & (maf <= asked.frequencies.high)
+    return replace(block, state=block.state[fits])
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,15 @@ from precisionchain.schemas.genome import CHROMOSOMES
 _SITES: Final = {"site", "at_site"}
 _PERSONS: Final = {"person", "persons", "subject"}
 _SEQUENCED: Final = "sequenced"
-_PLACES: Final = {"region", "variant", "subject", "carries", "genotype", "assayed"}
+_PLACES: Final = {
+    "region",
+    "variant",
+    "subject",
+    "carries",
+    "carries_structural",
+    "genotype",
+    "assayed",
+}
 
 
 @dataclass(frozen=True, slots=True)

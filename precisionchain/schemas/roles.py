@@ -36,6 +36,8 @@ ROLE_OF: Final[Mapping[str, str]] = {
             "maf",
             "frequencies",
             "sequencing",
+            "sites",
+            "structural",
             "cohort",
             "cohorts",
             "export-cohort",

@@ -9,6 +9,7 @@ from typing import Final
 from precisionchain.errors import UsageError
 from precisionchain.query.criteria.logic import Criterion, level
 from precisionchain.query.criteria.values import Argument, Call, Interval
+from precisionchain.query.reach import ANY, Reach
 from precisionchain.schemas.variant import Region, Variant
 
 
@@ -94,6 +95,25 @@ class CarriesIn(Criterion):
         """Return ``carries(region)``."""
         maf: tuple[Argument, ...] = () if self.maf is None else (self.maf.call(),)
         return Call("carries", (self.region, *maf))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CarriesStructural(Criterion):
+    """The person has a copy of any structural variant that reaches a region."""
+
+    reach: Reach
+
+    def call(self) -> Call:
+        """Return ``carries_structural(region, svtype=..., overlap=..., reciprocal=...)``."""
+        asked = self.reach
+        named: list[tuple[str, Argument]] = []
+        if asked.svtypes:
+            named.append(("svtype", asked.svtypes))
+        if asked.overlap != ANY:
+            named.append(("overlap", asked.overlap))
+        if asked.reciprocal is not None:
+            named.append(("reciprocal", asked.reciprocal))
+        return Call("carries_structural", (asked.region,), tuple(named))
 
 
 COMPARISONS: Final = ("eq", "ne", "lt", "le", "gt", "ge", "in")
