@@ -1,7 +1,8 @@
 """A VCF or BCF file as an iterator of dense call runs, one contig at a time.
 
 This is the seam for a faster reader: whatever yields the same `CallRun` objects from a `Scan` can
-take the place of `read_runs`. This one is cyvcf2: a Python step per record, none per call.
+take the place of `read_runs`. This one is cyvcf2 for text, and for BCF `bcf_records`: a Python step
+per record, none per call.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from precisionchain.errors import BuildMismatchError, VcfFormatError
+from precisionchain.ingest.bcf_records import BcfRecord, read_bcf
 from precisionchain.ingest.vcf_alleles import MAX_ALTS, Allele, Refusal, alleles_of
 from precisionchain.ingest.vcf_calls import HALF_CALLS, Ploidy, Verdict, split_calls
 from precisionchain.ingest.vcf_record import Record
@@ -63,7 +65,7 @@ def read_runs(
         BuildMismatchError: a record lies beyond the end of its chromosome.
     """
     builder = _RunBuilder(scan, persons, rules, tally)
-    records = _records(scan)
+    records = read_bcf(scan) if scan.kind == "bcf" else _records(scan)
     for segment in scan.segments:
         builder.begin(segment.chrom)
         for number in range(segment.first_record, segment.first_record + segment.records):
@@ -143,7 +145,8 @@ class _RunBuilder:
 
     def add(self, number: int, record: Any) -> None:
         """Take a record, or note why not."""
-        read = _record(number, self._chrom, record)
+        of_bcf = isinstance(record, BcfRecord)
+        read = record.record if of_bcf else _record(number, self._chrom, record)
         pos, ref, alts = read.pos, read.ref, read.alts
         self._read_to = pos
         end = pos + len(ref) - 1
@@ -158,7 +161,7 @@ class _RunBuilder:
         if self._rules.filter_policy == "pass" and read.filters not in ((), ("PASS",)):
             alleles = Refusal.FILTER
         if not isinstance(alleles, Refusal):
-            alleles = self._split(number, record, len(alts), alleles)
+            alleles = self._split(number, record, pos, len(alts), alleles)
         if isinstance(alleles, Refusal):
             if alleles is Refusal.GVCF_BLOCK:
                 end = read.end
@@ -173,12 +176,11 @@ class _RunBuilder:
             self._count_normalised(ref, alts, alleles)
 
     def _split(
-        self, number: int, record: Any, n_alts: int, alleles: tuple[Allele, ...]
+        self, number: int, record: Any, pos: int, n_alts: int, alleles: tuple[Allele, ...]
     ) -> tuple[Allele, ...] | Refusal:
         """Write the calls of a record's alleles; return these, or why not."""
-        try:
-            genotypes = record.genotype.array()
-        except Exception:  # noqa: BLE001 - cyvcf2 raises the bare class where FORMAT has no GT
+        genotypes = _genotypes(record)
+        if genotypes is None:
             return Refusal.NO_GENOTYPES
         rows = slice(len(self._rows), len(self._rows) + len(alleles))
         verdict = Verdict(
@@ -187,7 +189,7 @@ class _RunBuilder:
                 self._persons.columns,
                 self._persons.sex,
                 # Numba looks an enum's type up for every call; an integer's it knows.
-                int(_ploidy(self._rules.build, self._chrom, int(record.POS))),
+                int(_ploidy(self._rules.build, self._chrom, pos)),
                 self._half_call,
                 n_alts,
                 np.array([allele.number for allele in alleles], dtype=np.int16),
@@ -207,18 +209,18 @@ class _RunBuilder:
             return Refusal.PLOIDY
         if verdict is Verdict.ALLELE:
             return Refusal.ALLELE_NUMBER
-        if "PS" in record.FORMAT:
-            self._count_phase_sets(record.format("PS"))
+        try:
+            named = record.phase_sets if isinstance(record, BcfRecord) else _phase_sets(record)
+        except Exception as error:  # cyvcf2 raises the bare class
+            raise VcfFormatError(
+                "PS is of no type that FORMAT can have", where=self._scan.where(number)
+            ) from error
+        if named is not None:
+            self._count_phase_sets(named)
         return alleles
 
-    def _count_phase_sets(self, written: npt.NDArray[Any]) -> None:
-        """Count the calls that name a phase set: integers [samples, n], text where so declared."""
-        if written.dtype.kind == "U":
-            named = written != "."
-        elif written.dtype.kind == "f":
-            named = ~np.isnan(written).all(axis=1)
-        else:
-            named = (written > _NO_INTEGER).any(axis=1)
+    def _count_phase_sets(self, named: npt.NDArray[np.bool_]) -> None:
+        """Count the calls that name a phase set: bool [samples]."""
         calls = int(named[self._persons.columns].sum())
         self._tally.dropped["phase_set_records"] += calls > 0
         self._tally.dropped["phase_set_calls"] += calls
@@ -259,6 +261,31 @@ class _RunBuilder:
         sites = with_structural(pa.table(arrays, schema=RUN_SITES), self._structural)
         self._begin_run()
         return CallRun(self._chrom, sites, calls, self._read_to, last)
+
+
+def _genotypes(record: Any) -> npt.NDArray[np.int16] | None:
+    """Return a record's genotypes as `split_calls` takes them; None where FORMAT has no GT."""
+    if isinstance(record, BcfRecord):
+        return record.genotypes
+    try:
+        genotypes: npt.NDArray[np.int16] = record.genotype.array()
+    except Exception:  # noqa: BLE001 - cyvcf2 raises the bare class where FORMAT has no GT
+        return None
+    return genotypes
+
+
+def _phase_sets(record: Any) -> npt.NDArray[np.bool_] | None:
+    """Return which samples name a phase set: integers [samples, n], text where so declared."""
+    if "PS" not in record.FORMAT:
+        return None
+    written = record.format("PS")
+    if written.dtype.kind == "U":
+        named = written != "."
+    elif written.dtype.kind == "f":
+        named = ~np.isnan(written).all(axis=1)
+    else:
+        named = (written > _NO_INTEGER).any(axis=1)
+    return np.asarray(named, dtype=np.bool_)
 
 
 def _record(number: int, chrom: str, record: Any) -> Record:

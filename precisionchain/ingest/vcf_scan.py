@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, NoReturn
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from precisionchain.errors import UnreadableFileError, VcfFormatError
+from precisionchain.ingest.bcf_names import BcfNames
 from precisionchain.ingest.vcf_bytes import Compression, compression_of, decompressed
 from precisionchain.ingest.vcf_header import Header, parse_header
 from precisionchain.ingest.vcf_lines import (
@@ -36,7 +37,7 @@ from precisionchain.ingest.vcf_lint import (
     header_warnings,
     undeclared_contigs,
 )
-from precisionchain.schemas.genome import fold_chrom
+from precisionchain.schemas.genome import MAX_POSITION, fold_chrom
 
 _CONTIG = re.compile(rb"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
 _MAX_HEADER: Final = 256 * 2**20
@@ -317,7 +318,7 @@ def _scan_bcf(path: Path, compression: Compression, head: bytes, chunks: Iterato
     head = fill(head, 9 + length)
     raw, rest = head[9 : 9 + length], head[9 + length :]
     header = parse_header(raw, str(path))
-    names = _bcf_contigs(header)
+    names = BcfNames.of(header, str(path)).contigs
     digest = hashlib.sha256("\n".join((*header.dictionary, *header.samples, "")).encode())
     tally = _Tally(path, "bcf", header.columns_line)
     size = 9 + length
@@ -353,13 +354,15 @@ def _scan_bcf(path: Path, compression: Compression, head: bytes, chunks: Iterato
 
 def _add_bcf(
     tally: _Tally,
-    names: dict[int, str],
+    names: Mapping[int, str],
     last: int,
     contigs: npt.NDArray[np.int64],
     positions: npt.NDArray[np.int64],
 ) -> int:
     """Add the records of one block; return the contig of the last one."""
     starts = []
+    if len(beyond := np.flatnonzero(positions > MAX_POSITION)):
+        tally.refuse(tally.records + int(beyond[0]), "POS is not an integer from 0 to 2147483647")
     changed = np.concatenate(([last], contigs[:-1])) != contigs
     for i in np.flatnonzero(changed).tolist():
         if int(contigs[i]) not in names:
@@ -367,14 +370,3 @@ def _add_bcf(
         starts.append((i, names[int(contigs[i])]))
     tally.add(starts, positions, len(positions))
     return int(contigs[-1])
-
-
-def _bcf_contigs(header: Header) -> dict[int, str]:
-    """Number of a contig in BCF records (its IDX, else its place) -> its name."""
-    names: dict[int, str] = {}
-    for line in header.dictionary:
-        kind, _, text = line.partition("<")
-        if kind == "##contig=":
-            name, _, idx = text.rpartition(",")
-            names[int(idx) if idx else len(names)] = name
-    return names

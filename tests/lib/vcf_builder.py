@@ -82,10 +82,11 @@ def write_text(path: Path, text: str) -> Path:
 def bgzf(content: bytes, block: int = 65_280) -> bytes:
     """Return content as BGZF (SAM specification, section 4.1), with its end-of-file block."""
     parts = [content[at : at + block] for at in range(0, len(content), block)]
-    return b"".join(_bgzf_block(part) for part in parts) + BGZF_END
+    return b"".join(bgzf_block(part) for part in parts) + BGZF_END
 
 
-def _bgzf_block(content: bytes) -> bytes:
+def bgzf_block(content: bytes) -> bytes:
+    """Return one BGZF block of at most 65,280 bytes."""
     packer = zlib.compressobj(6, zlib.DEFLATED, -15)
     packed = packer.compress(content) + packer.flush()
     head = b"\x1f\x8b\x08\x04" + b"\0" * 4 + b"\0\xff\x06\0BC\x02\0"
