@@ -49,11 +49,27 @@ class BcfRecord:
         genotypes: int16 [samples, width + 1]: numbers of alleles, -1 missing, -2 none; the last
             column is 1 where the call is phased. None where FORMAT has no GT.
         phase_sets: bool [samples], whose call names a phase set; None where FORMAT has no PS.
+        fields: FORMAT key -> type, elements a sample, and bytes.
     """
 
     record: Record
     genotypes: Int16 | None
     phase_sets: Bools | None
+    fields: Mapping[str, tuple[int, int, bytes]]
+
+    def numbers(self, key: str) -> npt.NDArray[np.float64] | None:
+        """Return the first number of a field, NaN where there is none; None without the field."""
+        if key not in self.fields:
+            return None
+        kind, size, content = self.fields[key]
+        if kind in (_NONE, _CHAR) or not size:
+            samples = 0 if self.genotypes is None else len(self.genotypes)
+            return np.full(samples, np.nan)
+        if kind == _FLOAT:
+            # What stands for a missing float is one of the NaNs.
+            return np.frombuffer(content, "<f4")[::size].astype(np.float64)
+        stored = np.frombuffer(content, f"<{_LETTERS[kind]}")[::size].astype(np.float64)
+        return np.where(stored > -(1 << (8 * _WIDTHS[kind] - 1)) + 7, stored, np.nan)
 
 
 def read_bcf(scan: Scan) -> Iterator[BcfRecord]:
@@ -199,7 +215,7 @@ def _read(  # noqa: PLR0917 - a record in its file
         chrom=chrom,
         pos=pos + 1,
         ref=alleles[0],
-        alts=tuple(alt for alt in alleles[1:] if alt != "."),
+        alts=() if alleles[1:] == ["."] else tuple(alleles[1:]),
         id=None if ident in ("", ".") else ident,
         filters=filters,
         format=tuple(fields),
@@ -207,7 +223,7 @@ def _read(  # noqa: PLR0917 - a record in its file
     )
     genotypes = _genotypes(*fields["GT"], samples) if "GT" in fields else None
     phase_sets = _named(*fields["PS"], samples) if "PS" in fields else None
-    return BcfRecord(record, genotypes, phase_sets)
+    return BcfRecord(record, genotypes, phase_sets, fields)
 
 
 def _formats(

@@ -20,7 +20,7 @@ from precisionchain.ingest.vcf_overruled import keep_overruled
 from precisionchain.ingest.vcf_run import CallRun
 from precisionchain.ingest.vcf_samples import Sample, SampleSet
 from precisionchain.ingest.vcf_writer import RunWriter
-from precisionchain.schemas.calls import Calls
+from precisionchain.schemas.calls import Calls, pack_calls
 
 
 def write_without(run: Run, exclusions: Exclusions, folder: Path) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _kept_runs(
             yield CallRun(
                 chrom=staged.chrom,
                 sites=sites.combine_chunks(),
-                calls=_only(staged.calls(), rows, persons),
+                calls=pack_calls(_only(staged.calls(), rows, persons)),
                 read_to=sites["record_pos"][-1].as_py(),
                 last=False,
             )

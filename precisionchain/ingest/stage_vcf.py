@@ -8,10 +8,10 @@ docs/reference/vcf-staging.md.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -25,16 +25,17 @@ from precisionchain.ingest.vcf_assay import Assay, Interval, merge
 from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
 from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_early, judge, weakest
 from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, HalfCall
+from precisionchain.ingest.vcf_file import Scan
 from precisionchain.ingest.vcf_left_align import LEFT_ALIGN_WINDOW, left_aligned
 from precisionchain.ingest.vcf_normalise import OpenFile, contig_order, ordered_runs
 from precisionchain.ingest.vcf_overruled import OverruledWriter
-from precisionchain.ingest.vcf_read import Persons, read_runs
+from precisionchain.ingest.vcf_rules import Persons
 from precisionchain.ingest.vcf_run import DROPPED, CallRun, FilterPolicy, ReadRules, ReadTally
 from precisionchain.ingest.vcf_samples import SampleSet, match_samples, read_sample_map
-from precisionchain.ingest.vcf_scan import Scan, scan
+from precisionchain.ingest.vcf_sources import Sources
 from precisionchain.ingest.vcf_writer import RunWriter
 from precisionchain.schemas.canonical import canonical_json
-from precisionchain.schemas.genome import chrom_rank, fold_build
+from precisionchain.schemas.genome import fold_build
 from precisionchain.schemas.parameters import NORMALISATIONS
 
 FORMAT: Final = 1
@@ -55,6 +56,8 @@ def stage_vcf(
     reference: Reference = NO_REFERENCE,
     build_unverified: bool = False,
     allow_missing_samples: bool = False,
+    min_gq: float | None = None,
+    min_dp: float | None = None,
     step: Step = silent,
     advance: Advance | None = None,
 ) -> Run:
@@ -73,8 +76,11 @@ def stage_vcf(
         reference: the FASTA that ``left-align`` uses, and the network's digests.
         build_unverified: accept files whose build nothing proves; published with the batch.
         allow_missing_samples: accept samples of the map that no file has.
+        min_gq: calls with a lower GQ, or none, become missing.
+        min_dp: the same of DP.
         step: called with a line a step: a file checked, a contig begun.
-        advance: called after every block with (records read, records in all).
+        advance: called after every block with (bytes read, size) of a single text file, otherwise
+            with (records read, records in all).
 
     Returns:
         The run; ``run.json`` is its description.
@@ -85,93 +91,83 @@ def stage_vcf(
         DuplicateVariantError, ParameterMismatchError: the files, or the FASTA, cannot be taken as
             they are. Nothing is left behind.
     """
-    settings = _settings(build, half_call, filter_policy, normalisation)
+    settings = _settings(build, half_call, filter_policy, normalisation, (min_gq, min_dp))
     extent = Assay.of(assay)  # before the long work of reading
-    if not files:
-        raise UsageError("no VCF file was named")
     mapped = read_sample_map(samples)
-    scans = _scan_all(files, step)
-    for one in scans:
-        contradict_early(one, settings["build"])
-    fasta = None
-    if "left-align" in normalisation:
-        fasta = reference.open(contig_order(scans))
-    batch = _Batch(
-        scans=scans,
-        samples=match_samples(scans, mapped, samples, allow_missing=allow_missing_samples),
-        assay=extent,
-        rules=ReadRules(
-            build=settings["build"],
-            half_call=half_call,
-            filter_policy=filter_policy,
-            trimmed="trim" in normalisation and fasta is None,  # it checks the whole of REF
-        ),
-        fasta=fasta,
-    )
-    with staging.new_run("vcf") as partial:
-        overruled = OverruledWriter(partial.path, settings["build"], batch.samples.sex)
-        with RunWriter(partial.path, batch.samples) as writer, overruled:
-            batch.write(writer, overruled, step, advance)
-            proof = batch.judge_build(build_unverified=build_unverified)
-            writer.finish(batch.extent())
-        partial.describe(batch.description(source, settings, proof, writer))
+    aligned = "left-align" in normalisation  # by a FASTA, which must have all contigs
+    with Sources(files, step, scan_first=aligned) as sources:
+        for one in sources.scans:
+            contradict_early(one, settings["build"])
+        fasta = reference.open(contig_order(sources.scans)) if aligned else None
+        batch = _Batch(
+            sources=sources,
+            samples=match_samples(
+                sources.files, mapped, samples, allow_missing=allow_missing_samples
+            ),
+            assay=extent,
+            rules=ReadRules(
+                build=settings["build"],
+                half_call=half_call,
+                filter_policy=filter_policy,
+                trimmed="trim" in normalisation and fasta is None,  # it checks the whole of REF
+                min_gq=min_gq,
+                min_dp=min_dp,
+            ),
+            fasta=fasta,
+        )
+        with staging.new_run("vcf") as partial:
+            overruled = OverruledWriter(partial.path, settings["build"], batch.samples.sex)
+            with RunWriter(partial.path, batch.samples) as writer, overruled:
+                batch.write(writer, overruled, step, advance)
+                proof = batch.judge_build(build_unverified=build_unverified)
+                writer.finish(batch.extent())
+            partial.describe(batch.description(source, settings, proof, writer))
     return staging.read(partial.name)
 
 
 def _settings(
-    build: str, half_call: str, filter_policy: str, normalisation: Sequence[str]
+    build: str,
+    half_call: str,
+    filter_policy: str,
+    normalisation: Sequence[str],
+    least: tuple[float | None, float | None],
 ) -> dict[str, Any]:
     """Return the settings that shape the output, canonical.
 
     Raises:
         UsageError: one of them is not known.
     """
-    for name, value, known in (
+    for option, value, known in (
         ("--half-call", half_call, HALF_CALLS),
         ("--filter", filter_policy, get_args(FilterPolicy)),
     ):
         if value not in known:
-            raise UsageError(f"{name} {value} is not one of {', '.join(known)}")
+            raise UsageError(f"{option} {value} is not one of {', '.join(known)}")
     if tuple(normalisation) not in NORMALISATIONS:
         raise UsageError(
             f"the network normalises variants by {', '.join(normalisation)}, which staging cannot",
             hint="; ".join(", ".join(steps) for steps in NORMALISATIONS),
         )
+    asked: dict[str, float] = {}
+    for name, number in zip(("min_gq", "min_dp"), least, strict=True):
+        if number is not None:
+            if not 0 <= number < inf:
+                raise UsageError(f"--{name.replace('_', '-')} {number} is not a number from 0 up")
+            asked[name] = number
     return {
         "build": fold_build(build),
         "half_call": half_call,
         "filter": filter_policy,
         "normalisation": list(normalisation),
+        **asked,
     }
-
-
-def _scan_all(files: Sequence[Path], step: Step) -> list[Scan]:
-    """Scan the files, and put them into the order in which they are read."""
-    twice = [path for path, n in Counter(path.resolve() for path in files).items() if n > 1]
-    if twice:
-        raise UsageError(f"{twice[0]} is named twice")
-    scans = []
-    for path in files:
-        step(f"checking {path.name}")
-        scans.append(scan(path))
-        for warned in scans[-1].warnings:
-            step(f"warning: {path.name}, from line {warned.line}: {warned.said()}")
-    scans.sort(key=_place)
-    contig_order(scans)
-    return scans
-
-
-def _place(one: Scan) -> tuple[Any, ...]:
-    """Sort key: where a file's first record lies; so the order of the command does not matter."""
-    first = [(chrom_rank(s.chrom), s.first_pos) for s in one.segments[:1]]
-    return (not first, first, one.digest)
 
 
 @dataclass(slots=True)
 class _Batch:
     """The files of one batch, and what is learnt of them while they are read."""
 
-    scans: list[Scan]
+    sources: Sources
     samples: SampleSet
     assay: Assay
     rules: ReadRules
@@ -189,14 +185,13 @@ class _Batch:
         Raises:
             VcfFormatError: nothing was left to write.
         """
-        records = sum(one.records for one in self.scans)
-        files = []
-        first = 0
-        for one in self.scans:
-            reach = LEFT_ALIGN_WINDOW + 1 if self.fasta else 0
-            files.append(OpenFile(one, first, self._read(one, writer), reach))
-            first += one.records
-        runs = ordered_runs(files, self.collapsed, self._locate)
+        scans: list[Scan | None] = [*self.sources.scans] or [None]
+        reach = LEFT_ALIGN_WINDOW + 1 if self.fasta else 0
+        files = [
+            OpenFile(one, first, self._read(i, writer), reach)
+            for i, (one, first) in enumerate(zip(scans, self.sources.firsts, strict=True))
+        ]
+        runs = ordered_runs(files, self.collapsed, self.sources.where)
         chrom = ""
         for run in block_runs(runs, allele_limit(len(self.samples.samples))):
             if run.chrom != chrom:
@@ -204,42 +199,40 @@ class _Batch:
                 step(f"staging genotypes of contig {chrom}")
             writer.add(overruled.take(run, writer.alleles))
             if advance:
-                advance(run.sites["record"][-1].as_py() + 1, records)
+                advance(*self.sources.progress(run.sites["record"][-1].as_py()))
+        self.sources.end()
         if not writer.alleles and self.assay.kind != "bed":
             refused = sum((tally.rules for tally in self.tallies), Counter())
             rules = ", ".join(f"{n} by {rule}" for rule, n in refused.most_common())
             raise VcfFormatError(
-                f"none of {records} records could be taken"
+                f"none of {self.records} records could be taken"
                 + (f" (refused: {rules})" * bool(rules)),
-                where=str(self.scans[0].path),
+                where=str(self.sources.files[0].path),
             )
 
-    def _read(self, one: Scan, writer: RunWriter) -> Iterator[CallRun]:
+    @property
+    def records(self) -> int:
+        """Records of all files."""
+        return sum(one.records for one in self.sources.scans)
+
+    def _read(self, i: int, writer: RunWriter) -> Iterator[CallRun]:
         """Yield a file's runs; take note of its build and of what it refuses on the way."""
         tally, evidence = ReadTally(), Evidence()
         self.tallies.append(tally)
         self.evidence.append(evidence)
-        persons = Persons(self.samples.columns_in(one), self.samples.sex)
-        runs = read_runs(one, persons, self.rules, tally)
+        file = self.sources.files[i]
+        persons = Persons(self.samples.columns_in(file), self.samples.sex)
+        runs = self.sources.runs(i, persons, self.rules, tally)
         if self.fasta is not None:
             runs = left_aligned(runs, self.fasta, tally)
         for run in runs:
             evidence.add(run.chrom, run.sites["pos"].to_numpy(), run.sites["ref"])
             refused = tally.take_refused()
-            writer.refuse(one, refused)
+            writer.refuse(file, refused)
             if self.assay.kind != "sites":
                 spans = ((r.chrom, max(r.pos, 1), max(r.end, 1)) for r in refused)
                 self.holes = merge((*self.holes, *spans))
             yield run
-
-    def _locate(self, record: int) -> str:
-        firsts = []
-        first = 0
-        for one in self.scans:
-            firsts.append(first)
-            first += one.records
-        i = bisect_right(firsts, record) - 1
-        return self.scans[i].where(record - firsts[i])
 
     def judge_build(self, *, build_unverified: bool) -> BuildProof:
         """Return the weakest proof among the files.
@@ -247,23 +240,25 @@ class _Batch:
         Raises:
             BuildMismatchError: see `vcf_build.judge`.
         """
+        for one in self.sources.scans:
+            contradict_early(one, self.rules.build)
         return weakest(
             [
                 judge(one, evidence, self.rules.build, build_unverified=build_unverified)
-                for one, evidence in zip(self.scans, self.evidence, strict=True)
+                for one, evidence in zip(self.sources.scans, self.evidence, strict=True)
             ]
         )
 
     def extent(self) -> tuple[Interval, ...]:
         """Return where an unlisted position means 0/0."""
-        contigs = contig_order(self.scans)
+        contigs = contig_order(self.sources.scans)
         return self.assay.extent(self.rules.build, contigs, self.holes)
 
     def source_id(self, settings: dict[str, Any]) -> str:
         """Return the digest of the content, the settings and the format."""
         parts = {
             "format": FORMAT,
-            "files": [one.digest for one in self.scans],
+            "files": [one.digest for one in self.sources.scans],
             "samples": self.samples.digest(),
             "assay": [self.assay.kind, [list(interval) for interval in self.assay.intervals]],
             "settings": settings,
@@ -296,7 +291,7 @@ class _Batch:
                 "bytes": one.size,
                 "records": one.records,
             }
-            for one in self.scans
+            for one in self.sources.scans
         ]
 
     def statistics(self, writer: RunWriter) -> dict[str, Any]:
@@ -305,7 +300,7 @@ class _Batch:
         refused = sum((tally.rules for tally in self.tallies), Counter())
         normalised = sum((tally.normalised for tally in self.tallies), self.collapsed)
         return {
-            "records": sum(one.records for one in self.scans),
+            "records": self.records,
             "refused": sum(refused.values()),
             "refused_by_rule": dict(sorted(refused.items())),
             "alleles": writer.alleles,
@@ -323,6 +318,6 @@ class _Batch:
     def warnings(self) -> dict[str, int]:
         """Return how many lines and records are not as the specification asks, by rule."""
         found: Counter[str] = Counter()
-        for one in self.scans:
+        for one in self.sources.scans:
             found.update({warned.rule: warned.n for warned in one.warnings})
         return dict(sorted(found.items()))

@@ -1,16 +1,20 @@
 """The decompressed bytes of a VCF or BCF file, with every kind of damage turned into our errors.
 
 htslib warns about a missing end-of-file block and goes on, and it takes the end of a truncated
-file for its end. So the bytes are read here first, and to the last one.
+file for its end. So the bytes are read here, and to the last one.
 """
 
 from __future__ import annotations
 
 import gzip
-import zlib
+import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from isal import igzip, isal_zlib
 
 from precisionchain.errors import UnreadableFileError
 
@@ -20,6 +24,7 @@ CHUNK_BYTES: Final = 4 * 2**20
 """Decompressed bytes handed on at a time."""
 
 _GZIP = b"\x1f\x8b"
+_DAMAGE: Any = (gzip.BadGzipFile, isal_zlib.error)
 _FOREIGN: Final = {
     b"BZh": "bzip2",
     b"PK\x03\x04": "zip",
@@ -74,17 +79,72 @@ def decompressed(path: Path, compression: Compression) -> Iterator[bytes]:
     Raises:
         UnreadableFileError: the file cannot be read, is truncated, or fails its checksum.
     """
+    buffer = bytearray(CHUNK_BYTES)
+    with Decompressed(path, compression) as stream:
+        while size := stream.read_into(memoryview(buffer)):
+            yield bytes(buffer[:size])
+
+
+class Decompressed:
+    """A file's decompressed bytes, read piece by piece to the last; a context manager.
+
+    Members of gzip that follow each other are one stream, zeros after the last are passed over,
+    and anything else there is damage.
+
+    Attributes:
+        size: bytes of the file itself.
+        taken: how many of them have been read.
+
+    Raises:
+        UnreadableFileError: the file cannot be read, is truncated, or fails its checksum; from
+            `read_into` as well.
+    """
+
+    def __init__(self, path: Path, compression: Compression) -> None:
+        self._path = path
+        with _readable(path):
+            self._raw = path.open("rb")
+        self._stream: io.BufferedIOBase = self._raw
+        if compression != "none":
+            gunzip: Any = igzip.IGzipFile
+            self._stream = gunzip(fileobj=self._raw, mode="rb")
+        self.size, self.taken = path.stat().st_size, 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.taken = self.size
+        self._raw.close()
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Fill a buffer from its start; return how many bytes, 0 at the end."""
+        with _readable(self._path):
+            size = self._stream.readinto(buffer)
+            self.taken = self._raw.tell()
+            return size
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") if compression == "none" else gzip.open(path, "rb") as stream:
-            while chunk := stream.read(CHUNK_BYTES):
-                yield chunk
+        yield
     except EOFError as error:
         raise UnreadableFileError(
             "the compressed stream ends too early: the file is truncated",
             where=str(path),
             hint="fetch or write the file again",
         ) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise UnreadableFileError(
             "the compressed stream is damaged",
             where=str(path),

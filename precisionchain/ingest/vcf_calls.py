@@ -1,4 +1,4 @@
-"""One record's genotypes -> dosage, ploidy and phase of each of its ALT alleles.
+"""Allele numbers of calls -> packed calls of each ALT allele, by the rules of ploidy and sex.
 
 The rules of ploidy and sex are the table in docs/reference/vcf-staging.md.
 """
@@ -11,8 +11,6 @@ from typing import Final, Literal, get_args
 import numba
 import numpy as np
 import numpy.typing as npt
-
-from precisionchain.schemas.calls import MISSING
 
 HalfCall = Literal["missing", "haploid", "reference", "error"]
 HALF_CALLS: Final = get_args(HalfCall)
@@ -34,7 +32,8 @@ class Verdict(IntEnum):
     TAKEN = 0
     PLOIDY = 1
     ALLELE = 2
-    HALF_CALL = 3
+    NO_GENOTYPES = 3
+    NOT_VCF = 4
 
 
 COUNTERS: Final = (
@@ -46,11 +45,14 @@ COUNTERS: Final = (
     "mt_het",
     "haploid_calls",
     "phased_calls",
+    "low_gq",
+    "low_dp",
 )
-"""Calls counted by `split_calls`, in the order of its ``counters``.
+"""Calls counted, in the order of `write_calls`' ``counters``.
 
 ``made_haploid`` were written as diploid homozygotes where one copy is expected; ``male_x_het``,
-``male_y_het``, ``female_y`` and ``mt_het`` became missing.
+``male_y_het``, ``female_y`` and ``mt_het`` became missing, and so did ``low_gq`` and ``low_dp``,
+whose GQ or DP is below the least asked for.
 """
 
 _ABSENT = -2  # cyvcf2's filler where a call has fewer alleles than the widest of its record
@@ -64,75 +66,84 @@ _HALF_CALLS, _MADE_HAPLOID, _MALE_X, _MALE_Y, _FEMALE_Y, _MT_HET, _SINGLE, _PHAS
 
 
 @numba.njit(cache=True, nogil=True)
-def split_calls(  # noqa: PLR0917 - numba knows no keyword-only arguments
-    genotypes: npt.NDArray[np.int16],
+def write_calls(  # noqa: PLR0917 - numba knows no keyword-only arguments
+    first: npt.NDArray[np.int16],
+    second: npt.NDArray[np.int16],
+    phased: npt.NDArray[np.uint8],
     columns: npt.NDArray[np.int64],
     sex: npt.NDArray[np.uint8],
-    rule: int,
+    rules: npt.NDArray[np.int64],
     half_call: int,
-    n_alts: int,
     alts: npt.NDArray[np.int16],
-    dosage: npt.NDArray[np.uint8],
-    haploid: npt.NDArray[np.bool_],
-    phase: npt.NDArray[np.uint8],
+    edges: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    codes: npt.NDArray[np.uint8],
+    missing: npt.NDArray[np.uint8],
+    ordered: npt.NDArray[np.uint8],
+    haploid: npt.NDArray[np.uint8],
     counters: npt.NDArray[np.int64],
-) -> int:
-    """Write one row per allele of ``alts``.
+) -> None:
+    """Write the calls of records as packed rows, one for each allele wanted of them.
+
+    Args:
+        first: int16 [records, samples], allele numbers; -1 missing.
+        second: int16 [records, samples]; -1 missing, -2 where the call is haploid.
+        phased: uint8 [records, samples], whether the two are in order.
+        columns: the sample of each person, in the order of the columns to write.
+        sex: uint8 [persons]; 1 male, 2 female, 0 unknown.
+        rules: int64 [records], a `Ploidy` each.
+        half_call: index into ``HALF_CALLS``.
+        alts: int16 [alleles], numbers of the alleles wanted (0 asks for a row without copies).
+        edges: int64 [records + 1], where each record's alleles begin in ``alts``.
+        rows: int64 [alleles], the row of each in the arrays below, which are zeros there.
+        codes: out, haplotype pairs [rows, ceil(persons / 4)].
+        missing: out, bitmap [rows, ceil(persons / 8)] of missing calls.
+        ordered: out, bitmap of phased calls; not of missing or haploid ones.
+        haploid: out, bitmap of haploid calls, and of missing ones where one copy is expected, but
+            not of a call that is missing because it is heterozygous there (`vcf_overruled`).
+        counters: in and out, int64 in the order of ``COUNTERS``.
+    """
+    for record in range(len(rules)):
+        rule = rules[record]
+        for person in range(len(columns)):
+            i = columns[person]
+            one, two = first[record, i], second[record, i]
+            if two != _ABSENT and (one < 0) != (two < 0):
+                one, two = _half(one, two, half_call)
+            called = one >= 0 and two != -1
+            overruled = False
+            if called and rule != 0:
+                called, two = _by_sex(one, two, rule, sex[person], counters)
+                overruled = not called and not (rule == _Y and sex[person] == _FEMALE)
+            single = called and two == _ABSENT
+            bar = phased[record, i] == 1 and called and not single
+            counters[_SINGLE] += single
+            counters[_PHASED] += bar
+            if not called:
+                one_copy = rule in (_Y, _MT) or (rule == _X and sex[person] == _MALE)
+                single = one_copy and not overruled
+            byte, bit, shift = person >> 3, person & 7, 2 * (person & 3)
+            for k in range(edges[record], edges[record + 1]):
+                row = rows[k]
+                missing[row, byte] |= (not called) << bit
+                haploid[row, byte] |= single << bit
+                ordered[row, byte] |= bar << bit
+                if called and alts[k] > 0:
+                    left, right = one == alts[k], two == alts[k]
+                    if single or not bar:  # without an order, one copy is the second
+                        left, right = left and right, left or right
+                    codes[row, person >> 2] |= (left | right << 1) << shift
+
+
+@numba.njit(cache=True, nogil=True)
+def inspect_calls(genotypes: npt.NDArray[np.int16], n_alts: int) -> tuple[int, int]:
+    """Return the number of half-calls, and a `Verdict` on a record.
 
     Args:
         genotypes: int16 [samples, width + 1] as cyvcf2 gives them: allele numbers, -1 missing,
             -2 filler; the last column is 1 where the call is phased.
-        columns: the sample of each person, in the order of the rows to write.
-        sex: uint8 [persons]; 1 male, 2 female, 0 unknown.
-        rule: a `Ploidy`.
-        half_call: index into ``HALF_CALLS``.
         n_alts: ALT alleles of the record.
-        alts: int16 [k], numbers of the alleles wanted (0 asks for a row without copies).
-        dosage: out, uint8 [k, persons].
-        haploid: out, bool [k, persons]; where missing, whether one copy at most is expected, but
-            not where a call is missing because it is heterozygous there (`vcf_overruled`).
-        phase: out, uint8 [k, persons]; 0 where missing or haploid.
-        counters: in and out, int64 in the order of ``COUNTERS``; only of records taken.
-
-    Returns:
-        A `Verdict`; the rows are meaningless unless it is ``TAKEN``.
     """
-    half_calls, verdict = _inspect(genotypes, n_alts)
-    if verdict != 0:
-        return verdict
-    if half_calls > 0 and half_call == _ERROR:
-        return 3
-    counters[_HALF_CALLS] += half_calls
-    width = genotypes.shape[1] - 1
-    for person in range(len(columns)):
-        i = columns[person]
-        first = genotypes[i, 0]
-        second = genotypes[i, 1] if width > 1 else np.int16(_ABSENT)
-        if second != _ABSENT and (first < 0) != (second < 0):
-            first, second = _half(first, second, half_call)
-        called = first >= 0 and second != -1
-        overruled = False
-        if called and rule != 0:
-            called, second = _by_sex(first, second, rule, sex[person], counters)
-            overruled = not called and not (rule == _Y and sex[person] == _FEMALE)
-        single = called and second == _ABSENT
-        phased = genotypes[i, width] == 1 and called and not single
-        counters[_SINGLE] += single
-        counters[_PHASED] += phased
-        if not called:
-            single = not overruled and (rule in (_Y, _MT) or (rule == _X and sex[person] == _MALE))
-        for k in range(len(alts)):
-            left = called and alts[k] > 0 and first == alts[k]
-            right = called and alts[k] > 0 and second == alts[k]
-            haploid[k, person] = single
-            dosage[k, person] = np.uint8(left) + np.uint8(right) if called else MISSING
-            phase[k, person] = (2 if left and not right else 1) if phased else 0
-    return 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _inspect(genotypes: npt.NDArray[np.int16], n_alts: int) -> tuple[int, int]:
-    """Return the number of half-calls, and whether a call makes the record unusable."""
     half_calls = 0
     width = genotypes.shape[1] - 1
     for i in range(genotypes.shape[0]):

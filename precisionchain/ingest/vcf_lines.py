@@ -1,4 +1,9 @@
-"""Finding records in decompressed VCF text and BCF, at the speed of memory."""
+"""Finding records in decompressed VCF text and BCF, at the speed of memory.
+
+The commonest records by far hold nothing but ``GT``, every call of four bytes (``0|1`` and a tab).
+Their calls are packed on the way, eight bytes at a time, and that they are of this form proves the
+number of columns as well.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,11 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from precisionchain.ingest.vcf_words import word_at
+
+Bytes1 = npt.NDArray[np.uint8]
+Bytes2 = npt.NDArray[np.uint8]
+
 EMPTY: Final = -1
 """``tabs`` of an empty line."""
 
@@ -15,88 +25,294 @@ HAS_NUL: Final = -2
 """``tabs`` of a line with a NUL byte: not text."""
 
 BAD_FORMAT: Final = -3
-"""``tabs`` of a line whose ninth column is not keys between colons: htslib may end the process."""
+"""``tabs`` of a line whose ninth column is not keys between colons."""
 
 NO_POSITION: Final = -1
 """``positions`` where POS is not an integer from 0 to 2^31 - 1."""
 
+OTHER: Final = 0
+PHASED: Final = 1
+UNPHASED: Final = 2
+"""``forms``: nothing but ``GT``, every called call diploid, of alleles 0 and 1, and with the same
+separator; then the calls of the line are packed. Anything else is ``OTHER``."""
+
+N_FIELDS: Final = 11
+"""Offsets kept of a line: the nine columns, the first call, and the end of the line's text."""
+
 _TAB, _NEWLINE, _RETURN = 9, 10, 13
-_DOT, _COLON, _UNDERSCORE = 46, 58, 95
+_DOT, _COLON, _UNDERSCORE, _ZERO = 46, 58, 95, 48
 _FORMAT = 8  # tabs before it
+_CHUNK = 64
+
+_U = np.uint64
+_LOW = _U(0x0001_0001_0001_0001)  # the last bit of each allele of two calls
+_FIRST = _U(0x0000_0001_0000_0001)  # that of their first alleles
+_NOT_LOW = _U(0xFFFE_FFFE_FFFE_FFFE)
+_GATHER = _U(1 << 48 | 1 << 33 | 1 << 18 | 1 << 3)  # takes the four bits of _LOW to the top
+_DOTTED = _U(ord("0") ^ ord("."))
+_SEPARATORS = _U(ord("/") ^ ord("|"))
 
 
 @numba.njit(cache=True, nogil=True)
-def index_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
-    text: npt.NDArray[np.uint8],
-    above: npt.NDArray[np.uint8],
-    starts: npt.NDArray[np.int64],
+def read_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
+    text: Bytes1,
+    at: int,
+    n_samples: int,
+    above: Bytes1,
+    fields: npt.NDArray[np.int32],
     tabs: npt.NDArray[np.int64],
     positions: npt.NDArray[np.int64],
     changes: npt.NDArray[np.bool_],
-) -> None:
-    """Index the lines of ``text``, which ends with a newline.
+    forms: npt.NDArray[np.uint8],
+    codes: Bytes2,
+    missing: Bytes2,
+) -> tuple[int, int]:
+    """Index the lines of ``text``, which ends with a newline, until the arrays are full.
 
     Args:
         text: uint8 [bytes].
-        above: the first column of the line above ``text``; empty at the start of the file.
-        starts: out, offset of each line.
+        at: where to begin.
+        n_samples: of the file.
+        above: the first column of the line above; empty at the start of the file.
+        fields: out, int32 [lines, `N_FIELDS`].
         tabs: out, tabs of each line, or ``EMPTY``, ``HAS_NUL`` or ``BAD_FORMAT``.
         positions: out, the second column, or ``NO_POSITION``.
         changes: out, whether the first column is empty, or differs from that of the line above.
+        forms: out, ``OTHER``, ``PHASED`` or ``UNPHASED``.
+        codes: out, haplotype pairs [lines, ceil(n / 4)] unless ``OTHER``; or of one row, and
+            then nothing is kept.
+        missing: out, bitmap of missing calls [lines, ceil(n / 8)].
+
+    Returns:
+        How many lines, and where the next one begins.
     """
-    at, line = 0, 0
+    line = 0
     last, last_from, last_to = above, 0, len(above)
-    while at < len(text):
-        starts[line] = at
-        chrom_from = at
-        while text[at] != _TAB and text[at] != _NEWLINE:
-            at += 1
-        chrom_to = at
-        same = chrom_to - chrom_from == last_to - last_from
-        if same:
-            for i in range(chrom_to - chrom_from):
-                if text[chrom_from + i] != last[last_from + i]:
-                    same = False
-                    break
-        changes[line] = not same or chrom_to == chrom_from
-        last, last_from, last_to = text, chrom_from, chrom_to
-
-        number, digits = 0, 0
-        if text[at] == _TAB:
-            at += 1
-            while 48 <= text[at] <= 57:
-                number = min(number * 10 + text[at] - 48, 2**40)
-                digits += 1
-                at += 1
-        bounded = digits > 0 and number < 2**31 and text[at] == _TAB
-        positions[line] = number if bounded else NO_POSITION
-
-        count = 1 if at > chrom_to else 0
-        found = 0
-        while text[at] != _NEWLINE:
-            byte = text[at]
-            if byte == _TAB:
-                count += 1
-            elif byte == 0:
-                found = HAS_NUL
-            if count == _FORMAT and found == 0 and not _in_format(text[at - 1], byte, text[at + 1]):
-                found = BAD_FORMAT
-            at += 1
-        blank = at == chrom_from or (at == chrom_from + 1 and text[chrom_from] == _RETURN)
+    while at < len(text) and line < fields.shape[0]:
+        begin = at
+        at, found, count = _fixed_columns(text, begin, fields[line])
+        chrom_to = fields[line, 1] - 1 if count else at
+        changes[line] = chrom_to == begin or _differ(
+            text, begin, chrom_to, last, last_from, last_to
+        )
+        last, last_from, last_to = text, begin, chrom_to
+        positions[line] = _position(text, chrom_to)
+        forms[line] = OTHER
+        if count == _FORMAT + 1:
+            if _only_gt(text, fields[line], n_samples):
+                row = line if codes.shape[0] > 1 else 0
+                forms[line] = _pack_cells(text, at, n_samples, codes[row], missing[row])
+            if forms[line] != OTHER:
+                at, more = at + 4 * n_samples - 1, n_samples - 1
+                at += text[at] == _RETURN
+            else:
+                at, more, nul = _rest_of_line(text, at)
+                found = HAS_NUL if nul else found
+            count += more
+        blank = at == begin or (at == begin + 1 and text[begin] == _RETURN)
         tabs[line] = EMPTY if blank else (found if found < 0 else count)
+        fields[line, 10] = at - (at > begin and text[at - 1] == _RETURN)
         at += 1
         line += 1
+    return line, at
 
 
 @numba.njit(cache=True, nogil=True)
-def _in_format(before: int, byte: int, after: int) -> bool:
-    """Whether a byte may stand in FORMAT, or is the tab before it."""
-    if byte == _TAB:
-        return after not in (_TAB, _NEWLINE, _RETURN)
-    if byte == _COLON:
-        return before not in (_TAB, _COLON) and after not in (_TAB, _COLON, _NEWLINE, _RETURN)
-    letter = 65 <= byte <= 90 or 97 <= byte <= 122
-    return letter or 48 <= byte <= 57 or byte in (_DOT, _UNDERSCORE)
+def _fixed_columns(text: Bytes1, at: int, starts: npt.NDArray[np.int32]) -> tuple[int, int, int]:
+    """Find the columns of a line up to its first call, or up to its end.
+
+    Returns:
+        Where the first call begins, or the newline; 0, ``HAS_NUL`` or ``BAD_FORMAT``; the tabs
+        that were met.
+    """
+    starts[:] = at
+    count, found = 0, 0
+    while text[at] != _NEWLINE:
+        if text[at] == _TAB:
+            count += 1
+            starts[count] = at + 1
+            if count == _FORMAT + 1:
+                if found == 0 and not _is_format(text, starts[_FORMAT], at):
+                    found = BAD_FORMAT
+                return at + 1, found, count
+        elif text[at] == 0:
+            found = HAS_NUL
+        at += 1
+    if count == _FORMAT and found == 0:
+        found = (
+            0 if _is_format(text, starts[_FORMAT], at - (text[at - 1] == _RETURN)) else BAD_FORMAT
+        )
+    return at, found, count
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_format(text: Bytes1, at: int, end: int) -> bool:
+    """Whether a column is keys of letters, digits, ``.`` and ``_`` with colons between them."""
+    before = _COLON
+    for i in range(at, end):
+        byte = text[i]
+        letter = 65 <= byte <= 90 or 97 <= byte <= 122
+        if byte == _COLON:
+            if before == _COLON:
+                return False
+        elif not (letter or 48 <= byte <= 57 or byte in (_DOT, _UNDERSCORE)):
+            return False
+        before = byte
+    return before != _COLON
+
+
+@numba.njit(cache=True, nogil=True)
+def _only_gt(text: Bytes1, starts: npt.NDArray[np.int32], n: int) -> bool:
+    """Whether FORMAT is GT alone and the line ends where ``n`` calls of three letters would."""
+    key, begin = starts[_FORMAT], starts[_FORMAT + 1]
+    if begin - key != 3 or text[key] != 71 or text[key + 1] != 84:
+        return False
+    end = begin + 4 * n - 1
+    if end >= len(text):
+        return False
+    return bool(text[end] == _NEWLINE or (text[end] == _RETURN and text[end + 1] == _NEWLINE))
+
+
+@numba.njit(cache=True, nogil=True)
+def _rest_of_line(text: Bytes1, at: int) -> tuple[int, int, bool]:
+    """Return where the line ends, and how many tabs and whether a NUL byte are before it."""
+    tabs, nul = 0, False
+    while True:
+        while at + _CHUNK <= len(text):
+            some, stop = 0, 0
+            for k in range(_CHUNK):
+                some += text[at + k] == _TAB
+                stop |= text[at + k] == _NEWLINE or text[at + k] == 0
+            if stop:
+                break
+            tabs += some
+            at += _CHUNK
+        for _ in range(_CHUNK):
+            if text[at] == _NEWLINE:
+                return at, tabs, nul
+            tabs += text[at] == _TAB
+            nul = nul or text[at] == 0
+            at += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _pack_cells(text: Bytes1, at: int, n: int, codes: Bytes1, missing: Bytes1) -> int:
+    """Pack the calls of a line of `_only_gt`; return its form (``OTHER``: the rows mean nothing).
+
+    Args:
+        text: the text.
+        at: where the first call begins.
+        n: calls, each of four bytes, the last of which is a tab except in the last call.
+        codes: out, haplotype pairs; an unphased heterozygote is ``0|1``.
+        missing: out, bitmap of missing calls.
+    """
+    i = 0
+    while i < n - 1 and text[at + 4 * i] == _DOT:
+        i += 1
+    separator = text[at + 4 * i + 1]
+    if separator not in (47, 124):
+        return OTHER
+    form = PHASED if separator == 124 else UNPHASED
+    pattern = _U(0x0930_0030_0930_0030) | _U(separator) << _U(8) | _U(separator) << _U(40)
+    missing[:] = 0
+    done = 0
+    while done + 8 < n:  # the last call has no tab after it
+        bad = _U(0)
+        for k in range(2):
+            place = at + 4 * (done + 4 * k)
+            one, other = word_at(text, place) ^ pattern, word_at(text, place + 8) ^ pattern
+            bad |= (one | other) & _NOT_LOW
+            codes[(done >> 2) + k] = _four(one, other, form)
+        if bad:
+            for k in range(2):
+                place = at + 4 * (done + 4 * k)
+                one, other = word_at(text, place) ^ pattern, word_at(text, place + 8) ^ pattern
+                wrong, gone = _missing(one, other)
+                if wrong:
+                    return OTHER
+                codes[(done >> 2) + k] = _four(one, other, form)
+                missing[done >> 3] |= gone << 4 * k
+        done += 8
+    return form if _last_cells(text, at, done, n, form, codes, missing) else OTHER
+
+
+@numba.njit(cache=True, nogil=True)
+def _last_cells(  # noqa: PLR0917
+    text: Bytes1, at: int, done: int, n: int, form: int, codes: Bytes1, missing: Bytes1
+) -> bool:
+    """Pack the calls from number ``done`` on one by one; return whether all are of ``form``."""
+    separator = 124 if form == PHASED else 47
+    codes[done >> 2 :] = 0
+    for person in range(done, n):
+        place = at + 4 * person
+        if person < n - 1 and text[place + 3] != _TAB:
+            return False
+        first, between, second = text[place], text[place + 1], text[place + 2]
+        if first == _DOT and second == _DOT and between in (47, 124):
+            missing[person >> 3] |= 1 << (person & 7)
+            continue
+        if first >> 1 != 24 or second >> 1 != 24 or between != separator:
+            return False
+        a, b = first & 1, second & 1
+        if form == UNPHASED:
+            a, b = a & b, a | b
+        codes[person >> 2] |= (a | b << 1) << 2 * (person & 3)
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _four(one: np.uint64, other: np.uint64, form: int) -> np.int64:
+    """Return the haplotype pairs of four calls, of words exclusive-or ``0|0`` twice."""
+    low = ((one & _LOW) * _GATHER) >> _U(48)
+    high = ((other & _LOW) * _GATHER) >> _U(48)
+    pairs = np.int64(low & _U(15) | (high & _U(15)) << _U(4))
+    if form == UNPHASED:
+        first, second = pairs & 0x55, (pairs >> 1) & 0x55
+        pairs = first & second | (first | second) << 1
+    return pairs
+
+
+@numba.njit(cache=True, nogil=True)
+def _missing(one: np.uint64, other: np.uint64) -> tuple[bool, np.int64]:
+    """Return whether four calls are other than of alleles 0, 1 or both ``.``, and the missing."""
+    wrong, gone = False, np.int64(0)
+    for k in range(2):
+        word = one if k == 0 else other
+        low, dots = word & _LOW, (word >> _U(1)) & _LOW
+        first = dots & _FIRST
+        rest = word ^ low ^ dots * _DOTTED
+        # a missing call may have the other separator: that says nothing
+        unlike = (rest >> _U(8)) & _FIRST
+        rest ^= (unlike * _SEPARATORS) << _U(8)
+        wrong = wrong or (rest | (low & dots) | (unlike & ~first)) != 0
+        wrong = wrong or ((dots >> _U(16)) & _FIRST) != first
+        gone |= np.int64((first | first >> _U(31)) & _U(3)) << 2 * k
+    return wrong, gone
+
+
+@numba.njit(cache=True, nogil=True)
+def _differ(  # noqa: PLR0917
+    one: Bytes1, begin: int, end: int, other: Bytes1, other_begin: int, other_end: int
+) -> bool:
+    same = end - begin == other_end - other_begin
+    at = 0
+    while same and at < end - begin:
+        same = one[begin + at] == other[other_begin + at]
+        at += 1
+    return not same
+
+
+@numba.njit(cache=True, nogil=True)
+def _position(text: Bytes1, at: int) -> int:
+    """Return the number after the tab at ``at``, or ``NO_POSITION``."""
+    if text[at] != _TAB:
+        return NO_POSITION
+    at += 1
+    number, begin = 0, at
+    while 48 <= text[at] <= 57:
+        number = min(number * 10 + text[at] - 48, 2**40)
+        at += 1
+    return number if at > begin and number < 2**31 and text[at] == _TAB else NO_POSITION
 
 
 @numba.njit(cache=True, nogil=True)

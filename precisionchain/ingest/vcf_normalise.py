@@ -22,7 +22,7 @@ from precisionchain.errors import DuplicateVariantError, VcfFormatError
 from precisionchain.ingest.vcf_run import CallRun, join_calls, take_calls
 from precisionchain.ingest.vcf_scan import Scan
 from precisionchain.ingest.vcf_structural_sites import joined_sites
-from precisionchain.schemas.calls import Calls
+from precisionchain.schemas.packed_calls import agreed_phase, same_calls, widened
 from precisionchain.schemas.variant import Variant
 
 _DONE: Final = 2**62
@@ -39,13 +39,13 @@ class OpenFile:
     """A file of the batch that is being read.
 
     Attributes:
-        scan: the file.
+        scan: the file; None for the only one of a batch, which is staged as it is scanned.
         first_record: number of its first record within the batch.
         runs: its runs, whose ``record`` still counts from 0 within the file.
         reach: how far before its record an allele may lie.
     """
 
-    scan: Scan
+    scan: Scan | None
     first_record: int
     runs: Iterator[CallRun]
     reach: int = 0
@@ -90,7 +90,13 @@ def ordered_runs(
         DuplicateVariantError: one allele twice, with different genotypes.
     """
     heads = [_Head(file) for file in files]
-    for chrom in contig_order([file.scan for file in files]):
+    scans = [file.scan for file in files if file.scan]
+    if not scans:
+        (head,) = heads
+        while head.more():
+            yield from _contig([head], collapsed, locate)
+        return
+    for chrom in contig_order(scans):
         here = [head for head in heads if head.enter(chrom)]
         yield from _contig(here, collapsed, locate)
 
@@ -100,11 +106,18 @@ class _Head:
 
     def __init__(self, file: OpenFile) -> None:
         self._file = file
+        self._next: CallRun | None = None
         self.read_to = 0
+
+    def more(self) -> bool:
+        """Begin the next contig, whichever it is; return whether there is one."""
+        self.read_to = -self._file.reach
+        self._next = next(self._file.runs, None)
+        return self._next is not None
 
     def enter(self, chrom: str) -> bool:
         """Begin a contig; return whether the file has it."""
-        for segment in self._file.scan.segments:
+        for segment in self._file.scan.segments if self._file.scan else ():
             if segment.chrom == chrom:
                 self.read_to = segment.first_pos - self._file.reach
                 return True
@@ -112,7 +125,7 @@ class _Head:
 
     def take(self) -> CallRun:
         """Return the contig's next run, its records numbered within the batch."""
-        run = next(self._file.runs)
+        run, self._next = self._next or next(self._file.runs), None
         self.read_to = _DONE if run.last else run.read_to - self._file.reach
         if not self._file.first_record:
             return run
@@ -158,15 +171,13 @@ def _each_once(run: CallRun, collapsed: Counter[str], locate: Callable[[int], st
     if not len(twice):
         return run
     keep = np.ones(len(run.sites), dtype=np.bool_)
-    calls = run.calls
+    calls = widened(run.calls)
     kept = -1
     for row in twice.tolist():
         kept = kept if kept >= 0 and not keep[row - 1] else row - 1
-        if not _same_genotypes(calls, kept, row):
+        if not same_calls(calls, kept, row):
             _refuse(run, kept, row, locate)
-        if calls.phase is not None:
-            differ = calls.phase[kept] != calls.phase[row]
-            calls.phase[kept][differ] = 0
+        agreed_phase(calls, kept, row)
         keep[row] = False
     collapsed["collapsed_duplicates"] += len(twice)
     rows = np.flatnonzero(keep)
@@ -185,13 +196,6 @@ def _equal_to_above(sites: pa.Table) -> npt.NDArray[np.int64]:
         column = sites[name]
         equal &= pc.equal(column.take(rows), column.take(rows - 1)).to_numpy()
     return rows[equal]
-
-
-def _same_genotypes(calls: Calls, one: int, other: int) -> bool:
-    """Return whether dosage and ploidy agree; a phase that only one record has is no conflict."""
-    return bool(np.array_equal(calls.dosage[one], calls.dosage[other])) and (
-        calls.haploid is None or bool(np.array_equal(calls.haploid[one], calls.haploid[other]))
-    )
 
 
 def _refuse(run: CallRun, one: int, other: int, locate: Callable[[int], str]) -> None:

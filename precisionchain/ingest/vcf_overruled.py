@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.ingest.vcf_run import CallRun, table_schema
-from precisionchain.schemas.calls import MISSING, Calls
+from precisionchain.schemas.calls import pack_bits, unpack_bits
 from precisionchain.schemas.genome import in_par
+from precisionchain.schemas.packed_calls import bits_of, widened
 
 FILE: Final = "overruled.parquet"
 
@@ -69,18 +70,19 @@ class OverruledWriter:
         """
         if run.chrom not in RULE or not len(run.sites):
             return run
-        calls = run.calls
-        rows = ~in_par(self._build, run.chrom, run.sites["pos"].to_numpy())
+        calls = widened(run.calls)
+        marked, _ = bits_of(calls)
         one_copy = self._male if run.chrom == "X" else np.ones_like(self._male)
-        marked = (calls.dosage == MISSING) & rows[:, None] & one_copy
+        marked = marked & pack_bits(one_copy[None])
+        marked[in_par(self._build, run.chrom, run.sites["pos"].to_numpy())] = 0
         if calls.haploid is not None:
             marked &= ~calls.haploid
-        at, index = np.nonzero(marked)
-        if not len(at):
+        if not marked.any():
             return run
+        at, index = np.nonzero(unpack_bits(marked, calls.n_persons))
         self._write(at + first_row, index, RULE[run.chrom])
         haploid = marked if calls.haploid is None else calls.haploid | marked
-        return replace(run, calls=Calls(calls.dosage, haploid, calls.phase))
+        return replace(run, calls=replace(calls, haploid=haploid))
 
     def _write(self, rows: npt.NDArray[np.intp], index: npt.NDArray[np.intp], rule: str) -> None:
         if self._writer is None:

@@ -17,6 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 Info = Callable[[str], str | Literal[True] | None]
 """INFO key -> its value as written, True for a flag, None if the record has no such key."""
 
@@ -69,3 +72,35 @@ class Record:
         if isinstance(said, str) and _INTEGER.fullmatch(said) and int(said) >= self.pos:
             return int(said)
         return self.pos + len(self.ref) - 1
+
+
+def record_of(
+    text: npt.NDArray[np.uint8], starts: npt.NDArray[np.int32], number: int, chrom: str
+) -> Record:
+    """Return the record of a line of text.
+
+    Args:
+        text: uint8 [bytes].
+        starts: where its columns begin, see `vcf_lines.read_lines`.
+        number: of the record.
+        chrom: canonical contig.
+
+    Raises:
+        UnicodeDecodeError: ID, REF, ALT or FILTER is not UTF-8.
+    """
+    pos, ident, ref, alt, _, filters, info, form = (
+        text[starts[i] : starts[i + 1] - 1].tobytes() for i in range(1, 9)
+    )
+    alts = tuple(one or "." for one in alt.decode().split(","))
+    names = tuple(filters.decode().removesuffix(";").split(";"))
+    return Record(
+        number=number,
+        chrom=chrom,
+        pos=int(pos),
+        ref=ref.decode() or ".",
+        alts=() if alts == (".",) else alts,
+        id=None if ident in (b"", b".") else ident.decode(),
+        filters=() if names in (("",), (".",)) else names,
+        format=tuple(form.decode("ascii").split(":")),
+        info=info_text(info.decode("utf-8", "replace")),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -10,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from precisionchain.ingest.vcf_alleles import Refusal
+from precisionchain.ingest.vcf_alleles import Allele, Refusal
 from precisionchain.ingest.vcf_calls import COUNTERS, HalfCall
-from precisionchain.schemas.calls import Calls
+from precisionchain.schemas.calls import PackedCalls
+from precisionchain.schemas.packed_calls import join_rows, take_rows
+from precisionchain.schemas.structural import is_structural
 
 FilterPolicy = Literal["any", "pass"]
 
@@ -57,12 +60,16 @@ class ReadRules:
         filter_policy: ``any`` keeps every record; ``pass`` refuses those whose FILTER is neither
             ``PASS`` nor ``.``.
         trimmed: whether the network trims alleles.
+        min_gq: calls with a lower GQ, or none, become missing; None asks nothing.
+        min_dp: the same of DP.
     """
 
     build: str
     half_call: HalfCall = "missing"
     filter_policy: FilterPolicy = "any"
     trimmed: bool = True
+    min_gq: float | None = None
+    min_dp: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class CallRun:
     Attributes:
         chrom: canonical contig.
         sites: `RUN_SITES`, in the order of the file.
-        calls: one row an allele, one column a person.
+        calls: one row an allele, one column a person; from a reader, wide (`packed_calls`).
         read_to: POS of the last source record read. Alleles of later records lie there or beyond,
             since trimming only moves an allele to the right.
         last: whether the contig ends here. Every contig ends with such a run, perhaps empty.
@@ -80,7 +87,7 @@ class CallRun:
 
     chrom: str
     sites: pa.Table
-    calls: Calls
+    calls: PackedCalls
     read_to: int
     last: bool
 
@@ -118,33 +125,33 @@ class ReadTally:
         taken, self.refused = self.refused, []
         return taken
 
+    def count_alleles(self, ref: str, alts: Sequence[str], alleles: tuple[Allele, ...]) -> None:
+        """Count what became of the alleles of a record that was taken.
 
-def take_calls(calls: Calls, rows: npt.NDArray[np.int64] | slice) -> Calls:
-    """Return some rows."""
-    return Calls(
-        calls.dosage[rows],
-        None if calls.haploid is None else calls.haploid[rows],
-        None if calls.phase is None else calls.phase[rows],
-    )
+        Args:
+            ref: REF as written.
+            alts: ALT as written.
+            alleles: what is stored.
+        """
+        if len(alleles) == 1 and (alleles[0].ref, alleles[0].alt) == (ref, *alts):
+            return
+        counts = self.normalised
+        written = "".join((ref, *(alt for alt in alts if not is_structural(alt))))
+        counts["split_records"] += len(alts) > 1
+        counts["upper_cased_records"] += written != written.upper()
+        counts["ambiguous_ref_records"] += bool(set(ref.upper()) - set("ACGTN"))
+        counts["star_alleles"] += alts.count("*")
+        counts["records_without_allele"] += alleles[0].number == 0
+        counts["trimmed_alleles"] += sum(len(allele.ref) < len(ref) for allele in alleles)
+
+    def count_phase_sets(self, calls: int) -> None:
+        """Count the calls of a record that name a phase set."""
+        self.dropped["phase_set_records"] += calls > 0
+        self.dropped["phase_set_calls"] += calls
 
 
-def join_calls(parts: list[Calls]) -> Calls:
-    """Return the rows of all parts, in order."""
-    if len(parts) == 1:
-        return parts[0]
-    haploid = phase = None
-    if any(part.haploid is not None for part in parts):
-        haploid = np.concatenate(
-            [
-                np.zeros(part.dosage.shape, np.bool_) if part.haploid is None else part.haploid
-                for part in parts
-            ]
-        )
-    if any(part.phase is not None for part in parts):
-        phase = np.concatenate(
-            [
-                np.zeros(part.dosage.shape, np.uint8) if part.phase is None else part.phase
-                for part in parts
-            ]
-        )
-    return Calls(np.concatenate([part.dosage for part in parts]), haploid, phase)
+take_calls = take_rows
+"""Some rows of a run's calls."""
+
+join_calls = join_rows
+"""The rows of several runs' calls, in order."""

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from precisionchain.errors import SampleMapError, UnreadableFileError
+from precisionchain.ingest.vcf_file import VcfFile
 from precisionchain.ingest.vcf_header import name_some
-from precisionchain.ingest.vcf_scan import Scan
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.lexical import INTEGER64, LexicalError
 
@@ -65,9 +65,9 @@ class SampleSet:
         """uint8 [persons]."""
         return np.array([sample.sex for sample in self.samples], dtype=np.uint8)
 
-    def columns_in(self, scan: Scan) -> npt.NDArray[np.int64]:
+    def columns_in(self, file: VcfFile) -> npt.NDArray[np.int64]:
         """Return the sample column of each person in one file of the batch."""
-        place = {name: i for i, name in enumerate(scan.header.samples)}
+        place = {name: i for i, name in enumerate(file.header.samples)}
         return np.array([place[sample.sample_id] for sample in self.samples], dtype=np.int64)
 
     def digest(self) -> str:
@@ -115,7 +115,7 @@ def read_sample_map(path: Path) -> dict[str, Sample]:
 
 
 def match_samples(
-    scans: Sequence[Scan], mapped: dict[str, Sample], path: Path, *, allow_missing: bool = False
+    scans: Sequence[VcfFile], mapped: dict[str, Sample], path: Path, *, allow_missing: bool = False
 ) -> SampleSet:
     """Return the samples of a batch, in the column order of its first file.
 

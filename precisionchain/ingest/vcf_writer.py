@@ -17,14 +17,15 @@ import pyarrow.parquet as pq
 
 from precisionchain.ingest.vcf_assay import Interval, assayed_classes, extent_table
 from precisionchain.ingest.vcf_blocks import person_groups
+from precisionchain.ingest.vcf_file import VcfFile
 from precisionchain.ingest.vcf_run import RUN_SITES, CallRun, Refused, table_schema, take_calls
 from precisionchain.ingest.vcf_samples import SampleSet
-from precisionchain.ingest.vcf_scan import Scan
+from precisionchain.ingest.vcf_sites import compact
 from precisionchain.ingest.vcf_structural_sites import STRUCTURAL_SITES, is_structural_run
-from precisionchain.schemas.calls import Calls
-from precisionchain.schemas.counts import COUNT_COLUMNS, allele_counts
+from precisionchain.schemas.counts import COUNT_COLUMNS, packed_counts
 from precisionchain.schemas.genome import tile_of, tiles
 from precisionchain.schemas.genotypes import pack_variant_block
+from precisionchain.schemas.packed_calls import narrowed, take_persons
 from precisionchain.schemas.structural import LONG_BASES
 
 MAX_BODY_BYTES: Final = 2 * 2**20 - 64 * 2**10
@@ -138,11 +139,12 @@ class RunWriter:
         """
         self._note_classes(run)
         first = len(self._blocks)
+        run = replace(run, sites=compact(run.sites))
         bodies = []
         for group in self._groups:
             body = pack_variant_block(
                 run.sites,
-                _columns(run.calls, group),
+                narrowed(take_persons(run.calls, group)),
                 chrom=run.chrom,
                 person_set=self._person_set,
                 person_offset=group.start,
@@ -190,14 +192,14 @@ class RunWriter:
         listed = {name: run.sites[name] for name in run.sites.column_names} | place
         columns = [listed.get(field.name, pa.nulls(n, field.type)) for field in SITES]
         self._sites.write_table(pa.table(columns, schema=SITES))
-        counts = allele_counts(run.calls).columns()
+        counts = packed_counts(run.calls).columns()
         key = [run.sites[name] for name in ("pos", "ref", "alt")]
         self._counts.write_table(pa.table([chrom, *key, *counts.values()], schema=COUNTS))
 
-    def refuse(self, scan: Scan, refused: Iterable[Refused]) -> None:
+    def refuse(self, file: VcfFile, refused: Iterable[Refused]) -> None:
         """Write refused records of one file."""
         rows = [
-            (scan.path.name, scan.line_of(r.record), r.chrom, r.pos, r.rule.value, "error")
+            (file.path.name, file.line_of(r.record), r.chrom, r.pos, r.rule.value, "error")
             for r in refused
         ]
         if rows:
@@ -207,16 +209,6 @@ class RunWriter:
         """Write what is known at the end."""
         _write(self._folder / "extent.parquet", extent_table(extent))
         _write(self._folder / "blocks.parquet", _table(self._blocks, BLOCKS))
-
-
-def _columns(calls: Calls, group: slice) -> Calls:
-    if group == slice(0, calls.n_persons):
-        return calls
-    return Calls(
-        calls.dosage[:, group],
-        None if calls.haploid is None else calls.haploid[:, group],
-        None if calls.phase is None else calls.phase[:, group],
-    )
 
 
 def _halves(run: CallRun) -> tuple[CallRun, CallRun]:

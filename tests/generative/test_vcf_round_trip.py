@@ -13,7 +13,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from precisionchain.errors import DuplicateVariantError
-from precisionchain.ingest import vcf_blocks, vcf_bytes, vcf_read
+from precisionchain.ingest import vcf_blocks, vcf_bytes, vcf_records
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.schemas.calls import Calls
@@ -73,7 +73,7 @@ def test_staged_calls_are_the_calls_of_the_text(
     specs, sexes = file
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(vcf_read, "RUN_ALLELES", run_alleles),
+        mock.patch.object(vcf_records, "RUN_ALLELES", run_alleles),
         mock.patch.object(vcf_blocks, "BATCH_CALLS", block_alleles * len(sexes)),
         mock.patch.object(vcf_bytes, "CHUNK_BYTES", 97),
     ):

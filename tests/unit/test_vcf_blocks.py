@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from precisionchain.ingest.vcf_blocks import allele_limit, block_runs, person_groups
 from precisionchain.ingest.vcf_run import RUN_SITES, CallRun
-from precisionchain.schemas.calls import Calls
+from precisionchain.schemas.calls import Calls, pack_calls, unpack_calls
 from precisionchain.schemas.genome import bin_of, tile_of
 
 TILE = 2**14
@@ -25,7 +25,7 @@ def run(chrom: str, positions: list[int]) -> CallRun:
     columns |= {"pos": positions, "record": list(range(n))}
     dosage = np.array(positions, dtype=np.int64).reshape(n, 1) % 3
     sites = pa.table(columns, schema=RUN_SITES)
-    return CallRun(chrom, sites, Calls(dosage.astype(np.uint8)), 0, last=True)
+    return CallRun(chrom, sites, pack_calls(Calls(dosage.astype(np.uint8))), 0, last=True)
 
 
 def positions_of(block: CallRun) -> list[int]:
@@ -86,7 +86,7 @@ def test_calls_go_with_their_alleles() -> None:
     positions = [*range(1, 40), TILE * 3 + 1]
     for block in block_runs([run("9", positions[:7]), run("9", positions[7:])], 10):
         expected = [p % 3 for p in positions_of(block)]
-        assert block.calls.dosage[:, 0].tolist() == expected
+        assert unpack_calls(block.calls).dosage[:, 0].tolist() == expected
 
 
 def test_person_groups_are_even_and_at_most_8192() -> None:

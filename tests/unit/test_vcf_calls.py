@@ -5,10 +5,47 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, Ploidy, Verdict, split_calls
+from precisionchain.ingest.vcf_calls import (
+    COUNTERS,
+    HALF_CALLS,
+    Ploidy,
+    Verdict,
+    inspect_calls,
+    write_calls,
+)
+from precisionchain.schemas.calls import Calls, PackedCalls, unpack_calls
 
 M, F, U = 1, 2, 0
 MISSING = (3, None)
+
+
+def written(
+    rows: list[list[int]], sexes: list[int], rule: Ploidy, *, half: str = "missing", alt: int = 1
+) -> tuple[Calls, dict[str, int]]:
+    """Return the calls of one allele of a record, and what was counted."""
+    n = len(rows)
+    genotypes = np.array(rows, np.int16)
+    codes, missing, phased, haploid = (np.zeros((1, -(-n // k)), np.uint8) for k in (4, 8, 8, 8))
+    counters = np.zeros(len(COUNTERS), np.int64)
+    write_calls(
+        genotypes[None, :, 0].copy(),
+        genotypes[None, :, 1].copy(),
+        genotypes[None, :, 2].astype(np.uint8),
+        np.arange(n),
+        np.array(sexes, np.uint8),
+        np.array([int(rule)]),
+        HALF_CALLS.index(half),
+        np.array([alt], np.int16),
+        np.array([0, 1]),
+        np.array([0]),
+        codes,
+        missing,
+        phased,
+        haploid,
+        counters,
+    )
+    counted = {name: k for name, k in zip(COUNTERS, counters.tolist(), strict=True) if k}
+    return unpack_calls(PackedCalls(n, codes, "mixed", missing, phased, haploid)), counted
 
 
 def call(
@@ -17,29 +54,18 @@ def call(
     """Return (dosage, ploidy and phase as text) of a call such as ``0|1``, and what was counted."""
     alleles = [-1 if a == "." else int(a) for a in text.replace("|", "/").split("/")]
     row = [alleles[0], alleles[1] if len(alleles) > 1 else -2, "|" in text]
-    dosage, haploid, phase = (np.full((1, 1), 9, dtype=np.uint8) for _ in range(3))
-    counters = np.zeros(len(COUNTERS), dtype=np.int64)
-    verdict = split_calls(
-        np.array([row], dtype=np.int16),
-        np.zeros(1, dtype=np.int64),
-        np.array([sex], dtype=np.uint8),
-        int(rule),
-        HALF_CALLS.index(half),
-        9,
-        np.array([alt], dtype=np.int16),
-        dosage,
-        haploid.view(np.bool_),
-        phase,
-        counters,
-    )
-    assert verdict == Verdict.TAKEN
-    counted = {name: n for name, n in zip(COUNTERS, counters.tolist(), strict=True) if n}
+    calls, counted = written([row], [sex], rule, half=half, alt=alt)
+    halves = int("." in text and row[1] != -2 and row[0] != row[1])
+    assert inspect_calls(np.array([row], np.int16), 9) == (halves, 0)
     counted.pop("haploid_calls", None)
     counted.pop("phased_calls", None)
-    if dosage[0, 0] == 3:
+    dosage = int(calls.dosage[0, 0])
+    if dosage == 3:
         return MISSING, counted
-    kind = "haploid" if haploid[0, 0] else ("", "phased", "first")[phase[0, 0]]
-    return (int(dosage[0, 0]), kind), counted
+    assert calls.haploid is not None
+    assert calls.phase is not None
+    kind = "haploid" if calls.haploid[0, 0] else ("", "phased", "first")[calls.phase[0, 0]]
+    return (dosage, kind), counted
 
 
 @pytest.mark.parametrize(
@@ -90,7 +116,7 @@ def test_dosage_ploidy_and_phase(text: str, alt: int, expected: tuple[int, str |
 def test_half_calls(text: str, half: str, expected: tuple[int, str | None]) -> None:
     got, counted = call(text, half=half)
     assert got == expected
-    assert counted == ({} if text in ("./.", ".") else {"half_calls": 1})
+    assert not counted
 
 
 @pytest.mark.parametrize(
@@ -129,41 +155,25 @@ def test_sex_and_chromosome(
     assert call(text, sex, rule) == (expected, {counted: 1} if counted else {})
 
 
-def verdict(rows: list[list[int]], *, n_alts: int = 1, half: str = "missing") -> Verdict:
-    n = len(rows)
-    out = [np.zeros((1, n), dtype=np.uint8) for _ in range(3)]
-    counters = np.zeros(len(COUNTERS), dtype=np.int64)
-    found = split_calls(
-        np.array(rows, dtype=np.int16),
-        np.arange(n),
-        np.zeros(n, dtype=np.uint8),
-        0,
-        HALF_CALLS.index(half),
-        n_alts,
-        np.array([1], dtype=np.int16),
-        out[0],
-        out[1].view(np.bool_),
-        out[2],
-        counters,
-    )
-    assert found == 0 or not counters.any()
-    return Verdict(found)
+def verdict(rows: list[list[int]], *, n_alts: int = 1) -> tuple[int, Verdict]:
+    half_calls, found = inspect_calls(np.array(rows, np.int16), n_alts)
+    return half_calls, Verdict(found)
 
 
 def test_more_than_two_alleles_are_refused() -> None:
-    assert verdict([[0, 1, -2, 0], [0, 1, 1, 0]]) is Verdict.PLOIDY
-    assert verdict([[0, 1, -2, 0], [0, 1, -1, 0]]) is Verdict.PLOIDY
-    assert verdict([[0, 1, -2, 0], [1, 1, -2, 0]]) is Verdict.TAKEN
+    assert verdict([[0, 1, -2, 0], [0, 1, 1, 0]]) == (0, Verdict.PLOIDY)
+    assert verdict([[0, 1, -2, 0], [0, 1, -1, 0]]) == (0, Verdict.PLOIDY)
+    assert verdict([[0, 1, -2, 0], [1, 1, -2, 0]]) == (0, Verdict.TAKEN)
 
 
 def test_an_allele_the_record_does_not_have_is_refused() -> None:
-    assert verdict([[0, 2, 0]]) is Verdict.ALLELE
-    assert verdict([[0, 2, 0]], n_alts=2) is Verdict.TAKEN
+    assert verdict([[0, 2, 0]]) == (0, Verdict.ALLELE)
+    assert verdict([[0, 2, 0]], n_alts=2) == (0, Verdict.TAKEN)
 
 
-def test_half_calls_can_be_errors() -> None:
-    assert verdict([[0, 0, 0], [0, -1, 0]], half="error") is Verdict.HALF_CALL
-    assert verdict([[0, 0, 0], [-1, -1, 0], [-1, -2, 0]], half="error") is Verdict.TAKEN
+def test_half_calls_are_counted() -> None:
+    assert verdict([[0, 0, 0], [0, -1, 0]]) == (1, Verdict.TAKEN)
+    assert verdict([[0, 0, 0], [-1, -1, 0], [-1, -2, 0]]) == (0, Verdict.TAKEN)
 
 
 def test_a_missing_call_is_haploid_where_one_copy_is_expected() -> None:
@@ -174,18 +184,6 @@ def test_a_missing_call_is_haploid_where_one_copy_is_expected() -> None:
         (Ploidy.Y, [True, True, True]),
         (Ploidy.MT, [True, True, True]),
     ):
-        haploid = np.zeros((1, 3), dtype=np.bool_)
-        split_calls(
-            np.full((3, 3), -1, dtype=np.int16),
-            np.arange(3),
-            np.array([M, F, U], dtype=np.uint8),
-            int(rule),
-            0,
-            1,
-            np.array([1], dtype=np.int16),
-            np.zeros((1, 3), dtype=np.uint8),
-            haploid,
-            np.zeros((1, 3), dtype=np.uint8),
-            np.zeros(len(COUNTERS), dtype=np.int64),
-        )
-        assert haploid[0].tolist() == expected
+        calls, _ = written([[-1, -1, 0]] * 3, [M, F, U], rule)
+        assert calls.haploid is not None
+        assert calls.haploid[0].tolist() == expected

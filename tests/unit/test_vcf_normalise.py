@@ -14,6 +14,7 @@ from precisionchain.ingest.vcf_normalise import OpenFile, contig_order, ordered_
 from precisionchain.ingest.vcf_read import Persons, read_runs
 from precisionchain.ingest.vcf_run import CallRun, ReadRules, ReadTally
 from precisionchain.ingest.vcf_scan import Scan, scan
+from precisionchain.schemas.calls import unpack_calls
 from tests.lib.vcf_builder import write_vcf
 
 Rows = list[tuple[str, int, str, str, int]]
@@ -48,7 +49,7 @@ def test_alleles_stand_in_order_of_position_ref_alt(tmp_path: Path) -> None:
         ("9", 12, "G", "C", 0),
         ("9", 12, "G", "T", 2),
     ]
-    dosage = np.concatenate([run.calls.dosage for run in runs])
+    dosage = np.concatenate([unpack_calls(run.calls).dosage for run in runs])
     assert dosage.tolist() == [[0, 2], [0, 2], [1, 0], [1, 0]]
 
 
@@ -63,7 +64,7 @@ def test_an_allele_carried_over_is_given_out_once(tmp_path: Path, tiny_runs: Non
 
 @pytest.fixture
 def tiny_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("precisionchain.ingest.vcf_read.RUN_ALLELES", 1)
+    monkeypatch.setattr("precisionchain.ingest.vcf_bytes.CHUNK_BYTES", 40)
 
 
 def test_files_that_share_a_contig_are_merged(tmp_path: Path, tiny_runs: None) -> None:
@@ -112,9 +113,10 @@ def test_duplicates_that_only_normalisation_shows(tmp_path: Path) -> None:
 
 def test_a_phase_that_two_records_contradict_is_dropped(tmp_path: Path) -> None:
     runs, _ = read(tmp_path, ["9:10 A T 0|1 0|1", "9:10 A T 1|0 0|1"])
-    assert runs[0].calls.dosage.tolist() == [[1, 1]]
-    assert runs[0].calls.phase is not None
-    assert runs[0].calls.phase.tolist() == [[0, 1]]
+    calls = unpack_calls(runs[0].calls)
+    assert calls.dosage.tolist() == [[1, 1]]
+    assert calls.phase is not None
+    assert calls.phase.tolist() == [[0, 1]]
 
 
 def contradictions() -> Iterator[tuple[list[str], list[str]]]:

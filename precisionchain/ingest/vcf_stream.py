@@ -1,0 +1,336 @@
+"""The records of a text file as blocks of indexed lines, each checked; and what a pass has found.
+
+One pass does everything that does not need the meaning of genotypes: it decompresses, digests,
+counts lines and columns, and sees that positions are in order. Who reads the blocks may make calls
+of them on the way (`vcf_text`), or only ask for the `Scan` at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from precisionchain.errors import VcfFormatError
+from precisionchain.ingest import vcf_bytes
+from precisionchain.ingest.vcf_bytes import Compression, Decompressed, compression_of
+from precisionchain.ingest.vcf_file import Scan, Tally, VcfFile
+from precisionchain.ingest.vcf_header import parse_header
+from precisionchain.ingest.vcf_lines import (
+    BAD_FORMAT,
+    EMPTY,
+    HAS_NUL,
+    N_FIELDS,
+    NO_POSITION,
+    read_lines,
+)
+from precisionchain.ingest.vcf_lint import (
+    RecordLint,
+    Warned,
+    header_warnings,
+    undeclared_contigs,
+)
+from precisionchain.schemas.genome import fold_chrom
+
+MAX_HEADER: Final = 256 * 2**20
+"""Bytes of a header, at most."""
+
+MAX_LINE: Final = 2**30
+"""Bytes of a record, at most: offsets are numbers of 31 bits."""
+
+_CONTIG = re.compile(rb"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
+_LEAST_FIXED: Final = 18  # bytes of the first nine columns
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Some records, indexed; arrays are of use until the next ones are asked for.
+
+    Attributes:
+        text: uint8 [bytes].
+        first_record: number of the first of them in the file.
+        fields: int32 [lines, N_FIELDS], see `vcf_lines.read_lines`.
+        positions: int64 [lines].
+        forms: uint8 [lines]; where not ``OTHER``, ``codes`` and ``missing`` hold the calls.
+        codes: uint8 [lines, ceil(samples / 4)].
+        missing: uint8 [lines, ceil(samples / 8)].
+        contigs: where a contig begins: line, and canonical name.
+    """
+
+    text: npt.NDArray[np.uint8]
+    first_record: int
+    fields: npt.NDArray[np.int32]
+    positions: npt.NDArray[np.int64]
+    forms: npt.NDArray[np.uint8]
+    codes: npt.NDArray[np.uint8]
+    missing: npt.NDArray[np.uint8]
+    contigs: list[tuple[int, str]]
+
+    def between(self, begin: int, end: int) -> Lines:
+        """Return some of the lines, without their contigs."""
+        some = slice(begin, end)
+        return Lines(
+            text=self.text,
+            first_record=self.first_record + begin,
+            fields=self.fields[some],
+            positions=self.positions[some],
+            forms=self.forms[some],
+            codes=self.codes[some],
+            missing=self.missing[some],
+            contigs=[],
+        )
+
+
+class TextStream:
+    """A text file being read.
+
+    Attributes:
+        file: the file and its header.
+    """
+
+    def __init__(self, path: Path, *, calls: bool = True, scanned: bool = False) -> None:
+        """Open a file and read its header.
+
+        Args:
+            path: the file.
+            calls: whether the calls of `Lines` are wanted.
+            scanned: whether the file has been scanned before: then `scan` gives no digest and no
+                warnings.
+
+        Raises:
+            UnreadableFileError: it cannot be read, is truncated or damaged.
+            VcfFormatError, SampleMapError: see `vcf_header.parse_header`.
+        """
+        self._bytes = _Bytes(path, compression_of(path))
+        try:
+            raw = self._bytes.header()
+            header = parse_header(raw, str(path))
+        except BaseException:
+            self.close()
+            raise
+        self.file = VcfFile(path, "vcf", self._bytes.compression, header)
+        columns = raw.rstrip(b"\r\n").rpartition(b"\n")[2].rstrip(b"\r")
+        self._digest = hashlib.sha256(columns + b"\n") if not scanned else None
+        self._size = len(raw)
+        self._tally = Tally(self.file)
+        self._lint = None if scanned else RecordLint(header.meta)
+        self._checks = _Checks(self._tally)
+        self._keep_calls = calls
+
+    def close(self) -> None:
+        """Close the file."""
+        self._bytes.stream.close()
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes of the file read, and its size."""
+        return self._bytes.stream.taken, self._bytes.stream.size
+
+    def lines(self) -> Iterator[Lines]:
+        """Yield all records.
+
+        Raises:
+            UnreadableFileError: the file is truncated or damaged.
+            VcfFormatError: a ragged line, a malformed position, records out of order.
+        """
+        for block in self._bytes.whole_lines():
+            if self._digest:
+                self._digest.update(block)
+            self._size += len(block)
+            text, at = np.frombuffer(block, np.uint8), 0
+            while at < len(text):
+                some, at = self._some(text, at)
+                if len(some.positions):
+                    yield some
+
+    def _some(self, text: npt.NDArray[np.uint8], at: int) -> tuple[Lines, int]:
+        """Return the next lines of a block, checked, and where the others begin."""
+        n = len(self.file.header.samples)
+        room = len(text) // (_LEAST_FIXED + 2 * n) + 16
+        kept = room if self._keep_calls else 1
+        codes = np.empty((kept, -(-n // 4)), np.uint8)
+        missing = np.empty((kept, -(-n // 8)), np.uint8)
+        fields = np.empty((room, N_FIELDS), np.int32)
+        tabs, positions = np.empty(room, np.int64), np.empty(room, np.int64)
+        changes, forms = np.empty(room, np.bool_), np.empty(room, np.uint8)
+        above = np.frombuffer(self._checks.contig, np.uint8)
+        arrays = (fields, tabs, positions, changes, forms, codes, missing)
+        found, at = read_lines(text, at, n, above, *arrays)
+        first = self._tally.records
+        contigs = self._checks.check(
+            text, fields[:found], tabs[:found], positions[:found], changes[:found]
+        )
+        n_lines, found = found, self._tally.records - first
+        end = fields[found, 0] if found < n_lines else at
+        if self._lint:
+            self._lint.check(text[:end], fields[:found, 0].astype(np.int64))
+        some = Lines(
+            text=text,
+            first_record=first,
+            fields=fields[:found],
+            positions=positions[:found],
+            forms=forms[:found],
+            codes=codes[:found],
+            missing=missing[:found],
+            contigs=contigs,
+        )
+        return some, at
+
+    def scan(self) -> Scan:
+        """Return what the pass has found, after the last of `lines`."""
+        file = self.file
+        return Scan(
+            path=file.path,
+            kind=file.kind,
+            compression=file.compression,
+            header=file.header,
+            records=self._tally.records,
+            size=self._size,
+            digest=self._digest.hexdigest() if self._digest else "",
+            segments=tuple(self._tally.segments),
+            warnings=self._warnings(self._lint) if self._lint else (),
+        )
+
+    def _warnings(self, lint: RecordLint) -> tuple[Warned, ...]:
+        header = self.file.header
+        first = header.columns_line + 1
+        used = ((one.name, first + one.first_record) for one in self._tally.segments)
+        found = header_warnings(header.meta) + undeclared_contigs(header.contigs, used)
+        return (*found, *lint.warnings(first))
+
+
+class _Bytes:
+    """Decompressed bytes, cut where lines end, in a buffer that is used again."""
+
+    def __init__(self, path: Path, compression: Compression) -> None:
+        self.path, self.compression = path, compression
+        self.stream = Decompressed(path, compression)
+        self._buffer = bytearray(2 * vcf_bytes.CHUNK_BYTES)
+        self._held = 0
+        self._ended = False
+
+    def header(self) -> bytes:
+        """Return the lines to the end of ``#CHROM``; what follows is held."""
+        at = 0
+        while True:
+            end = self._buffer.find(b"\n", at, self._held)
+            if end < 0:
+                one = self._held > MAX_HEADER or not self._buffer.startswith(b"#")
+                if (self._held and one) or not self._fill():
+                    return self._taken(self._held)
+            elif self._buffer.startswith(b"##", at):
+                at = end + 1
+            else:
+                return self._taken(end + 1)
+
+    def whole_lines(self) -> Iterator[memoryview]:
+        """Yield the lines; a newline is added at the end if it is absent."""
+        with self.stream:
+            while True:
+                end = self._buffer.rfind(b"\n", 0, self._held) + 1
+                if end:
+                    yield memoryview(self._buffer)[:end]
+                    self._let_go(end)
+                if self._held > MAX_LINE:
+                    raise VcfFormatError("a line is too long", where=str(self.path))
+                if not self._fill():
+                    break
+            if self._held:
+                yield memoryview(self._buffer[: self._held] + b"\n")
+
+    def _fill(self) -> bool:
+        """Read more; return whether there was any."""
+        if self._held + vcf_bytes.CHUNK_BYTES > len(self._buffer):
+            self._buffer = self._buffer + bytes(len(self._buffer))
+        room = slice(self._held, self._held + vcf_bytes.CHUNK_BYTES)
+        size = self.stream.read_into(memoryview(self._buffer)[room])
+        self._held += size
+        return size > 0
+
+    def _taken(self, size: int) -> bytes:
+        """Return the first bytes of what is held, and let go of them."""
+        taken = bytes(self._buffer[:size])
+        self._let_go(size)
+        return taken
+
+    def _let_go(self, size: int) -> None:
+        rest = self._held - size
+        self._buffer[:rest] = self._buffer[size : self._held]
+        self._held = rest
+
+
+@dataclass(slots=True)
+class _Checks:
+    """Checks of a text file's records, block by block."""
+
+    tally: Tally
+    contig: bytes = b""
+    empty_at: int | None = None
+
+    def check(
+        self,
+        text: npt.NDArray[np.uint8],
+        fields: npt.NDArray[np.int32],
+        tabs: npt.NDArray[np.int64],
+        positions: npt.NDArray[np.int64],
+        changes: npt.NDArray[np.bool_],
+    ) -> list[tuple[int, str]]:
+        """Check and count lines; return where contigs begin, by canonical name."""
+        n = self._trailing(tabs)
+        self._refuse_malformed(text, fields, tabs[:n], positions[:n])
+        contigs = []
+        for i in np.flatnonzero(changes[:n]).tolist():
+            self.contig = text[fields[i, 0] : fields[i, 1] - 1].tobytes()
+            contigs.append((i, self._name(i)))
+        self.tally.add(contigs, positions[:n], n)
+        return [(i, fold_chrom(name)) for i, name in contigs]
+
+    def _trailing(self, tabs: npt.NDArray[np.int64]) -> int:
+        """Return the number of lines before those, empty, that end the file."""
+        empty = tabs == EMPTY
+        if self.empty_at is not None and not empty.all():
+            self.tally.refuse(self.empty_at, "an empty line among the records")
+        if not empty.any():
+            return len(tabs)
+        first = int(np.argmax(empty))
+        if not empty[first:].all():
+            self.tally.refuse(self.tally.records + first, "an empty line among the records")
+        if self.empty_at is None:
+            self.empty_at = self.tally.records + first
+        return first
+
+    def _refuse_malformed(
+        self,
+        text: npt.NDArray[np.uint8],
+        fields: npt.NDArray[np.int32],
+        tabs: npt.NDArray[np.int64],
+        positions: npt.NDArray[np.int64],
+    ) -> None:
+        expected = self.tally.file.header.n_columns - 1
+        bad = np.flatnonzero((tabs != expected) | (positions == NO_POSITION))
+        if not len(bad):
+            return
+        i = int(bad[0])
+        record = self.tally.records + i
+        if text[fields[i, 0]] == ord("#"):
+            self.tally.refuse(record, "a header line among the records")
+        if tabs[i] == HAS_NUL:
+            self.tally.refuse(record, "a NUL byte: the file is not text")
+        if tabs[i] == BAD_FORMAT:
+            self.tally.refuse(record, "FORMAT is not a list of keys with colons between them")
+        if tabs[i] != expected:
+            self.tally.refuse(
+                record, f"has {tabs[i] + 1} columns, the #CHROM line has {expected + 1}"
+            )
+        self.tally.refuse(record, "POS is not an integer from 0 to 2147483647")
+
+    def _name(self, i: int) -> str:
+        if not _CONTIG.fullmatch(self.contig):
+            self.tally.refuse(self.tally.records + i, "CHROM is not a contig name")
+        return self.contig.decode("ascii")
