@@ -5,8 +5,9 @@
     place   | ref | alt | 1   | 2
     9:100   | A   | G,T | 0:1 | ./.
 
-Headings after ``alt`` are person ids; an empty call is ``./.``. Because a phased call holds the
-mark that parts cells, calls are drawn with ``:`` for ``|``: ``0:1``.
+Headings after ``alt`` are person ids, after an ``info`` if there is one; an empty call is ``./.``.
+Because a phased call holds the mark that parts cells, calls are drawn with ``:`` for ``|``:
+``0:1``.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from precisionchain.ingest.report import Ingested
 from precisionchain.ingest.vcf_calls import HalfCall
 from tests.lib.site_builder import BuiltSite
 from tests.lib.tables import assert_same, drawn
-from tests.lib.vcf_builder import write_map, write_vcf
+from tests.lib.vcf_builder import record, write_map, write_vcf
 
-_FIXED = 3
+_FIXED = ("place", "ref", "alt", "info")
 
 
 def ingest_genotypes(
@@ -52,11 +53,14 @@ def ingest_genotypes(
         options: of ``Site.ingest_vcf``.
     """
     table = drawn(text)
-    persons = table.headings[_FIXED:]
+    persons = [heading for heading in table.headings if heading not in _FIXED]
     samples = [f"sample{number}" for number in range(len(persons))]
     folder = site.new_folder()
     records = [
-        " ".join((row["place"], row["ref"], row["alt"], *(_call(row[p]) for p in persons)))
+        record(
+            " ".join((row["place"], row["ref"], row["alt"], *(_call(row[p]) for p in persons))),
+            info=row.get("info") or ".",
+        )
         for row in table.rows
     ]
     rows = [
