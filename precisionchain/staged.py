@@ -152,7 +152,7 @@ class StagingDoor(ABC):
         """Return, for what would be published, each column and whether it leaves the site."""
         import polars as pl
 
-        from precisionchain.ingest.encode_omop import OmopEncoder
+        from precisionchain.ingest.accepted_rows import AcceptedRows
         from precisionchain.ingest.sequencing import leaving_beside
 
         rows = []
@@ -162,12 +162,12 @@ class StagingDoor(ABC):
                 if run.kind != "omop":
                     rows += [(run.source, *column) for column in leaving_beside(run.description)]
                     continue
-                encoder = OmopEncoder(run.path, opened.parameters)
-                refused = encoder.refused_columns()
-                for name, table in encoder.tables.items():
+                accepted = AcceptedRows(run.path, opened.parameters)
+                refused = accepted.refused_columns()
+                for name, table in accepted.tables.items():
                     if table.scope == "vocabulary":
                         continue
-                    leaving = ((column, True) for column in encoder.published_columns(table))
+                    leaving = ((column, True) for column in accepted.published_columns(table))
                     staying = ((column, False) for column in refused.get(name, ()))
                     rows += [(run.source, name, *column) for column in (*leaving, *staying)]
         columns = {"source": pl.Utf8, "table": pl.Utf8, "column": pl.Utf8, "leaves": pl.Boolean}

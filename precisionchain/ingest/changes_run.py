@@ -10,12 +10,12 @@ from pathlib import Path
 import duckdb
 
 from precisionchain.errors import SealRefusedError
+from precisionchain.ingest.accepted_rows import AcceptedRows
 from precisionchain.ingest.bounded_database import MEMORY, bounded_database
 from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.changes_limits import Refresh, TableChange, refuse_excess
 from precisionchain.ingest.changes_rows import count
 from precisionchain.ingest.changes_state import StateViews
-from precisionchain.ingest.encode_omop import OmopEncoder
 from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.reserved import refuse_other_kind
 from precisionchain.ingest.source_history import History, read_run
@@ -28,9 +28,8 @@ from precisionchain.schemas.parameters import NetworkParameters
 
 @contextmanager
 def changes_of(
-    encoder: OmopEncoder,
+    rows: AcceptedRows,
     run: Path,
-    parameters: NetworkParameters,
     history: History,
     *,
     snapshot: Snapshot,
@@ -40,9 +39,8 @@ def changes_of(
     """Give what a run changes in the state of its source, for as long as it is looked at.
 
     Args:
-        encoder: of the run.
+        rows: of the run.
         run: its folder.
-        parameters: the network's.
         history: of the publisher, where the source has a head.
         snapshot: synced to that head.
         refresh: how the run follows.
@@ -57,7 +55,7 @@ def changes_of(
     refuse_other_kind(source, "omop", history.chain(source))
     state = SourceState(snapshot, history.publisher.hex(), source)
     chain = [seal.manifest.batch for seal in history.chain(source)]
-    views = StateViews(encoder.database, state, parameters)
+    views = StateViews(rows.database, state, rows.parameters)
     if missing := [batch for batch in chain if batch not in views.batches]:
         raise SealRefusedError(
             f"{len(missing)} of the {len(chain)} batches of this source cannot be read, so what is"
@@ -67,19 +65,18 @@ def changes_of(
         )
     scratch = run.with_name(f".{run.name}.compared.partial")
     with bounded_database(scratch):  # for the folder, and for its words where the disk is full
-        encoder.database.execute(f"set memory_limit = '{MEMORY}'")
-        encoder.database.execute("set temp_directory = ?", [str(scratch)])
+        rows.database.execute(f"set memory_limit = '{MEMORY}'")
+        rows.database.execute("set temp_directory = ?", [str(scratch)])
         yield Changes(
-            encoder,
+            rows,
             views,
-            parameters,
             refresh,
             frozenset(entry["table"] for entry in description["inputs"] if not entry["records"]),
             history.renumbered(source),
             bool(history.chain(CORRECTIONS_SOURCE)),
             step,
         )
-        encoder.database.close()
+        rows.database.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +96,21 @@ def preview(
     snapshot: Snapshot,
     refresh: Refresh,
 ) -> Preview:
-    """Return what a validated OMOP run would change; arguments as of `changes_of`."""
-    encoder = OmopEncoder(run, parameters, withheld=history.withdrawn_persons)
+    """Return what a validated OMOP run would change.
+
+    Args:
+        run: the run's folder.
+        parameters: the network's.
+        history: as of `changes_of`.
+        snapshot: likewise.
+        refresh: likewise.
+    """
+    rows = AcceptedRows(run, parameters, withheld=history.withdrawn_persons)
     source = read_run(run, refresh)["source"]
     if history.head(source) is None:
-        return Preview(source, _all_new(encoder))
+        return Preview(source, _all_new(rows))
     try:
-        with changes_of(
-            encoder, run, parameters, history, snapshot=snapshot, refresh=refresh
-        ) as changes:
+        with changes_of(rows, run, history, snapshot=snapshot, refresh=refresh) as changes:
             try:
                 refuse_excess(source, refresh, changes.tables, changes.vanished)
             except SealRefusedError as refusal:
@@ -117,14 +120,14 @@ def preview(
         return Preview(source, {}, refusal)
 
 
-def _all_new(encoder: OmopEncoder) -> dict[str, TableChange]:
-    withheld = encoder.withheld()
-    database: duckdb.DuckDBPyConnection = encoder.database
+def _all_new(rows: AcceptedRows) -> dict[str, TableChange]:
+    withheld = rows.withheld()
+    database: duckdb.DuckDBPyConnection = rows.database
     found = {
-        table.name: TableChange(new=count(database, rows), withheld=withheld.get(table.name, 0))
-        for table in encoder.clinical
-        if (rows := encoder.export(table)) and encoder.published_columns(table)
+        table.name: TableChange(new=count(database, export), withheld=withheld.get(table.name, 0))
+        for table in rows.clinical
+        if (export := rows.export(table)) and rows.published_columns(table)
     }
-    for name in make_slice(database, encoder.tables, encoder.used_concepts()):
+    for name in make_slice(database, rows.tables, rows.used_concepts()):
         found[name] = TableChange(new=count(database, f"slice_{name}"))
     return found

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from precisionchain.ingest.accepted_rows import AcceptedRows
 from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.changes_limits import Refresh, refuse_excess
 from precisionchain.ingest.changes_run import changes_of
@@ -26,24 +27,24 @@ class OmopBatch:
 
     Args:
         run: its folder.
-        encoder: what encodes it.
+        rows: its rows that may leave.
         refresh: how it follows its source's state.
         changes: against that state; None where there is none.
     """
 
     run: Path
-    encoder: OmopEncoder
+    rows: AcceptedRows
     refresh: Refresh
     changes: Changes | None = None
 
     def drafts(self) -> Iterator[Draft]:
         """Yield every draft, in publishing order."""
-        return self.encoder.drafts(self.changes)
+        return OmopEncoder(self.rows, self.changes).drafts()
 
     def manifest(self, identity: dict[str, str]) -> Manifest:
         """Return the manifest without items; ``identity``: batch and parent, in hex."""
         description = read_run(self.run, self.refresh)
-        return omop_manifest(self.run, description, self.encoder, identity, self.changes)
+        return omop_manifest(self.run, description, self.rows, identity, self.changes)
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def omop_batch(
 
     That is a run that its source's head holds already, and a delta that adds and replaces nothing:
     a whole export that changes nothing says that its source is still so, a delta says no such
-    thing. Arguments and errors as of `changes_of`.
+    thing. Arguments and errors as of `changes_of`; ``parameters`` are the network's.
 
     Raises:
         SealRefusedError: the run undoes more than it may.
@@ -72,17 +73,15 @@ def omop_batch(
     if head is not None and again and not head.manifest.withheld:
         yield None
         return
-    encoder = OmopEncoder(run, parameters, withheld=history.withdrawn_persons)
+    rows = AcceptedRows(run, parameters, withheld=history.withdrawn_persons)
     if head is None:
-        empty = refresh.mode == "delta" and not encoder.holds_rows()
-        yield None if empty else OmopBatch(run, encoder, refresh)
+        empty = refresh.mode == "delta" and not rows.holds_rows()
+        yield None if empty else OmopBatch(run, rows, refresh)
         return
-    with changes_of(
-        encoder, run, parameters, history, snapshot=snapshot, refresh=refresh, step=step
-    ) as changes:
+    with changes_of(rows, run, history, snapshot=snapshot, refresh=refresh, step=step) as changes:
         # of the same run, nobody whose rows were withheld is back
         if not changes.found and (again or refresh.mode == "delta"):
             yield None
             return
         refuse_excess(source, refresh, changes.tables, changes.vanished)
-        yield OmopBatch(run, encoder, refresh, changes)
+        yield OmopBatch(run, rows, refresh, changes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from precisionchain import __version__
 from precisionchain.errors import SiteError
-from precisionchain.ingest.encode_omop import OmopEncoder
+from precisionchain.ingest.accepted_rows import AcceptedRows
 from precisionchain.ingest.page_html import page_html, write_page
 from precisionchain.ingest.page_omop import omop_page
 from precisionchain.ingest.page_publication import publication_of
@@ -131,10 +131,10 @@ def _staying(
         return {}
     if publication is not None:
         return dict(publication.refused_columns)
-    return OmopEncoder(run.path, parameters).refused_columns()
+    return AcceptedRows(run.path, parameters).refused_columns()
 
 
 def _unpublished(run: Run, parameters: NetworkParameters) -> tuple[str, ...]:
     if run.kind != "omop" or not run.validated:
         return ()
-    return OmopEncoder(run.path, parameters).unpublished_tables()
+    return AcceptedRows(run.path, parameters).unpublished_tables()

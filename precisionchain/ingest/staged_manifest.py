@@ -11,14 +11,14 @@ from precisionchain.ingest.sequencing import left_out_columns
 from precisionchain.schemas.manifest import Manifest
 
 if TYPE_CHECKING:
+    from precisionchain.ingest.accepted_rows import AcceptedRows
     from precisionchain.ingest.changes import Changes
-    from precisionchain.ingest.encode_omop import OmopEncoder
 
 
 def omop_manifest(
     run: Path,
     description: dict[str, Any],
-    encoder: OmopEncoder,
+    rows: AcceptedRows,
     identity: dict[str, str],
     changes: Changes | None = None,
 ) -> Manifest:
@@ -27,14 +27,14 @@ def omop_manifest(
     Args:
         run: the run's folder.
         description: its ``run.json``.
-        encoder: what encodes it.
+        rows: those that may leave.
         identity: ``batch`` and ``parent``, in hex.
         changes: against the state that the batch follows; None where it is the first.
     """
     import duckdb  # genotypes do without
 
     with duckdb.connect() as database:
-        rows = database.execute(
+        fates = database.execute(
             "select table_name, sum(n_records)::bigint, sum(n_accepted)::bigint,"
             " sum(n_rejected)::bigint from read_parquet(?) group by 1 order by 1",
             [str(run / "tables.parquet")],
@@ -45,7 +45,7 @@ def omop_manifest(
                 [str(run / "normalised.parquet")],
             ).fetchall()
         )
-    withheld = {"persons": encoder.withheld_persons(), "rows": sum(encoder.withheld().values())}
+    withheld = {"persons": rows.withheld_persons(), "rows": sum(rows.withheld().values())}
     if changes is not None and changes.renumbered:
         settings = {**description["settings"], "renumbered": list(changes.renumbered)}
         description = {**description, "settings": settings}
@@ -59,13 +59,13 @@ def omop_manifest(
                 "rejected": rejected,
                 "normalised": normalised.get(name, 0),
             }
-            for name, records, accepted, rejected in rows
+            for name, records, accepted, rejected in fates
         },
-        refused_columns=encoder.refused_columns(),
-        vocabulary_release=encoder.vocabulary_release(),
+        refused_columns=rows.refused_columns(),
+        vocabulary_release=rows.vocabulary_release(),
         changes={} if changes is None else changes.counts(),
         withheld={**withheld, "calls": 0} if withheld["rows"] else {},
-        persons=len(encoder.persons()) if changes is None else changes.persons,
+        persons=len(rows.persons()) if changes is None else changes.persons,
     )
 
 

@@ -1,0 +1,62 @@
+"""What a source holds after a batch: the state's rows that still count, and the rows that come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from precisionchain.ingest.accepted_rows import AcceptedRows
+from precisionchain.ingest.changes_limits import TableChange
+from precisionchain.ingest.changes_rows import PLACE
+from precisionchain.ingest.changes_state import StateViews, clinical_columns
+from precisionchain.replica.source_state import View
+from precisionchain.schemas.omop import TABLES, Table
+
+
+@dataclass(frozen=True, slots=True)
+class RowsAfter:
+    """The rows there are after a batch; withdrawn persons' are among them.
+
+    Args:
+        rows: of the run.
+        state: of its source, in the same database as the table ``superseded``.
+        tables: what the run changes, by table.
+        fresh: relations of the rows to encode, where they are not all of the export's.
+    """
+
+    rows: AcceptedRows
+    state: StateViews
+    tables: Mapping[str, TableChange]
+    fresh: Mapping[str, str]
+
+    def relations(self, table: Table, column: str = "person_id") -> list[str]:
+        """Return relations of all of a table's rows, where they have a column.
+
+        Those of tables that the export lacks are among them.
+        """
+        held = self.held(table, "site" if table.scope == "site" else "person")
+        found = [] if held is None else [f"({held})"]
+        if table.name in self.tables:
+            rows = str(self.fresh.get(table.name) or self.rows.export(table))
+            if column == "person_id" or column in self.rows.published_columns(table):
+                found.append(rows)
+        return found
+
+    def held(self, table: Table, view: View) -> str | None:
+        """Return SQL of the state's rows in a view without what this batch supersedes, if any."""
+        rows = self.state.clinical(table, view)
+        one = self.tables.get(table.name)
+        if rows is not None and one is not None and one.changed + one.gone:
+            return f"from {rows} anti join superseded using ({PLACE})"
+        return None if rows is None else f"from {rows}"
+
+    def used_concepts(self) -> str:
+        """Return SQL for the concepts in any row."""
+        parts = [
+            f"select {name} as concept_id from {rows} where {name} <> 0"
+            for table in TABLES.values()
+            for name in clinical_columns(table, self.rows.parameters)
+            if name.endswith("concept_id") and table.scope != "vocabulary"
+            for rows in self.relations(table, name)
+        ]
+        return " union ".join(parts) or "select null::bigint as concept_id limit 0"
