@@ -147,18 +147,27 @@ def _fixed_columns(text: Bytes1, at: int, starts: npt.NDArray[np.int32]) -> tupl
 
 @numba.njit(cache=True, nogil=True)
 def _is_format(text: Bytes1, at: int, end: int) -> bool:
-    """Whether a column is keys of letters, digits, ``.`` and ``_`` with colons between them."""
-    before = _COLON
+    """Whether a column is keys of letters, digits, ``.`` and ``_`` with colons between them, and
+    GT comes once at most: of two no reader could say which one is meant.
+    """
+    before, key, genotypes = _COLON, at, 0
     for i in range(at, end):
         byte = text[i]
         letter = 65 <= byte <= 90 or 97 <= byte <= 122
         if byte == _COLON:
             if before == _COLON:
                 return False
+            genotypes += _is_gt(text, key, i)
+            key = i + 1
         elif not (letter or 48 <= byte <= 57 or byte in (_DOT, _UNDERSCORE)):
             return False
         before = byte
-    return before != _COLON
+    return before != _COLON and genotypes + _is_gt(text, key, end) < 2
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_gt(text: Bytes1, at: int, end: int) -> bool:
+    return bool(end - at == 2 and text[at] == 71 and text[at + 1] == 84)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -323,7 +323,9 @@ class _Checks:
         if tabs[i] == HAS_NUL:
             self.tally.refuse(record, "a NUL byte: the file is not text")
         if tabs[i] == BAD_FORMAT:
-            self.tally.refuse(record, "FORMAT is not a list of keys with colons between them")
+            self.tally.refuse(
+                record, "FORMAT is not a list of keys with colons between them, GT at most once"
+            )
         if tabs[i] != expected:
             self.tally.refuse(
                 record, f"has {tabs[i] + 1} columns, the #CHROM line has {expected + 1}"

@@ -102,6 +102,11 @@ BAD_LINES = {
         VcfFormatError,
         "FORMAT",
     ),
+    "a FORMAT with two GT": (
+        record("9:6 A G 0/1:1/1 0/0:0/1").replace("\tGT\t", "\tGT:GT\t"),
+        VcfFormatError,
+        "FORMAT",
+    ),
     "an empty FORMAT": (
         record("9:6 A G 0/1 0/0").replace("\tGT\t", "\t\t"),
         VcfFormatError,
