@@ -88,6 +88,42 @@ class AdditionsDoor(ABC):
             done.source, done.batch, done.items, done.new_items, done.stored_bytes, counts
         )
 
+    def ingest_sites(self, sites: str | Path, *, progress: Progress | None = None) -> Ingested:
+        """Publish one of the network's lists of sites, which its parameters name by digest.
+
+        A founder does so when the network is made; anybody may who has the file.
+
+        Args:
+            sites: the file (``docs/reference/site-lists.md``).
+            progress: where it is said what is done.
+
+        Raises:
+            InputError: the file cannot be taken.
+            ParameterMismatchError: the network has no such list.
+        """
+        from precisionchain.ingest.outbox import Outbox
+        from precisionchain.ingest.publish import resume
+        from precisionchain.ingest.site_list_batch import publish_site_list
+        from precisionchain.ingest.site_list_file import read_site_list
+
+        said = progress or Silent()
+        with writing_job(self.folder), self._opened() as opened:
+            listed = read_site_list(Path(sites), opened.parameters.build)
+            outbox = Outbox(self.folder.outbox)
+            try:
+                publisher = opened.publisher()
+                resume(publisher, outbox, said.advance)
+                done = publish_site_list(
+                    publisher, outbox, listed, step=said.step, advance=said.advance
+                )
+            finally:
+                outbox.close()
+            opened.sync_if_behind(said.step)
+        counts = {"sites": len(listed.sites)}
+        return Ingested(
+            done.source, done.batch, done.items, done.new_items, done.stored_bytes, counts
+        )
+
     def metadata_leaving(
         self, metadata: str | Path, *, columns: Sequence[str] | None = None
     ) -> pl.DataFrame:

@@ -56,6 +56,29 @@ class Normalised:
     reference: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SiteFiles:
+    """Files of the sites that a new network extracts from every batch of genotypes."""
+
+    kinship: Path | None = None
+    pc: Path | None = None
+
+    def digests(self, build: str) -> dict[str, str]:
+        """Return the parameters that name the lists.
+
+        Raises:
+            UnreadableFileError, MetadataFormatError: a file cannot be taken.
+        """
+        from precisionchain.ingest.site_list_file import read_site_list
+
+        files = {"kinship_sites_digest": self.kinship, "pc_sites_digest": self.pc}
+        return {
+            name: read_site_list(path, build).digest
+            for name, path in files.items()
+            if path is not None
+        }
+
+
 def make_site(
     path: Path,
     *,
@@ -64,6 +87,7 @@ def make_site(
     ancestors: str | Path | None,
     ledger: str,
     normalised: Normalised = Normalised(),
+    sites: SiteFiles = SiteFiles(),
 ) -> bool:
     """Make a site folder, whole or not at all; return whether it founded its network.
 
@@ -77,6 +101,7 @@ def make_site(
         ancestors: CSV of chosen ancestors; None for the built-in list, or for what the ledger says.
         ledger: URL, relative to the folder.
         normalised: how variants are normalised.
+        sites: the lists of sites.
 
     Raises:
         SiteExistsError: the folder is a site already.
@@ -105,12 +130,12 @@ def make_site(
                 hint="to join a network, --ledger names the file that its ledger is in",
             )
         if joins:
-            _require_joinable(ledger, partial.root, site, build, ancestors, normalised)
+            _require_joinable(ledger, partial.root, site, build, ancestors, normalised, sites)
             generate_key(partial.site_key)
             generate_key(partial.user_key(first_user_name(site)))
             prepare_to_join(ledger, partial.root)
         else:
-            parameters = founding_parameters(build or DEFAULT_BUILD, ancestors, normalised)
+            parameters = founding_parameters(build or DEFAULT_BUILD, ancestors, normalised, sites)
             _found(partial, site, ledger, parameters)
         write_config(partial, SiteConfig(site, ledger, first_user_name(site)))
         partial.root.replace(path)
@@ -144,7 +169,10 @@ def _making(path: Path, partial: Path) -> Iterator[None]:
 
 
 def founding_parameters(
-    build: str, ancestors: str | Path | None, normalised: Normalised = Normalised()
+    build: str,
+    ancestors: str | Path | None,
+    normalised: Normalised = Normalised(),
+    sites: SiteFiles = SiteFiles(),
 ) -> NetworkParameters:
     """Return the parameters of a new network; what is not named here is at its default."""
     prefixes = _prefixes()
@@ -163,6 +191,7 @@ def founding_parameters(
             "ancestors": chosen,
             "published": published,
             **_normalisation(normalised, fold_build(build)),
+            **sites.digests(fold_build(build)),
         }
     )
 
@@ -219,6 +248,7 @@ def _require_joinable(  # noqa: PLR0917
     build: str | None,
     ancestors: str | Path | None,
     normalised: Normalised,
+    sites: SiteFiles,
 ) -> None:
     """Check that a site of this name could join the network on a ledger.
 
@@ -241,6 +271,7 @@ def _require_joinable(  # noqa: PLR0917
         if normalised != Normalised():
             said = _normalisation(normalised, parameters.build)
             parameters.require(**said)
+        parameters.require(**sites.digests(parameters.build))
         if ancestors is not None and dict(parameters.ancestors) != dict(_ancestors(ancestors)):
             raise ParameterMismatchError(
                 "the chosen ancestors are not those on the ledger",

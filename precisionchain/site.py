@@ -55,6 +55,8 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
         ledger: str = "embedded:ledger.sqlite",
         normalise: Sequence[str] | None = None,
         reference: str | Path | None = None,
+        kinship_sites: str | Path | None = None,
+        pc_sites: str | Path | None = None,
     ) -> Site:
         """Make a site folder with its keys; found a network, or prepare to join that of a ledger.
 
@@ -70,6 +72,9 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
             normalise: of a new network, what is done to alleles: ``split``, ``trim`` (default both)
                 and ``left-align``.
             reference: the FASTA that ``left-align`` uses.
+            kinship_sites: of a new network, the sites that kinship is computed from: extracted
+                from every batch of genotypes, whatever quality control says.
+            pc_sites: likewise, the sites that principal components are loaded on.
 
         Raises:
             SiteExistsError: the folder is a site already.
@@ -77,21 +82,27 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
             ParameterMismatchError: build, ancestors or normalisation are not those of the network
                 to join.
         """
-        from precisionchain.founding import Normalised, make_site
+        from precisionchain.founding import Normalised, SiteFiles, make_site
 
         normalised = Normalised(
             None if normalise is None else tuple(normalise),
             None if reference is None else Path(reference),
         )
-        make_site(
+        files = [None if file is None else Path(file) for file in (kinship_sites, pc_sites)]
+        founded = make_site(
             Path(path),
             site=site,
             build=build,
             ancestors=ancestors,
             ledger=ledger,
             normalised=normalised,
+            sites=SiteFiles(*files),
         )
-        return cls(path)
+        made = cls(path)
+        for file in files if founded else ():
+            if file is not None:
+                made.ingest_sites(file)
+        return made
 
     # ------------------------------------------------------------------------------- publishing
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from precisionchain.ingest.changes_limits import Mode
     from precisionchain.ingest.qc_settings import Mode as QualityControl
     from precisionchain.ingest.sequencing_file import SequencingFile
+    from precisionchain.ingest.site_list_file import SiteList
     from precisionchain.ingest.vcf_calls import HalfCall
     from precisionchain.ingest.vcf_run import FilterPolicy
     from precisionchain.opened import OpenSite
@@ -99,6 +100,7 @@ class StagingDoor(ABC):
         """
         from precisionchain.ingest.qc import Thresholds, apply_qc
         from precisionchain.ingest.sequencing import attach_sequencing
+        from precisionchain.ingest.site_calls import attach_sites
         from precisionchain.ingest.stage_vcf import stage_vcf
 
         refuse_reserved(source)
@@ -122,6 +124,7 @@ class StagingDoor(ABC):
             )
             if found is not None:
                 run = attach_sequencing(self.staging, run, found, step=said.step)
+            run = attach_sites(self.staging, run, self._site_lists(said), step=said.step)
             limits = Thresholds(sex_check=sex_check, max_f=max_f)
             run = apply_qc(self.staging, run, qc, thresholds=limits, step=said.step)
             self.staging.refresh_views()
@@ -324,6 +327,32 @@ class StagingDoor(ABC):
             )
         path = None if reference is None else Path(reference)
         return {"normalisation": steps, "reference": Reference(path, parameters.reference)}
+
+    def _site_lists(self, said: Progress) -> dict[str, SiteList]:
+        """Return the network's lists of sites, from the ledger; none where it cannot be read."""
+        from precisionchain.ingest.site_list_batch import digests_of
+        from precisionchain.ingest.site_list_file import SiteList
+        from precisionchain.replica.site_lists import list_by_digest
+
+        try:
+            with self._opened() as opened:
+                digests = digests_of(opened.parameters)
+                if not digests:
+                    return {}
+                snapshot = opened.sync_if_behind(said.step)
+        except (LedgerError, SiteError) as error:  # looking at files needs no ledger
+            said.step(f"no listed sites are extracted: {error.message}")
+            return {}
+        lists = {}
+        for name, digest in digests.items():
+            found = list_by_digest(snapshot, digest)
+            if found is None:
+                said.step(
+                    f"the network's {name} sites are not on its ledger yet: none is extracted"
+                )
+            else:
+                lists[name] = SiteList(found[0], bool(found[1]["oriented"]))
+        return lists
 
     def _judged_as(self, run: Run, mode: Mode | None, said: Progress) -> Run:
         """Return a run as it is in a mode: whom its rows may be about depends on that."""

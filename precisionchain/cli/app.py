@@ -92,6 +92,14 @@ def init(
     reference: Annotated[
         Path | None, typer.Option(help="The FASTA that left-align uses: its digests are kept.")
     ] = None,
+    kinship_sites: Annotated[
+        Path | None,
+        typer.Option(help="Of a new network: a list of sites for kinship, as GRAF's FP_SNPs."),
+    ] = None,
+    pc_sites: Annotated[
+        Path | None,
+        typer.Option(help="Of a new network: a list of sites for PCs, as akt's VCF of weights."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a site: its folder and keys; found a network, or get ready to join a ledger's.
@@ -109,6 +117,8 @@ def init(
         ledger=ledger,
         normalise=None if normalise is None else normalise.split(","),
         reference=reference,
+        kinship_sites=kinship_sites,
+        pc_sites=pc_sites,
     )
     says = scope(context).progress.step
     if made.is_admitted():

@@ -218,6 +218,19 @@ def ingest_sequencing(
     _report(done, as_json=as_json)
 
 
+@ingest_app.command("sites")
+def ingest_sites(
+    context: typer.Context,
+    sites: Annotated[Path, typer.Argument(help="The file of a list that the network has.")],
+    as_json: Json = False,
+) -> None:
+    """Publish a list of sites that the network's parameters name by its digest."""
+    _report(
+        scope(context).site().ingest_sites(sites, progress=scope(context).progress),
+        as_json=as_json,
+    )
+
+
 @stage_app.command("omop")
 def stage_omop(
     context: typer.Context, directory: Folder, vocabulary: Vocabulary = None, source: Source = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -171,6 +171,22 @@ def sequencing(context: typer.Context, as_of: AsOf = None, out: Out = Out()) -> 
     """Columns and values of sequencing metadata, with persons, by site and source."""
     with scope(context).network(as_of) as network:
         answer = network.sequencing()
+    out.frame(answer)
+
+
+@app.command()
+@render.answers
+def sites(
+    context: typer.Context,
+    of: Annotated[
+        Literal["kinship", "pc"], typer.Argument(help="Which of the network's lists.")
+    ] = "kinship",
+    as_of: AsOf = None,
+    out: Out = Out(),
+) -> None:
+    """How much of a list of sites each batch has: found, on the other strand, refused, absent."""
+    with scope(context).network(as_of) as network:
+        answer = network.kinship_sites() if of == "kinship" else network.pc_sites()
     out.frame(answer)
 
 

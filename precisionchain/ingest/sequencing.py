@@ -114,10 +114,14 @@ def left_out_columns(description: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def leaving_beside(description: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
-    """Yield, of a run's metadata, ``sequencing``, each column, and whether it leaves the site."""
+    """Yield what leaves a site beside a run's genotypes, and which columns of metadata stay.
+
+    ``sequencing`` and a column, ``sites`` and the name of a list; and whether it leaves.
+    """
     said = description["settings"].get(SETTING, {})
     yield from ((SETTING, name, True) for name in said.get("columns", ()))
     yield from ((SETTING, name, False) for name in said.get("left_out", ()))
+    yield from (("sites", name, True) for name in description["settings"].get("sites", ()))
 
 
 def keep_sequencing(run: Path, folder: Path, without: npt.NDArray[np.int64]) -> None:

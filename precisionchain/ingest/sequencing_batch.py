@@ -16,7 +16,7 @@ import polars as pl
 from precisionchain.errors import SealRefusedError, UsageError
 from precisionchain.ingest.outbox import Outbox
 from precisionchain.ingest.report import Advance, Step, silent
-from precisionchain.ingest.send import Published, send_batch
+from precisionchain.ingest.send import Published
 from precisionchain.ingest.sequencing import (
     SETTING,
     content_digest,
@@ -25,7 +25,8 @@ from precisionchain.ingest.sequencing import (
     of_persons,
 )
 from precisionchain.ingest.sequencing_file import SequencingFile
-from precisionchain.schemas.manifest import NO_PARENT, Manifest, batch_id_of
+from precisionchain.ingest.small_batches import seal_small, small_manifest
+from precisionchain.schemas.manifest import NO_PARENT
 from precisionchain.schemas.sequencing import PERSON, SEQUENCING_KIND, SOURCE_PREFIX
 
 if TYPE_CHECKING:
@@ -92,33 +93,11 @@ def publish_sequencing(
     if head is not None and history.is_head(name, source_id) and head.manifest.persons >= len(kept):
         return Published(head.manifest.batch, name, head.manifest.items, 0, 0)
     parent = NO_PARENT if head is None else head.manifest.batch_id
-    key = publisher.signer.public_key
-    batch_id = batch_id_of(publisher.network, key, name, bytes.fromhex(source_id), parent)
-    manifest = Manifest(
-        kind=SEQUENCING_KIND,
-        batch=batch_id.hex(),
-        parent=parent.hex(),
-        source=name,
-        source_id=source_id,
-        items=0,
-        root="",
-        families=(),
-        pages=(),
-        **_content(added, kept, rows.height - kept.height),
-    )
+    described = _content(added, kept, rows.height - kept.height)
+    manifest = small_manifest(publisher, SEQUENCING_KIND, (name, source_id, parent), described)
     step(f"encode sequencing metadata of {kept.height} persons")
     drafts = drafts_of(kept, added.source, publisher.parameters.max_item_bytes // 2)
-    frozen = outbox.fill(drafts, manifest, signer=publisher.signer, network=publisher.network)
-    step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
-    return send_batch(
-        outbox,
-        publisher.ledger,
-        frozen,
-        publisher=key,
-        code=publisher.code,
-        parameters=publisher.parameters,
-        advance=advance,
-    )
+    return seal_small(publisher, outbox, manifest, drafts, step=step, advance=advance)
 
 
 def _content(added: Added, kept: pl.DataFrame, withheld: int) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from precisionchain.ingest.overlap import Overlap, overlaps, refuse_overlap
 from precisionchain.ingest.qc_exclusions import FILE, excluded_drafts
 from precisionchain.ingest.report import Step
 from precisionchain.ingest.sequencing import keep_sequencing, run_drafts
+from precisionchain.ingest.site_drafts import require_extracted, site_drafts
 from precisionchain.ingest.source_history import History
 from precisionchain.ingest.staged_manifest import vcf_manifest
 from precisionchain.ingest.staging import DESCRIPTION, Run
@@ -87,12 +88,16 @@ class VcfBatch:
         met: what it takes over of earlier batches, part by part.
         withheld: how many persons and calls of withdrawn persons are left out.
         parameters: the network's.
+        run: the folder of the whole run.
+        without: the persons that are left out, and all who are withdrawn.
     """
 
     folder: Path
     met: Sequence[Overlap]
     withheld: Mapping[str, int]
     parameters: NetworkParameters
+    run: Path
+    without: frozenset[int]
 
     def manifest(self, identity: dict[str, str]) -> Manifest:
         """Return the manifest, still without items; ``identity`` as of `vcf_manifest`."""
@@ -111,7 +116,9 @@ class VcfBatch:
         )
         yield from encode_vcf(self.folder, self.parameters, corrections)
         yield from excluded_drafts(self.folder)
-        yield from run_drafts(self.folder, self.parameters.max_item_bytes // 2)
+        most = self.parameters.max_item_bytes // 2
+        yield from run_drafts(self.folder, most)
+        yield from site_drafts(self.run, self.without, most)
 
 
 @contextmanager
@@ -137,6 +144,7 @@ def vcf_batch(
         build=description["build"],
         normalisation=tuple(description["settings"]["normalisation"]),
     )
+    require_extracted(description, parameters)
     persons = Cover(run).persons
     withheld = np.intersect1d(persons, np.array(sorted(state.history.withdrawn_persons), np.int64))
     held = np.intersect1d(persons, state.held(description["source_id"]))
@@ -168,7 +176,9 @@ def vcf_batch(
         found = list(overlaps(folder, state.snapshot, state.publisher))
         if found and not replace:
             refuse_overlap(folder, state.snapshot, state.publisher)
-        yield VcfBatch(folder, found, _withheld(run, len(withheld)), parameters)
+        without = state.history.withdrawn_persons | frozenset(left_out.tolist())
+        said = _withheld(run, len(withheld))
+        yield VcfBatch(folder, found, said, parameters, run, without)
 
 
 def write_without_persons(

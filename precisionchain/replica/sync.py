@@ -42,8 +42,10 @@ from precisionchain.replica.resolve import (
 from precisionchain.replica.unpack_clinical import unpack_clinical
 from precisionchain.replica.unpack_genetic import unpack_genetic
 from precisionchain.replica.unpack_sequencing import unpack_sequencing
+from precisionchain.replica.unpack_sites import unpack_site_list
 from precisionchain.schemas.corrections import CORRECTION
 from precisionchain.schemas.sequencing import SEQUENCING_KIND
+from precisionchain.schemas.site_lists import LIST_KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,8 @@ def _unpack(ledger: Ledger, seal: Seal, batch: SealedBatch, folder: Path, networ
         unpack_genetic(batch, seal.manifest, items, partial)
     elif batch.kind == SEQUENCING_KIND:
         unpack_sequencing(items, batch.source, partial)
+    elif batch.kind == LIST_KIND:
+        unpack_site_list(items, partial)
     else:
         unpack_clinical(batch, items, partial)
     partial.rename(folder)

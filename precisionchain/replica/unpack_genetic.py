@@ -22,6 +22,7 @@ from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_frames import block_sites, counts_frame, table_frame
 from precisionchain.replica.recount import recount
 from precisionchain.replica.unpack_sequencing import unpack_sequencing
+from precisionchain.replica.unpack_sites import LIST_OF, unpack_site_calls
 from precisionchain.schemas.corrections import CORRECTED_COUNTS
 from precisionchain.schemas.exclusions import EXCLUDED, EXCLUDED_KIND, read_excluded
 from precisionchain.schemas.genetic_payloads import (
@@ -85,6 +86,8 @@ def unpack_genetic(
     for family, found in groupby(items, key=lambda item: family_of(item.stream)):
         if family == SEQUENCING:
             unpack_sequencing(found, batch.source, folder)
+        elif family in LIST_OF:
+            unpack_site_calls(found, LIST_OF[family], folder)
         else:
             unpacking.family(family, sorted(found, key=lambda item: item.ordinal))
     unpacking.finish(manifest.persons)

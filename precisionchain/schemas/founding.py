@@ -8,6 +8,7 @@ from itertools import pairwise
 from precisionchain.schemas.genome import BUILDS, bin_name, bin_span, bins_of
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.parameters import NetworkParameters
+from precisionchain.schemas.site_lists import FAMILIES
 from precisionchain.schemas.streams import (
     ACCESS,
     ASSAY,
@@ -20,6 +21,7 @@ from precisionchain.schemas.streams import (
     MAP_VARIANT,
     NETWORK,
     SEQUENCING,
+    SITE_LISTS,
     SITE_TABLES,
     SUPERSEDED,
     VOCABULARY,
@@ -43,6 +45,8 @@ _SINGLE = (
     ASSAY,
     EXCLUDED,
     SEQUENCING,
+    SITE_LISTS,
+    *FAMILIES.values(),
     SUPERSEDED,
     WITHDRAWN,
     MAP_CONCEPT,

@@ -24,7 +24,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
-    kind: Literal["omop", "vcf", "sequencing", "correction"]
+    kind: Literal["omop", "vcf", "sequencing", "site-list", "correction"]
     batch: str
     parent: str
     source: str

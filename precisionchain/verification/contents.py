@@ -19,13 +19,15 @@ from precisionchain.errors import PrecisionChainError
 from precisionchain.ledger.base import Ledger
 from precisionchain.ledger.batches import Seal, streams_of
 from precisionchain.ledger.chains import chains
+from precisionchain.replica.unpack_sites import whole_list
 from precisionchain.schemas.corrections import CORRECTION
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
 from precisionchain.schemas.sequencing import SEQUENCING_KIND
-from precisionchain.schemas.streams import SEQUENCING, batch_key, family_of
+from precisionchain.schemas.site_lists import LIST_KIND
+from precisionchain.schemas.streams import batch_key, family_of
 from precisionchain.verification.check import Check
-from precisionchain.verification.metadata import apart, wrong_metadata
+from precisionchain.verification.metadata import apart, wrong_beside
 from precisionchain.verification.sealed import SealedBatches
 
 Ids = npt.NDArray[np.int64]
@@ -77,12 +79,14 @@ def _contents(
     if seal.manifest.kind == "vcf":
         from precisionchain.replica.recount import recount
 
-        metadata: list[Item] = []
-        others = apart(items, metadata)
+        beside: list[Item] = []
+        others = apart(items, beside)
         yield from ((None, message) for message in recount(others))
-        yield from ((SEQUENCING, message) for message in wrong_metadata(metadata, seal.manifest))
+        yield from wrong_beside(beside, seal.manifest)
     elif seal.manifest.kind == SEQUENCING_KIND:
-        yield from ((SEQUENCING, message) for message in wrong_metadata(items, seal.manifest))
+        yield from wrong_beside(items, seal.manifest)
+    elif seal.manifest.kind == LIST_KIND:
+        whole_list(items)
     elif seal.manifest.kind == CORRECTION:
         for item in items:
             payload_table(item.payload)

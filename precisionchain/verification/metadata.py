@@ -1,4 +1,4 @@
-"""Sequencing metadata of a batch, read again and counted: columns, types, persons."""
+"""What stands beside a batch's genotypes, read again: metadata, and calls at listed sites."""
 
 from __future__ import annotations
 
@@ -6,18 +6,38 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from precisionchain.replica.unpack_sequencing import contradiction
+from precisionchain.replica.unpack_sites import LIST_OF, whole_calls
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.manifest import Manifest
 from precisionchain.schemas.sequencing import NAME_OF, PERSON, SEQUENCING_KIND, read_sequencing
+from precisionchain.schemas.site_lists import CALLS_KIND, FAMILIES, PERSONS_KIND
+from precisionchain.schemas.streams import SEQUENCING, family_of
 
 
-def apart(items: Iterable[Item], metadata: list[Item]) -> Iterator[Item]:
-    """Yield the items that hold no metadata; put the others into a list."""
+def apart(items: Iterable[Item], beside: list[Item]) -> Iterator[Item]:
+    """Yield the items of genotypes; put those that stand beside them into a list."""
+    for item in items:
+        if item.payload.kind in (SEQUENCING_KIND, CALLS_KIND, PERSONS_KIND):
+            beside.append(item)
+        else:
+            yield item
+
+
+def wrong_beside(items: Iterable[Item], manifest: Manifest) -> Iterator[tuple[str | None, str]]:
+    """Yield what is wrong with what stands beside a batch's genotypes: family and sentence."""
+    metadata: list[Item] = []
+    coverage: dict[str, Any] = manifest.settings.get("sites", {})
+    of_list: dict[str, list[Item]] = {name: [] for name in coverage}
     for item in items:
         if item.payload.kind == SEQUENCING_KIND:
             metadata.append(item)
         else:
-            yield item
+            of_list.setdefault(LIST_OF.get(family_of(item.stream), ""), []).append(item)
+    yield from ((SEQUENCING, message) for message in wrong_metadata(metadata, manifest))
+    for name, found in of_list.items():
+        said = whole_calls(found)[2] if found else {}
+        if said != {"list": name, **coverage.get(name, {})}:
+            yield FAMILIES.get(name), f"calls at {name} sites are not as the manifest says"
 
 
 def wrong_metadata(items: Iterable[Item], manifest: Manifest) -> Iterator[str]:

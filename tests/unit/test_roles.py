@@ -38,6 +38,7 @@ TABLE = """
     maf              researcher
     frequencies      researcher
     sequencing       researcher
+    sites            researcher
     structural       researcher
     cohort           researcher
     cohorts          researcher

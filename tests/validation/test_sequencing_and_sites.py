@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +18,10 @@ from precisionchain.opened import OpenSite
 from precisionchain.query.criteria import Criterion
 from precisionchain.query.criterion_scope import CriterionScope
 from precisionchain.query.evaluate import evaluate
+from precisionchain.query.site_dosages import SiteDosages, site_dosages
 from precisionchain.query.universe import universe_of
 from tests.lib.vcf_builder import write_vcf
-from tests.validation.conftest import new_site
+from tests.validation.conftest import HAIL, new_site
 
 FILTERS = 2_000
 OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -209,3 +211,127 @@ def _values(metadata: Metadata, column: Column, numbers: random.Random, most: in
     found = metadata.values(column)
     drawn = [numbers.choice(found) for _ in range(most)]
     return drawn if column.kind == "text" else [float(value) for value in drawn]
+
+
+# ------------------------------------------------------------------------------------ listed sites
+
+GRAF = "graf_kinship/FP_SNPs.txt"
+AKT = "kg_akt/wgs.grch37.vcf.gz"
+HAPMAP = "graf_kinship/affy_hapmap.converted.vcf.gz"
+OTHER_STRAND = str.maketrans("ACGT", "TGCA")
+
+Alleles = dict[tuple[str, int], tuple[str, str, str]]
+"""Place -> name, first and second allele."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """A site with both real lists, and a file ingested with quality control that removes."""
+
+    site: Path
+    path: Path
+    samples: list[str]
+
+    def dosages(self, name: str) -> SiteDosages:
+        opened = OpenSite(self.site)
+        try:
+            digest = getattr(opened.parameters, f"{name}_sites_digest")
+            return site_dosages(opened.sync_if_behind(), name, digest)
+        finally:
+            opened.close()
+
+
+@pytest.fixture(scope="module", params=[HAPMAP, HAIL])
+def lists(
+    request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Lists:
+    """HapMap's array, half of whose alleles are on the other strand; exomes and genomes of 284."""
+    folder, path = tmp_path_factory.mktemp("lists"), shared_data / request.param
+    kinship, pc_sites = shared_data / GRAF, shared_data / AKT
+    site = pc.Site.init(
+        folder / "site_a", site="A", build="GRCh37", kinship_sites=kinship, pc_sites=pc_sites
+    )
+    samples = bcftools("query", "-l", path).split()
+    mapped = folder / "samples.csv"
+    rows = [f"{name},{number}" for number, name in enumerate(samples, start=1)]
+    mapped.write_text("\n".join(["sample_id,person_id", *rows]))
+    site.ingest_vcf(
+        path, samples=mapped, build="GRCh37", qc="remove", source="file", build_unverified=True
+    )
+    return Lists(folder / "site_a", path, samples)
+
+
+def bcftools(*arguments: str | Path) -> str:
+    """Return what a command of bcftools prints."""
+    done = subprocess.run(
+        ["bcftools", *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_the_list_on_the_ledger_is_the_file(lists: Lists, shared_data: Path) -> None:
+    """Chromosome 23 is X; positions are those of GRCh37; loadings are exact."""
+    kinship, pcs = lists.dosages("kinship").sites, lists.dosages("pc").sites
+    lines = [line.split() for line in (shared_data / GRAF).read_text().splitlines()]
+    wanted = [("X" if c == "23" else c, int(p), f"rs{rs}", a, b) for rs, c, p, _, a, b in lines]
+    assert kinship.select("chrom", "pos", "id", "first", "second").rows() == wanted
+    text = "%CHROM\t%POS\t%ID\t%REF\t%ALT\t%INFO/AF\t%INFO/WEIGHT\n"
+    asked = bcftools("query", "-f", text, shared_data / AKT).splitlines()
+    rows = [line.split("\t") for line in asked]
+    assert pcs.select("chrom", "pos", "id", "first", "second").rows() == [
+        (c, int(p), ident, a, b) for c, p, ident, a, b, _, _ in rows
+    ]
+    weights = np.array([[float(one) for one in row[6].split(",")] for row in rows])
+    np.testing.assert_allclose(np.array(pcs["weights"].to_list()), weights, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["kinship", "pc"])
+def test_every_person_s_copies_are_those_of_the_file(lists: Lists, name: str) -> None:
+    """Whatever quality control removed: a matrix of all persons, allele by allele."""
+    found = lists.dosages(name)
+    listed: Alleles = {
+        (chrom, pos): (ident, first, second)
+        for chrom, pos, ident, first, second in found.sites.select(
+            "chrom", "pos", "id", "first", "second"
+        ).iter_rows()
+    }
+    column = {place: at for at, place in enumerate(listed)}
+    assert found.persons["person_id"].to_list() == list(range(1, len(lists.samples) + 1))
+    expected = np.full(found.dosage.shape, 4, np.uint8)
+    for place, copies in _copies(lists.path, listed):
+        expected[:, column[place]] = copies
+    assert (found.dosage == expected).all()
+    assert (expected < 3).any(axis=0).sum() > 100
+    with pc.connect(lists.site) as net:
+        coverage = net.kinship_sites() if name == "kinship" else net.pc_sites()
+    assert coverage["found"].to_list() == [int((expected != 4).any(axis=0).sum())]
+
+
+def _copies(path: Path, listed: Alleles) -> Iterator[tuple[tuple[str, int], list[int]]]:
+    """Yield a listed place and each person's copies of the second allele, letter by letter."""
+    asked = bcftools("query", "-f", "%CHROM\t%POS\t%REF\t%ALT[\t%TGT]\n", path)
+    for line in asked.splitlines():
+        chrom, pos, ref, alts, *calls = line.split("\t")
+        place = ("X" if chrom.removeprefix("chr") == "23" else chrom.removeprefix("chr"), int(pos))
+        if place not in listed:
+            continue
+        _, first, second = listed[place]
+        pairs = [{ref, alt} for alt in alts.split(",")] if alts != "." else [{ref}]
+        strand = str.maketrans("", "")
+        for table in (str.maketrans("", ""), OTHER_STRAND):
+            here = {first.translate(table), second.translate(table)}
+            if any(pair <= here for pair in pairs):
+                strand = table
+                break
+        else:
+            continue
+        if {first, second} in ({"A", "T"}, {"C", "G"}) and ref != first:
+            continue
+        letters = {first.translate(strand): 0, second.translate(strand): 1}
+        yield place, [_count(call, letters) for call in calls]
+
+
+def _count(call: str, letters: dict[str, int]) -> int:
+    alleles = call.replace("|", "/").split("/")
+    known = [letters.get(allele) for allele in alleles]
+    return 3 if None in known else sum(one for one in known if one is not None)
