@@ -18,6 +18,7 @@ from precisionchain.exports import ExportsDoor
 from precisionchain.genetics import GeneticsDoor
 from precisionchain.opened import OpenSite
 from precisionchain.query import persons, typed
+from precisionchain.reasons import ReasonsDoor
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.person import written
 from precisionchain.schemas.variant import Region, Variant
@@ -58,7 +59,7 @@ def connect(path: str | Path, *, user: str | None = None, as_of: Moment | None =
         raise
 
 
-class Network(ExportsDoor, GeneticsDoor):
+class Network(ExportsDoor, GeneticsDoor, ReasonsDoor):
     """A network as one user sees it; a context manager.
 
     Every method that answers writes an entry before it reads and another before it returns.
@@ -70,6 +71,7 @@ class Network(ExportsDoor, GeneticsDoor):
     ) -> None:
         self._opened = opened
         self._gate = opened.gate(user)
+        self._user = opened.full_name(user or opened.user)
         self._moment = None if as_of is None else opened.position_as_of(as_of)
 
     def __enter__(self) -> Self:

@@ -22,6 +22,7 @@ from precisionchain.cli import (
     members,
     proofs,
     query,
+    reasons,
     render,
     report,
     withdraw,
@@ -171,6 +172,8 @@ def sync(context: typer.Context, as_json: Json = False) -> None:
 
 export.register(app)
 proofs.register(app)
+query.app.command()(reasons.exclusions)
+app.command()(reasons.why)
 app.add_typer(query.app, name="query", help="Ask; every question is logged before its answer.")
 app.add_typer(audit.app, name="audit", help="Read the access log; which is logged, too.")
 

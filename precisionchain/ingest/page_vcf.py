@@ -13,7 +13,10 @@ from precisionchain.ingest.page_persons import PersonsPage, persons_page
 from precisionchain.ingest.page_pictures import Pictures, draw
 from precisionchain.ingest.page_shapes import SHOWN_PLACES, Finding, Origin, Place
 from precisionchain.ingest.qc_exclusions import FILE as EXCLUDED_FILE
-from precisionchain.ingest.qc_exclusions import (
+from precisionchain.ingest.sql_text import parquet
+from precisionchain.ingest.staging import Run
+from precisionchain.ingest.vcf_alleles import MAX_ALTS, Refusal
+from precisionchain.schemas.exclusions import (
     HETEROZYGOSITY,
     HWE,
     LD,
@@ -23,9 +26,6 @@ from precisionchain.ingest.qc_exclusions import (
     SEX,
     VARIANT_MISSING,
 )
-from precisionchain.ingest.sql_text import parquet
-from precisionchain.ingest.staging import Run
-from precisionchain.ingest.vcf_alleles import MAX_ALTS, Refusal
 from precisionchain.schemas.genome import chrom_rank
 
 _REFUSALS: Final = {

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from precisionchain.ingest.qc_calls import StagedCalls, plink_codes
 from precisionchain.ingest.qc_counts import TOLERANCE, Counted, Persons, Region, count, regions
-from precisionchain.ingest.qc_exclusions import HWE, LD, VARIANT_MISSING, Collector, Found
+from precisionchain.ingest.qc_exclusions import Collector, Found
 from precisionchain.ingest.qc_kernels import bit_planes
 from precisionchain.ingest.qc_ld import Pruner
 from precisionchain.ingest.qc_settings import Thresholds
 from precisionchain.schemas.calls import MISSING
+from precisionchain.schemas.exclusions import HWE, LD, VARIANT_MISSING
 
 Flags = npt.NDArray[np.bool_]
 

@@ -14,19 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.ingest.drafts import Draft
-from precisionchain.schemas.exclusions import EXCLUDED, PERSON, VARIANT, excluded_payload
+from precisionchain.schemas.exclusions import EXCLUDED, PERSON, RULES, VARIANT, excluded_payload
 from precisionchain.schemas.streams import EXCLUDED as EXCLUDED_FAMILY
-
-SAMPLE_MISSING: Final = "sample_missing"
-SEX: Final = "sex"
-HETEROZYGOSITY: Final = "heterozygosity"
-VARIANT_MISSING: Final = "variant_missing"
-HWE: Final = "hwe"
-LD: Final = "ld"
-RULES: Final = (SAMPLE_MISSING, SEX, HETEROZYGOSITY, VARIANT_MISSING, HWE, LD)
-"""In the order in which they are applied; who falls to one is not seen by the next."""
-OF_PERSONS: Final = (SAMPLE_MISSING, SEX, HETEROZYGOSITY)
-"""Those that exclude persons."""
 
 FILE: Final = "excluded.parquet"
 

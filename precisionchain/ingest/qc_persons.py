@@ -21,13 +21,14 @@ import pyarrow.parquet as pq
 
 from precisionchain.ingest.qc_calls import StagedCalls, plink_codes, staged_calls
 from precisionchain.ingest.qc_counts import MALE, TOLERANCE, Persons, Region, count, regions
-from precisionchain.ingest.qc_exclusions import HETEROZYGOSITY, SAMPLE_MISSING, SEX, Found
+from precisionchain.ingest.qc_exclusions import Found
 from precisionchain.ingest.qc_kernels import add_persons, count_missing
 from precisionchain.ingest.qc_settings import Thresholds
 from precisionchain.ingest.staging import DESCRIPTION
 from precisionchain.ingest.vcf_overruled import FILE as OVERRULED
 from precisionchain.ingest.vcf_overruled import RULE
 from precisionchain.ingest.vcf_run import table_schema
+from precisionchain.schemas.exclusions import HETEROZYGOSITY, SAMPLE_MISSING, SEX
 
 FILE: Final = "person_figures.parquet"
 """Table of the staged run; it never leaves the site."""

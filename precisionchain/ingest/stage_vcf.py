@@ -276,6 +276,7 @@ class _Batch:
             "build": settings["build"],
             "build_proof": proof,
             "inputs": self.inputs(),
+            "first_lines": [one.line_of(0) for one in self.sources.scans],
             "settings": settings,
             "assay": {"kind": self.assay.kind, "classes": list(writer.classes)},
             "statistics": self.statistics(writer),

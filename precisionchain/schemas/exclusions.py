@@ -22,6 +22,17 @@ PERSON: Final = "person"
 VARIANT: Final = "variant"
 """What a row excludes: a person at every allele of its batch, or an allele for every person."""
 
+SAMPLE_MISSING: Final = "sample_missing"
+SEX: Final = "sex"
+HETEROZYGOSITY: Final = "heterozygosity"
+VARIANT_MISSING: Final = "variant_missing"
+HWE: Final = "hwe"
+LD: Final = "ld"
+RULES: Final = (SAMPLE_MISSING, SEX, HETEROZYGOSITY, VARIANT_MISSING, HWE, LD)
+"""In the order in which they are applied; who falls to one is not seen by the next."""
+OF_PERSONS: Final = (SAMPLE_MISSING, SEX, HETEROZYGOSITY)
+"""Those that exclude persons."""
+
 _COLUMNS: Final[dict[str, pa.DataType]] = {
     "kind": pa.string(),
     "chrom": pa.string(),

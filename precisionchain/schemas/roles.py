@@ -35,6 +35,8 @@ ROLE_OF: Final[Mapping[str, str]] = {
             "person-variants",
             "maf",
             "frequencies",
+            "exclusions",
+            "why",
             "sequencing",
             "sites",
             "structural",

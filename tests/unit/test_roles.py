@@ -37,6 +37,8 @@ TABLE = """
     person-variants  researcher
     maf              researcher
     frequencies      researcher
+    exclusions       researcher
+    why              researcher
     sequencing       researcher
     sites            researcher
     structural       researcher
