@@ -13,6 +13,7 @@ from typing import Any, Final
 from precisionchain.query.typed import NOT_LOGGED
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.genome import CHROMOSOMES
+from precisionchain.schemas.structural import is_structural, parse_alt
 
 _SITES: Final = {"site", "at_site"}
 _PERSONS: Final = {"person", "persons", "subject"}
@@ -85,7 +86,20 @@ class KnownNames:
         # The state of a `genotype` is no place.
         if name not in _PLACES or (name == "genotype" and not colon):
             return True
-        return before in CHROMOSOMES or before in self._contigs()
+        return self._is_contig(before) and self._is_allele(text)
+
+    def _is_contig(self, name: str) -> bool:
+        return name in CHROMOSOMES or name in self._contigs()
+
+    def _is_allele(self, place: str) -> bool:
+        """Return whether the ALT of a variant, if it is structural, is one that can be stored, and
+        its mate on a known contig; True of a region.
+        """
+        cells = place.split(":", 3)
+        if len(cells) < 4 or not is_structural(cells[3]):
+            return True
+        said = parse_alt(int(cells[1]), cells[3])
+        return said is not None and (said.mate is None or self._is_contig(said.mate[0]))
 
     def _is_grouping(self, column: str) -> bool:
         from precisionchain.query.sequencing import sequencing_of

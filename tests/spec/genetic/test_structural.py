@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -179,6 +180,22 @@ def test_who_asked_and_whose_counts_they_saw_is_logged(network: BuiltNetwork) ->
         last = door.audit.entries().filter(operation="structural", kind="result")[-1]
     counts = ("n_persons_returned", "n_persons_contributed", "n_variants_returned")
     assert last.select(counts).row(0) == (0, 5, 2)
+
+
+TYPED = {
+    "2:9:N:<DEL;END=20>": "2:9:N:<DEL;END=20>",
+    "2:9:N:N]chrX:7]": "2:9:N:N]X:7]",
+    "2:9:N:N]MRN-00777:7]": "?",
+    "2:9:N:<MRN-00777>": "?",
+}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_a_name_typed_in_an_allele_is_not_logged(network: BuiltNetwork, typed: str) -> None:
+    with network.site("A").network() as door:
+        assert door.variant(typed).is_empty()
+        last = door.audit.entries().filter(operation="variant", kind="request")[-1]
+    assert json.loads(last["question"][0])["variant"] == TYPED[typed]
 
 
 WRONG: dict[str, tuple[str, dict[str, Any], type[Exception]]] = {
