@@ -9,7 +9,6 @@ from precisionchain.ingest.accepted_rows import AcceptedRows
 from precisionchain.ingest.changes_limits import TableChange
 from precisionchain.ingest.changes_rows import PLACE
 from precisionchain.ingest.changes_state import StateViews, clinical_columns
-from precisionchain.replica.source_state import View
 from precisionchain.schemas.omop import TABLES, Table
 
 
@@ -34,21 +33,19 @@ class RowsAfter:
 
         Those of tables that the export lacks are among them.
         """
-        held = self.held(table, "site" if table.scope == "site" else "person")
-        found = [] if held is None else [f"({held})"]
+        held = self.state.whole(table)
+        found = [] if held is None else [f"({self.counting(table, held)})"]
         if table.name in self.tables:
             rows = str(self.fresh.get(table.name) or self.rows.export(table))
             if column == "person_id" or column in self.rows.published_columns(table):
                 found.append(rows)
         return found
 
-    def held(self, table: Table, view: View) -> str | None:
-        """Return SQL of the state's rows in a view without what this batch supersedes, if any."""
-        rows = self.state.clinical(table, view)
+    def counting(self, table: Table, held: str) -> str:
+        """Return SQL of the state's rows of a table but those that this batch supersedes."""
         one = self.tables.get(table.name)
-        if rows is not None and one is not None and one.changed + one.gone:
-            return f"from {rows} anti join superseded using ({PLACE})"
-        return None if rows is None else f"from {rows}"
+        gone = one is not None and one.changed + one.gone > 0
+        return f"from {held}" + (f" anti join superseded using ({PLACE})" if gone else "")
 
     def used_concepts(self) -> str:
         """Return SQL for the concepts in any row."""

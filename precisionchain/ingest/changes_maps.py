@@ -72,10 +72,11 @@ def compare_concept_map(after: RowsAfter, encoded: pa.Table, placed: str) -> Non
         if name not in SLICE_COLUMNS and one.new + one.changed + one.gone
     ]
     for table in map(TABLES.__getitem__, touched):
-        rows = after.held(table, "domain")
-        if rows is not None:
+        held = after.state.clinical(table, "domain")
+        if held is not None:
             named = table.concept_column in clinical_columns(table, after.rows.parameters)
             concept = f"coalesce({table.concept_column}, 0)" if named else "0::bigint"
+            rows = after.counting(table, held)
             parts.append(f"select '{table.name}', {concept}, null, count(*) {rows} group by all")
     database.execute(
         "create temp table now_map_concept as select *, row_number() over () as _record from"

@@ -90,6 +90,10 @@ class StateViews:
         """Return a view of a CDM table's rows: its columns, b, ordinal, row, withdrawn; or None."""
         return self._view(table.name, view, clinical_columns(table, self._parameters))
 
+    def whole(self, table: Table) -> str | None:
+        """Return a CDM table's rows in the view that has all of them; see `clinical`."""
+        return self.clinical(table, "site" if table.scope == "site" else "person")
+
     def vocabulary(self, table: str) -> str | None:
         """Return a view of the vocabulary slice; see `clinical`."""
         return self._view(table, "vocabulary", SLICE_COLUMNS[table])

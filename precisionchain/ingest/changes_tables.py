@@ -25,7 +25,6 @@ from precisionchain.ingest.changes_rows import (
 from precisionchain.ingest.changes_state import StateViews, clinical_columns
 from precisionchain.ingest.report import Step
 from precisionchain.ingest.sql_text import identifier
-from precisionchain.replica.source_state import View
 from precisionchain.schemas.omop import TABLES, Table
 
 
@@ -82,8 +81,7 @@ class TableComparison:
             SealRefusedError: a delta by keys that the ledger does not have.
         """
         self._translate(table)
-        view: View = "site" if table.scope == "site" else "person"
-        held = self.state.clinical(table, view)
+        held = self.state.whole(table)
         empty = table.name in self.empty and self.refresh.mode == "full"
         if held is None:
             n = count(self._database, str(self.rows.export(table)))
