@@ -79,7 +79,11 @@ class StagingDoor(ABC):
         source: str | None = None,
         half_call: HalfCall = "missing",
         filter_policy: FilterPolicy = "any",
+        min_gq: float | None = None,
+        min_dp: float | None = None,
         reference: str | Path | None = None,
+        block_min_gq: int = 20,
+        block_min_dp: int = 1,
         build_unverified: bool = False,
         allow_missing_samples: bool = False,
         metadata: str | Path | None = None,
@@ -91,7 +95,9 @@ class StagingDoor(ABC):
         Quality control (``docs/reference/quality-control.md``) marks or removes by ``qc``; with
         ``sex_check`` also persons whose X shows another sex than the sample map, and with
         ``max_f`` those whose F of heterozygosity is further from 0.
-        ``reference``: the FASTA of a network that aligns variants to the left.
+        ``min_gq`` and ``min_dp``: calls with less become missing.
+        ``reference``: the FASTA of a network that aligns variants to the left. ``block_min_gq`` and
+        ``block_min_dp``: of ``assay="gvcf"``, what its blocks must have to be assayed.
         ``metadata`` is a file of sequencing metadata (``docs/reference/sequencing.md``).
 
         Raises:
@@ -102,6 +108,7 @@ class StagingDoor(ABC):
         from precisionchain.ingest.sequencing import attach_sequencing
         from precisionchain.ingest.site_calls import attach_sites
         from precisionchain.ingest.stage_vcf import stage_vcf
+        from precisionchain.ingest.vcf_gvcf import BlockRules
 
         refuse_reserved(source)
         said = progress or Silent()
@@ -116,7 +123,10 @@ class StagingDoor(ABC):
                 source=source,
                 half_call=half_call,
                 filter_policy=filter_policy,
+                min_gq=min_gq,
+                min_dp=min_dp,
                 **self._normalising(reference, said),
+                blocks=BlockRules(block_min_gq, block_min_dp),
                 build_unverified=build_unverified,
                 allow_missing_samples=allow_missing_samples,
                 step=said.step,

@@ -25,7 +25,19 @@ Source = Annotated[str | None, typer.Option(help="The source's name; its next ex
 Vcfs = Annotated[list[Path], typer.Argument(help="VCF or BCF files with the same samples.")]
 Samples = Annotated[Path, typer.Option(help="CSV: sample_id,person_id[,sex]; or .fam, .psam.")]
 Build = Annotated[str, typer.Option(help="Reference build of the files.")]
-Assay = Annotated[str, typer.Option(help="sites, wgs, or a BED file of what was assayed.")]
+Assay = Annotated[str, typer.Option(help="sites, wgs, gvcf, or a BED file of what was assayed.")]
+LeastGq = Annotated[
+    float | None, typer.Option("--min-gq", min=0, help="Calls with a lower GQ become missing.")
+]
+LeastDp = Annotated[
+    float | None, typer.Option("--min-dp", min=0, help="Calls with a lower depth become missing.")
+]
+BlockGq = Annotated[
+    int, typer.Option("--block-min-gq", min=0, help="Of gvcf: least GQ of a block's persons.")
+]
+BlockDp = Annotated[
+    int, typer.Option("--block-min-dp", min=0, help="Of gvcf: least depth of a block's persons.")
+]
 Unverified = Annotated[
     bool, typer.Option("--build-unverified", help="Take the build on trust; published as such.")
 ]
@@ -147,7 +159,11 @@ def ingest_vcf(
     source: GeneticSource = None,
     half_call: HalfCalls = "missing",
     filter_policy: Filter = "any",
+    min_gq: LeastGq = None,
+    min_dp: LeastDp = None,
     reference: Reference = None,
+    block_min_gq: BlockGq = 20,
+    block_min_dp: BlockDp = 1,
     build_unverified: Unverified = False,
     allow_missing_samples: MissingSamples = False,
     metadata: Metadata = None,
@@ -171,7 +187,11 @@ def ingest_vcf(
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,
+            min_gq=min_gq,
+            min_dp=min_dp,
             reference=reference,
+            block_min_gq=block_min_gq,
+            block_min_dp=block_min_dp,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
             metadata=metadata,
@@ -260,7 +280,11 @@ def stage_vcf(
     source: GeneticSource = None,
     half_call: HalfCalls = "missing",
     filter_policy: Filter = "any",
+    min_gq: LeastGq = None,
+    min_dp: LeastDp = None,
     reference: Reference = None,
+    block_min_gq: BlockGq = 20,
+    block_min_dp: BlockDp = 1,
     build_unverified: Unverified = False,
     allow_missing_samples: MissingSamples = False,
     metadata: Metadata = None,
@@ -282,7 +306,11 @@ def stage_vcf(
             source=source,
             half_call=half_call,
             filter_policy=filter_policy,
+            min_gq=min_gq,
+            min_dp=min_dp,
             reference=reference,
+            block_min_gq=block_min_gq,
+            block_min_dp=block_min_dp,
             build_unverified=build_unverified,
             allow_missing_samples=allow_missing_samples,
             metadata=metadata,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -26,6 +26,13 @@ from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
 from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_early, judge, weakest
 from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, HalfCall
 from precisionchain.ingest.vcf_file import Scan
+from precisionchain.ingest.vcf_gvcf import (
+    DEFAULT_BLOCKS,
+    BlockRules,
+    BlockTally,
+    assayed_blocks,
+    without_blocks,
+)
 from precisionchain.ingest.vcf_left_align import LEFT_ALIGN_WINDOW, left_aligned
 from precisionchain.ingest.vcf_normalise import OpenFile, contig_order, ordered_runs
 from precisionchain.ingest.vcf_overruled import OverruledWriter
@@ -54,6 +61,7 @@ def stage_vcf(
     filter_policy: FilterPolicy = "any",
     normalisation: Sequence[str] = ("split", "trim"),
     reference: Reference = NO_REFERENCE,
+    blocks: BlockRules = DEFAULT_BLOCKS,
     build_unverified: bool = False,
     allow_missing_samples: bool = False,
     min_gq: float | None = None,
@@ -68,12 +76,13 @@ def stage_vcf(
         files: VCF or BCF files with the same samples, in any order.
         samples: the sample map.
         build: the reference build the files are on, ``GRCh37`` or ``GRCh38`` (or an alias).
-        assay: ``sites``, ``wgs``, or the path of a BED file.
+        assay: ``sites``, ``wgs``, ``gvcf``, or the path of a BED file.
         source: name of the source; by default one that follows from its content.
         half_call: what a call such as ``0/.`` becomes.
         filter_policy: ``any`` or ``pass``, see `ReadRules`.
         normalisation: the network's.
         reference: the FASTA that ``left-align`` uses, and the network's digests.
+        blocks: when a gVCF's block is assayed; its ``only_pass`` follows ``filter_policy``.
         build_unverified: accept files whose build nothing proves; published with the batch.
         allow_missing_samples: accept samples of the map that no file has.
         min_gq: calls with a lower GQ, or none, become missing.
@@ -93,6 +102,8 @@ def stage_vcf(
     """
     settings = _settings(build, half_call, filter_policy, normalisation, (min_gq, min_dp))
     extent = Assay.of(assay)  # before the long work of reading
+    if extent.kind == "gvcf":
+        settings["gvcf"] = {"min_gq": blocks.min_gq, "min_dp": blocks.min_dp}
     mapped = read_sample_map(samples)
     aligned = "left-align" in normalisation  # by a FASTA, which must have all contigs
     with Sources(files, step, scan_first=aligned) as sources:
@@ -114,6 +125,7 @@ def stage_vcf(
                 min_dp=min_dp,
             ),
             fasta=fasta,
+            blocks=replace(blocks, only_pass=filter_policy == "pass"),
         )
         with staging.new_run("vcf") as partial:
             overruled = OverruledWriter(partial.path, settings["build"], batch.samples.sex)
@@ -172,6 +184,8 @@ class _Batch:
     assay: Assay
     rules: ReadRules
     fasta: Fasta | None = None
+    blocks: BlockRules = DEFAULT_BLOCKS
+    seen_blocks: BlockTally = field(default_factory=BlockTally)
     tallies: list[ReadTally] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     holes: tuple[Interval, ...] = ()
@@ -201,7 +215,7 @@ class _Batch:
             if advance:
                 advance(*self.sources.progress(run.sites["record"][-1].as_py()))
         self.sources.end()
-        if not writer.alleles and self.assay.kind != "bed":
+        if not writer.alleles and self.assay.kind not in ("bed", "gvcf"):
             refused = sum((tally.rules for tally in self.tallies), Counter())
             rules = ", ".join(f"{n} by {rule}" for rule, n in refused.most_common())
             raise VcfFormatError(
@@ -228,6 +242,8 @@ class _Batch:
         for run in runs:
             evidence.add(run.chrom, run.sites["pos"].to_numpy(), run.sites["ref"])
             refused = tally.take_refused()
+            if self.assay.kind == "gvcf":
+                refused = without_blocks(refused, tally)
             writer.refuse(file, refused)
             if self.assay.kind != "sites":
                 spans = ((r.chrom, max(r.pos, 1), max(r.end, 1)) for r in refused)
@@ -252,7 +268,16 @@ class _Batch:
     def extent(self) -> tuple[Interval, ...]:
         """Return where an unlisted position means 0/0."""
         contigs = contig_order(self.sources.scans)
+        if self.assay.kind == "gvcf":
+            self.assay = replace(self.assay, intervals=self._assayed_blocks())
         return self.assay.extent(self.rules.build, contigs, self.holes)
+
+    def _assayed_blocks(self) -> tuple[Interval, ...]:
+        found: list[Interval] = []
+        for one in self.sources.scans:
+            columns = self.samples.columns_in(one)
+            found += assayed_blocks(one, columns, self.blocks, self.seen_blocks)
+        return merge(found)
 
     def source_id(self, settings: dict[str, Any]) -> str:
         """Return the digest of the content, the settings and the format."""
@@ -260,7 +285,9 @@ class _Batch:
             "format": FORMAT,
             "files": [one.digest for one in self.sources.scans],
             "samples": self.samples.digest(),
-            "assay": [self.assay.kind, [list(interval) for interval in self.assay.intervals]],
+            "assay": [self.assay.kind, [list(interval) for interval in self.assay.intervals]]
+            if self.assay.kind != "gvcf"
+            else ["gvcf", []],  # the files say the rest
             "settings": settings,
         }
         return hashlib.sha256(b"precisionchain vcf source 1\0" + canonical_json(parts)).hexdigest()
@@ -314,7 +341,14 @@ class _Batch:
                 name: sum(tally.dropped[name] for tally in self.tallies) for name in DROPPED
             },
             "warnings": self.warnings(),
+            **self._counted_blocks(),
         }
+
+    def _counted_blocks(self) -> dict[str, dict[str, int]]:
+        if self.assay.kind != "gvcf":
+            return {}
+        seen = self.seen_blocks
+        return {"blocks_of_gvcf": {"all": seen.blocks, "assayed": seen.assayed}}
 
     def warnings(self) -> dict[str, int]:
         """Return how many lines and records are not as the specification asks, by rule."""

@@ -24,7 +24,8 @@ _BASES = re.compile(r"[ACGTN]+", re.ASCII)
 # VCF 4.3, section 1.6.1, REF: an ambiguity code is reduced to the first base it stands for.
 _AMBIGUOUS = str.maketrans("RYSWKMBDHV", "ACCAGACAAA")
 _REF = re.compile(r"[ACGTNRYSWKMBDHV]+", re.ASCII)
-_BLOCK = frozenset(("<NON_REF>", "<*>"))
+BLOCK_ALTS: Final = frozenset(("<NON_REF>", "<*>"))
+"""ALTs of gVCF that stand for any allele not seen."""
 
 
 class Refusal(StrEnum):
@@ -66,8 +67,9 @@ class Allele:
 def alleles_of(record: Record, *, trimmed: bool = True) -> tuple[Allele, ...] | Refusal:
     """Return the alleles of a record to store, or why the record is refused.
 
-    ``*`` gets no row: it counts in AN because calls of it count as called. A record without any
-    ALT but ``*`` gets one row with ALT ``.``, so that its position is listed.
+    ``*`` gets no row: it counts in AN because calls of it count as called, and so do ``<NON_REF>``
+    and ``<*>`` beside another ALT. A record without any ALT but these gets one row with ALT ``.``,
+    so that its position is listed.
 
     Args:
         record: the record.
@@ -82,11 +84,16 @@ def alleles_of(record: Record, *, trimmed: bool = True) -> tuple[Allele, ...] | 
     if not _REF.fullmatch(ref):
         return Refusal.REF_BASES
     ref = ref.translate(_AMBIGUOUS)
+    if is_block(record):
+        return Refusal.GVCF_BLOCK
+    alts = tuple(alt for alt in alts if alt not in BLOCK_ALTS)
     refusal = _refusal(ref, alts)
     if refusal is not None:
         return refusal
     alleles = []
-    for number, alt in enumerate(alts, start=1):
+    for number, alt in enumerate(record.alts, start=1):
+        if alt in BLOCK_ALTS:
+            continue
         if is_structural(alt):
             found = structural_allele(record, number)
             if isinstance(found, StructuralRefusal):
@@ -98,11 +105,16 @@ def alleles_of(record: Record, *, trimmed: bool = True) -> tuple[Allele, ...] | 
     return tuple(alleles) or (Allele(pos, ref, NO_ALLELE, 0),)
 
 
+def is_block(record: Record) -> bool:
+    """Return whether a record is a block of a gVCF: no allele, over all of its span."""
+    if record.alts:
+        return BLOCK_ALTS.issuperset(record.alts)
+    return record.end > record.pos + len(record.ref) - 1
+
+
 def _refusal(ref: str, alts: tuple[str, ...]) -> Refusal | None:
     if len(alts) > MAX_ALTS:
         return Refusal.TOO_MANY_ALTS
-    if any(alt in _BLOCK for alt in alts):
-        return Refusal.GVCF_BLOCK
     upper = [alt.upper() for alt in alts]
     if len(set(upper)) < len(upper):
         return Refusal.ALT_TWICE

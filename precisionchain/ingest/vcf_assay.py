@@ -1,4 +1,4 @@
-"""What a batch of genotypes assayed: listed sites alone, whole contigs, or the intervals of a BED.
+"""What a batch of genotypes assayed: listed sites alone, whole contigs, or a BED's or gVCF's.
 
 Inside the extent a position without a record means 0/0; so whatever was refused is taken out of
 it, and ``sites``, the default, has no extent and never invents a genotype.
@@ -23,7 +23,7 @@ from precisionchain.schemas.structural import STRUCTURAL_CLASS
 Interval = tuple[str, int, int]
 """Canonical contig, first and last base, 1-based."""
 
-AssayKind = Literal["sites", "wgs", "bed"]
+AssayKind = Literal["sites", "wgs", "bed", "gvcf"]
 
 SMALL: Final = ("snv", "indel")
 """The classes of small variants."""
@@ -35,26 +35,28 @@ _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Assay:
-    """A batch's assay; ``intervals`` is empty unless ``kind`` is ``bed``, sorted and merged."""
+    """A batch's assay; ``intervals`` are those of a BED or gVCF, sorted and merged, else empty."""
 
     kind: AssayKind
     intervals: tuple[Interval, ...] = ()
 
     @classmethod
     def of(cls, assay: str | Path) -> Assay:
-        """Return the assay named by ``sites``, ``wgs`` or a BED file.
+        """Return the assay named by ``sites``, ``wgs``, ``gvcf`` or a BED file.
 
         Raises:
-            UsageError: neither name, and no such file.
+            UsageError: none of these names, and no such file.
             UnreadableFileError, BedFormatError: see `read_bed`.
         """
         if assay == "sites":
             return cls("sites")
         if assay == "wgs":
             return cls("wgs")
+        if assay == "gvcf":
+            return cls("gvcf")  # its intervals are known when it is read
         if not Path(assay).is_file():
             raise UsageError(
-                f"--assay {assay} is neither 'sites' nor 'wgs', and there is no such file"
+                f"--assay {assay} is not 'sites', 'wgs' or 'gvcf', and there is no such file"
             )
         return cls("bed", read_bed(Path(assay)))
 
@@ -73,7 +75,7 @@ class Assay:
         """
         if self.kind == "sites":
             return ()
-        if self.kind == "bed":
+        if self.kind != "wgs":
             return subtract(self.intervals, merge(refused))
         lengths = BUILDS[build].lengths
         unknown = [chrom for chrom in contigs if chrom not in lengths]

@@ -36,7 +36,8 @@ class Line:
 
     def queryable(self) -> list[tuple[int, str]]:
         """Number and text of each ALT with a row; one ``.`` with number 0 if there is none."""
-        named = [(n, a) for n, a in enumerate(self.alts, 1) if a not in ("*", ".")]
+        any_other = ("*", ".", "<NON_REF>", "<*>")
+        named = [(n, a) for n, a in enumerate(self.alts, 1) if a not in any_other]
         return named or [(0, ".")]
 
 

@@ -41,7 +41,7 @@ REFUSED = {
     "copy number beside a base": (10, "A", ["G", "<CN0>"], Refusal.SV_END),
     "complex": (10, "A", ["<CPX>"], Refusal.SYMBOLIC_ALLELE),
     "a breakend of no base": (10, "A", ["]2:321681]"], Refusal.BREAKEND_ALLELE),
-    "gVCF of GATK": (10, "A", ["G", "<NON_REF>"], Refusal.GVCF_BLOCK),
+    "a block of GATK": (10, "A", ["<NON_REF>"], Refusal.GVCF_BLOCK),
     "gVCF of bcftools": (10, "A", ["<*>"], Refusal.GVCF_BLOCK),
     "telomere": (0, "N", ["G"], Refusal.POSITION),
     "REF of dots": (10, ".", ["G"], Refusal.REF_BASES),

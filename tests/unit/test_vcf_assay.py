@@ -74,7 +74,7 @@ def test_an_empty_bed_is_an_error(tmp_path: Path) -> None:
 def test_names_of_assays(tmp_path: Path) -> None:
     assert Assay.of("sites") == Assay("sites")
     assert Assay.of("wgs") == Assay("wgs")
-    with pytest.raises(UsageError, match="neither 'sites' nor 'wgs'"):
+    with pytest.raises(UsageError, match="not 'sites', 'wgs' or 'gvcf'"):
         Assay.of("exome")
 
 
