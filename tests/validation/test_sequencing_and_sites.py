@@ -335,3 +335,130 @@ def _count(call: str, letters: dict[str, int]) -> int:
     alleles = call.replace("|", "/").split("/")
     known = [letters.get(allele) for allele in alleles]
     return 3 if None in known else sum(one for one in known if one is not None)
+
+
+# ---------------------------------------------------------------------------------- counts by group
+
+SUBSET = "kg_uwgac_phase3_subset/vcf/1KG_phase3_subset_chr{}.vcf.gz"
+PAR_37 = "^X:60001-2699520,X:154931044-155260560"
+TAGS = ("AN", "AC", "AC_Het", "AC_Hom", "AC_Hemi")
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """A site with chromosomes 22 and X of 1000 Genomes samples, and the groups of each sample."""
+
+    site: Path
+    shared: Path
+    sex: dict[str, str]
+    population: dict[str, str]
+
+    def groups_file(self, folder: Path, groups: dict[str, str]) -> Path:
+        path = folder / "groups.txt"
+        path.write_text("".join(f"{name}\t{group}\n" for name, group in groups.items()))
+        return path
+
+
+@pytest.fixture(scope="module")
+def grouped(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Grouped:
+    folder = tmp_path_factory.mktemp("grouped")
+    panel = shared_data / "kg_sample_metadata/integrated_call_samples_v3.20130502.ALL.panel"
+    rows = [line.split() for line in panel.read_text().splitlines()[1:]]
+    files = [shared_data / SUBSET.format(chrom) for chrom in ("22", "X")]
+    samples = bcftools("query", "-l", files[0]).split()
+    panel_rows = {row[0]: row for row in rows if row[0] in set(samples)}
+    metadata, mapped = folder / "metadata.csv", folder / "samples.csv"
+    known = [name for name in samples if name in panel_rows]
+    metadata.write_text(
+        "sample_id,Super Population\n"
+        + "".join(f"{name},{panel_rows[name][2]}\n" for name in known)
+    )
+    sex = {name: panel_rows[name][3] if name in panel_rows else "" for name in samples}
+    lines = [f"{name},{n},{sex[name]}\n" for n, name in enumerate(samples, start=1)]
+    mapped.write_text("sample_id,person_id,sex\n" + "".join(lines))
+    site = new_site(folder / "site_a")
+    site.ingest_vcf(
+        files,
+        samples=mapped,
+        build="GRCh37",
+        qc="none",
+        half_call="haploid",
+        metadata=metadata,
+        build_unverified=True,
+    )
+    population = {name: panel_rows[name][2] if name in panel_rows else "none" for name in samples}
+    sexes = {name: one or "none" for name, one in sex.items()}
+    return Grouped(folder / "site_a", shared_data, sexes, population)
+
+
+@pytest.mark.parametrize("by", ["sex", "super_population"])
+def test_counts_by_group_are_those_of_bcftools(grouped: Grouped, tmp_path: Path, by: str) -> None:
+    """AC, AN, heterozygous, homozygous and hemizygous calls of every allele of chromosome 22."""
+    of = grouped.sex if by == "sex" else grouped.population
+    path = grouped.shared / SUBSET.format("22")
+    filled = tmp_path / "filled.vcf"
+    groups = grouped.groups_file(tmp_path, of)
+    bcftools("+fill-tags", path, "-o", filled, "--", "-S", groups, "-t", ",".join(TAGS))
+    with pc.connect(grouped.site) as net:
+        answer = net.frequencies("22", by=by)
+    names = {"male": "male", "female": "female", None: "none"}
+    found = {
+        (*row[:4], names.get(row[4], row[4])): row[5:]
+        for row in answer.select(
+            "chrom", "pos", "ref", "alt", "group", "ac", "an", "n_het", "n_hom_alt", "n_hemi"
+        ).iter_rows()
+    }
+    expected = {}
+    for group in sorted(set(of.values())):
+        tags = "\t".join(f"%INFO/{tag}_{group}" for tag in TAGS)
+        text = f"%CHROM\t%POS\t%REF\t%ALT\t{tags}\n"
+        for line in bcftools("query", "-f", text, filled).splitlines():
+            chrom, pos, ref, alts, an, *numbers = line.split("\t")
+            if not {ref, *alts.split(",")} <= set("ACGT"):
+                continue  # what is trimmed has another name here
+            counts = zip(alts.split(","), *(one.split(",") for one in numbers), strict=True)
+            for alt, *of_alt in counts:
+                ac, het, hom, hemi = map(int, of_alt)
+                expected[chrom, int(pos), ref, alt, group] = (ac, int(an), het, hom // 2, hemi)
+    found = {place: counts for place, counts in found.items() if place in expected}
+    assert found == expected
+    assert len(expected) > 1_000
+
+
+def test_counts_on_x_by_sex_within_a_cohort_are_a_slow_recount(grouped: Grouped) -> None:
+    """Outside of the pseudo-autosomal regions a man's 0/0 is one allele, his 0/1 is missing."""
+    path = grouped.shared / SUBSET.format("X")
+    text = "%POS\t%REF\t%ALT[\t%GT]\n"
+    only = 'N_ALT=1 && TYPE="snp"'
+    asked = bcftools("query", "-t", PAR_37, "-i", only, "-f", text, path).splitlines()
+    names = bcftools("query", "-l", path).split()
+    expected = {}
+    for line in asked:
+        pos, ref, alt, *calls = line.split("\t")
+        for sex in ("male", "female"):
+            counts = [0] * 5
+            for name, call in zip(names, calls, strict=True):
+                if grouped.sex[name] == sex and grouped.population[name] == "EUR":
+                    _add_call(counts, call.replace("|", "/").split("/"), male=sex == "male")
+            expected[int(pos), ref, alt, sex] = tuple(counts)
+    with pc.connect(grouped.site) as net:
+        answer = net.frequencies("X", by="sex", within="sequenced(super_population=EUR)")
+    columns = ("pos", "ref", "alt", "group", "ac", "an", "n_hom_alt", "n_hemi", "n_missing")
+    found = {row[:4]: row[4:] for row in answer.select(*columns).iter_rows()}
+    assert {place: found[place] for place in expected} == expected
+    assert len(expected) > 500
+
+
+def _add_call(counts: list[int], alleles: list[str], *, male: bool) -> None:
+    """Count one call: AC, AN, homozygous, hemizygous, missing."""
+    alleles = [one for one in alleles if one != "."]
+    if male and len(set(alleles)) == 1:
+        alleles = alleles[:1]
+    if not alleles or (male and len(alleles) > 1):
+        counts[4] += 1
+        return
+    copies = alleles.count("1")
+    counts[0] += copies
+    counts[1] += len(alleles)
+    counts[2] += copies == 2
+    counts[3] += copies == 1 == len(alleles)
