@@ -248,13 +248,23 @@ def born(years: Range) -> Born:
 # ----------------------------------------------------------------------------------------- genetic
 
 
-def carries(where: str | Variant | Region, maf: Maf | None = None) -> Carries | CarriesIn:
-    """Return the criterion of a copy of an allele, or of any allele of a region and frequency."""
-    place = as_place(where)
+def carries(
+    where: str | Variant | Region, maf: Maf | None = None, *, overlap: bool = False
+) -> Carries | CarriesIn:
+    """Return the criterion of a copy of an allele, or of any allele of a region and frequency.
+
+    Args:
+        where: a variant or a region.
+        maf: the frequency of a region's alleles.
+        overlap: of a region also the alleles that begin outside and reach into it.
+    """
+    place, reaching = as_place(where), as_flag("overlap", overlap)
     if maf is not None and not isinstance(maf, Maf):
         raise UsageError("the frequency is given as maf(LOW..HIGH)")
     if isinstance(place, Region):
-        return CarriesIn(place, maf)
+        return CarriesIn(place, maf, reaching)
+    if reaching:
+        raise UsageError("overlap goes with a region, not with a variant")
     if maf is not None:
         raise UsageError("maf(...) goes with a region, not with a variant")
     return Carries(place)

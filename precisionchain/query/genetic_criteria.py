@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from precisionchain.query.criteria import (
     STATES,
@@ -24,6 +25,7 @@ from precisionchain.query.frequencies import allele_frequencies
 from precisionchain.query.genotype_matrix import Detail, GenotypeMatrix, StateBlock, listed_alleles
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, RANK, Bytes, genetic_batches
 from precisionchain.query.kleene import Bools, Truth
+from precisionchain.query.reach import Reach
 from precisionchain.query.structural import reaching
 from precisionchain.query.universe import Places, Universe
 from precisionchain.query.variants import states_in
@@ -79,7 +81,10 @@ def of_region(scope: CriterionScope, asked: CarriesIn, among: Bools | None) -> T
         asked: the criterion.
         among: bool [persons]: in whom the frequency is taken; None means the network's counts.
     """
-    listed = next(listed_alleles(scope.snapshot, asked.region), None) is not None
+    if asked.overlap:
+        listed = reaching(scope.snapshot, Reach(asked.region), structural_only=False).height > 0
+    else:
+        listed = next(listed_alleles(scope.snapshot, asked.region), None) is not None
     blocks = _blocks(scope, asked)
     if asked.maf is not None and among is not None:
         genotyped = among[scope.universe.genotyped]
@@ -121,9 +126,16 @@ def _blocks(scope: CriterionScope, asked: CarriesIn) -> Iterator[StateBlock]:
     within = asked.maf is not None and asked.maf.within is not None
     detail: Detail = "ploidy" if within else "state"
     matrix = _matrix(scope, detail)
+    low = high = 0.0
+    if asked.maf is not None:
+        low, high = asked.maf.frequencies.low or 0.0, asked.maf.frequencies.high or 0.0
+    if asked.overlap:
+        alleles = reaching(scope.snapshot, Reach(asked.region), structural_only=False)
+        if asked.maf is not None and not within:
+            alleles = alleles.filter(pl.col("maf").is_between(low, high))
+        return matrix.of_alleles(alleles)
     if asked.maf is None or within:
         return matrix.of_region(asked.region)
-    low, high = asked.maf.frequencies.low or 0.0, asked.maf.frequencies.high or 0.0
     return matrix.of_alleles(allele_frequencies(scope.snapshot, low, high, asked.region))
 
 

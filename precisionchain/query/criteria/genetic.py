@@ -81,10 +81,14 @@ class Maf:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CarriesIn(Criterion):
-    """The person has a copy of any allele listed in a region, of some frequency."""
+    """The person has a copy of any allele listed in a region, of some frequency.
+
+    Listed in it are alleles with POS inside, or with ``overlap`` those whose span reaches it.
+    """
 
     region: Region
     maf: Maf | None = None
+    overlap: bool = False
     depth: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +98,8 @@ class CarriesIn(Criterion):
     def call(self) -> Call:
         """Return ``carries(region)``."""
         maf: tuple[Argument, ...] = () if self.maf is None else (self.maf.call(),)
-        return Call("carries", (self.region, *maf))
+        named: tuple[tuple[str, Argument], ...] = (("overlap", True),) if self.overlap else ()
+        return Call("carries", (self.region, *maf), named)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -136,8 +141,14 @@ class ColumnBound:
 
     @property
     def argument(self) -> str:
-        """How the condition is named: ``coverage__ge``, or the column where it is to be equal."""
-        bare = self.comparison == "eq" and not iskeyword(self.column) and self.column != "value"
+        """How the condition is named: ``coverage__ge``, or the column where it is to be equal.
+
+        A column that has the name of something else in a spelling is not left alone: ``sex__eq``.
+        """
+        from precisionchain.query.expressions import functions
+
+        taken = iskeyword(self.column) or self.column == "value" or self.column in functions()
+        bare = self.comparison == "eq" and not taken
         return self.column if bare else f"{self.column}__{self.comparison}"
 
 

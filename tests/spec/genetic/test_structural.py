@@ -170,6 +170,23 @@ def test_carriers_of_what_reaches_a_region(network: BuiltNetwork) -> None:
     assert any('"svtype":["DEL"]' in question for question in asked)
 
 
+CARRIED = {
+    # Alleles with POS inside: G and C at 100; with overlap the deletions that reach from 100.
+    "carries(9:101-149)": ([], 5),
+    "carries(9:101-149, overlap=true)": (["A:1", "A:3", "B:5"], 0),
+    "carries(9:101-149, maf(0.3..0.5), overlap=true)": (["A:1", "A:3", "B:5"], 0),
+    "carries(9:101-149, maf(0..0.3), overlap=true)": ([], 0),
+    "carries(9:229, overlap=true)": (["A:1", "A:2", "A:3", "B:4", "B:5"], 0),
+}
+
+
+@pytest.mark.parametrize("text", CARRIED)
+def test_carriers_of_any_allele_that_reaches_a_region(network: BuiltNetwork, text: str) -> None:
+    with network.site("A").network() as door:
+        cohort = door.cohort(text)
+    assert (persons(cohort.persons), cohort.n_unknown) == CARRIED[text]
+
+
 def persons(rows: pl.DataFrame) -> list[str]:
     return [f"{site}:{person}" for site, person in rows.select("site", "person_id").iter_rows()]
 
