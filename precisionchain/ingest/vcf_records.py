@@ -149,13 +149,15 @@ class _RunBuilder:
         if genotypes is None:
             return Refusal.NO_GENOTYPES
         counters = self._tally.calls
-        lows = self._make_missing(called, genotypes)
         half_calls, code = inspect_calls(genotypes, len(read.alts))
         verdict = Verdict(code)
         if verdict is Verdict.PLOIDY:
             return Refusal.PLOIDY
         if verdict is Verdict.ALLELE:
             return Refusal.ALLELE_NUMBER
+        lows = self._make_missing(called, genotypes)
+        if any(lows):
+            half_calls, _ = inspect_calls(genotypes, len(read.alts))
         if half_calls and self._rules.half_call == "error":
             raise half_call_refused(self._scan.where(read.number))
         counters[_HALF] += half_calls
