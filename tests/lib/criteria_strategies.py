@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from precisionchain.query import expressions as of
 from precisionchain.query.criteria import (
+    COMPARISONS,
     EVENT_TABLES,
     OPERATORS,
     STATES,
@@ -47,6 +48,8 @@ class Words:
         regions: ``chrom:start-end``.
         frequencies: within 0 to 0.5.
         sites, persons, saved: as they are written.
+        columns: names of columns of sequencing metadata, as they fold.
+        texts: what such columns hold, beside ``numbers``.
         functions: functions of events.
     """
 
@@ -66,6 +69,8 @@ class Words:
     sites: tuple[str, ...] = ()
     persons: tuple[str, ...] = ()
     saved: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     functions: tuple[str, ...] = tuple(EVENT_TABLES)
 
 
@@ -106,9 +111,26 @@ def calls(words: Words) -> Drawn:
         kinds.append(_some(words.sites).map(lambda sites: of.at_site(*sites)))
     if words.persons:
         kinds.append(_some(words.persons).map(lambda who: of.persons(*who)))
+    if words.columns:
+        kinds.append(sequenced(words))
     if words.saved:
         kinds.append(st.sampled_from(words.saved).map(of.saved))
     return st.one_of(kinds)
+
+
+@st.composite
+def sequenced(draw: st.DrawFn, words: Words) -> Criterion:
+    """Any conditions on columns of sequencing metadata."""
+    values = st.sampled_from((*words.numbers, *words.texts))
+    several = st.lists(values, min_size=1, max_size=3)
+    asked = st.tuples(st.sampled_from(words.columns), st.sampled_from(COMPARISONS))
+    conditions = draw(st.lists(asked, min_size=1, max_size=3, unique=True))
+    return of.sequenced(
+        **{
+            f"{column}__{comparison}": draw(several if comparison == "in" else values)
+            for column, comparison in conditions
+        }
+    )
 
 
 @st.composite

@@ -42,6 +42,8 @@ WORDS = Words(
     ),
     sites=("A", "B-2", "and", "true", "e5"),
     persons=("A:42", "B:-42", "42", "-7", "A:007"),
+    columns=("machine", "coverage", "class", "value", "_30x", "and", "sex", "saved", "sequenced"),
+    texts=("Illumina NovaSeq 6000", "7", "2015-01-01", "1..2", "or", 'a"b', "é 😀", "X,Y", "true"),
     saved=("diabetics", "or", "false", "a-b_c", "value", "condition", "E9"),
 )
 

@@ -81,6 +81,9 @@ def test_a_criterion_has_no_truth_of_its_own() -> None:
         (of.carries("9", of.maf((0, 0.5), "network")), of.carries("9", of.maf((0, 0.5)))),
         (of.persons(42, "A:07"), of.persons("A:7", "42")),
         (of.at_site("B", "A"), of.at_site("A", "B", "A")),
+        (of.sequenced(Machine="X", coverage__ge=3.0), of.sequenced(coverage__ge=3, machine="X")),
+        (of.sequenced(**{"insert-size": 5}), of.sequenced(insert_size__eq=5)),
+        (of.sequenced(a__in=["Y", 1, "X"]), of.sequenced(a__in={"X", "Y", 1.0})),
     ],
 )
 def test_what_is_asked_alike_is_equal_and_spelled_alike(one: Criterion, same: Criterion) -> None:
@@ -125,6 +128,17 @@ def test_what_is_asked_alike_is_equal_and_spelled_alike(one: Criterion, same: Cr
         lambda: of.persons(True),
         lambda: of.persons(4.0),  # type: ignore[arg-type]
         lambda: of.at_site("no such site"),
+        of.sequenced,
+        lambda: of.sequenced(machine=True),
+        lambda: of.sequenced(machine=None),
+        lambda: of.sequenced(machine=["X"]),
+        lambda: of.sequenced(machine__in="X"),
+        lambda: of.sequenced(machine__in=[]),
+        lambda: of.sequenced(machine="x" * 65),
+        lambda: of.sequenced(machine="a\nb"),
+        lambda: of.sequenced(machine="X", Machine="Y"),
+        lambda: of.sequenced(**{"--": 1}),
+        lambda: of.sequenced(coverage__ge=float("nan")),
         lambda: of.saved(5),  # type: ignore[arg-type]
         lambda: of.maf((0, 0.1), "A"),
         lambda: Bound("!=", 5),
