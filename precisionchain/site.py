@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from precisionchain.staged import StagingDoor, mode_of
 from precisionchain.withdrawals import WithdrawalsDoor
 
 if TYPE_CHECKING:
-    from precisionchain.ingest.changes_limits import Mode
+    from precisionchain.ingest.changes_limits import Mode, Refresh
+    from precisionchain.ingest.publish import Publisher
     from precisionchain.ingest.qc_settings import Mode as QualityControl
     from precisionchain.ingest.vcf_calls import HalfCall
     from precisionchain.ingest.vcf_run import FilterPolicy
@@ -140,42 +142,58 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
         """
         from precisionchain.ingest.changes_limits import Refresh
         from precisionchain.ingest.checkpoints import checkpoint_due, publish_checkpoints
-        from precisionchain.ingest.outbox import Outbox
-        from precisionchain.ingest.publish import publish_run, resume
-        from precisionchain.ingest.withdraw import is_taken_back
 
         said = progress or Silent()
-        done = []
+        accepted = Refresh("full", allow_shrinking, allow_churn, allow_empty)
         with writing_job(self.folder), self._opened() as opened:
             self.staging.refresh_views()  # of runs that somebody deleted, too
-            outbox = Outbox(self.folder.outbox)
-            try:
-                publisher = opened.publisher()
-                resume(publisher, outbox, said.advance)
-                for staged in self._publishable(source):
-                    history = publisher.history()
-                    if source is None and is_taken_back(history, staged.source, staged.source_id):
-                        said.step(f"{staged.source} was withdrawn: --source publishes it again")
-                        continue
-                    run = self._judged_as(staged, mode, said)
-                    published = publish_run(
-                        publisher,
-                        outbox,
-                        run.path,
-                        opened.sync_if_behind(said.step),
-                        refresh=Refresh(mode_of(run), allow_shrinking, allow_churn, allow_empty),
-                        replace=replace,
-                        advance=said.advance,
-                        step=said.step,
-                    )
-                    done.append(ingested(run, published))
-            finally:
-                outbox.close()
+            publisher = opened.publisher()
+            done = self._publish_runs(
+                opened, publisher, source, said, mode=mode, accepted=accepted, replace=replace
+            )
             snapshot = opened.sync_if_behind(said.step)
             if maf_checkpoint or checkpoint_due(publisher, snapshot):
                 said.step("publish a MAF checkpoint")
                 publish_checkpoints(publisher, snapshot)
             opened.witness().publish()
+        return done
+
+    def _publish_runs(
+        self,
+        opened: OpenSite,
+        publisher: Publisher,
+        source: str | None,
+        said: Progress,
+        *,
+        mode: Mode | None,
+        accepted: Refresh,
+        replace: bool,
+    ) -> list[Ingested]:
+        """Finish what a killed job left, then publish each run that is to be published."""
+        from precisionchain.ingest.outbox import Outbox
+        from precisionchain.ingest.publish import publish_run, resume
+        from precisionchain.ingest.withdraw import is_taken_back
+
+        done = []
+        with closing(Outbox(self.folder.outbox)) as outbox:
+            resume(publisher, outbox, said.advance)
+            for staged in self._publishable(source):
+                history = publisher.history()
+                if source is None and is_taken_back(history, staged.source, staged.source_id):
+                    said.step(f"{staged.source} was withdrawn: --source publishes it again")
+                    continue
+                run = self._judged_as(staged, mode, said)
+                published = publish_run(
+                    publisher,
+                    outbox,
+                    run.path,
+                    opened.sync_if_behind(said.step),
+                    refresh=dataclasses.replace(accepted, mode=mode_of(run)),
+                    replace=replace,
+                    advance=said.advance,
+                    step=said.step,
+                )
+                done.append(ingested(run, published))
         return done
 
     def ingest_omop(

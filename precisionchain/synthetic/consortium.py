@@ -56,11 +56,8 @@ def generate_consortium(
 ) -> ConsortiumTruth:
     """Write a consortium into ``directory`` and return what is true of it.
 
-    Writes a folder a site (``A/``, ``B/``, ...) with ``omop/*.csv``, ``vocabulary/*.csv``,
-    ``genotypes.vcf.gz`` (or a file an assay), ``assay.bed`` for exomes, ``samples.csv`` and
-    ``sequencing.csv``; and ``truth/``, with the truth of each site in ``truth/A/`` and so on:
-    ``docs/reference/synthetic.md``. The same arguments give the same bytes, at the same versions
-    of the libraries.
+    Writes a folder a site (``A/``, ``B/``, ...) with the files that it ingests, and ``truth/``:
+    ``docs/reference/synthetic.md``. Same arguments and versions of libraries, same bytes.
 
     Args:
         directory: made if need be; files of these names in it are overwritten.
@@ -97,9 +94,11 @@ def generate_consortium(
         planted=tuple(planted),
         phenotypes=tuple(phenotypes),
     )
-    root = Path(directory)
-    folders = {name: root / name for name in names}
-    truth = write_consortium(design, folders)
+    return _written_with_truth(Path(directory), design)
+
+
+def _written_with_truth(root: Path, design: Design) -> ConsortiumTruth:
+    truth = write_consortium(design, {name: root / name for name in design.sites})
     for name, of_site in truth.sites.items():
         of_site.write(root / "truth" / name)
     truth.write(root / "truth")
