@@ -18,6 +18,8 @@ from tests.lib.site_builder import BuiltNetwork, BuiltSite, open_on
 from tests.lib.vcf_builder import write_map
 
 STATES = ("0", "1", "2", "missing", "not_assayed")
+_BY_SEX = (*COUNTED, "persons", "n_not_assayed")
+_SEXES = {"M": "male", "F": "female", "": None}
 
 
 class Mixed:
@@ -106,15 +108,14 @@ class Mixed:
         site = self.site(name)
         with site.network() as network:
             frequencies = network.maf(0, 0.5)
-            states = {
-                key: network.variant(":".join(map(str, key)), genotype=STATES) for key in keys
-            }
+            states = {key: network.variant(text(key), genotype=STATES) for key in keys}
+            by_sex = network.frequencies(map(text, keys), by="sex")
         opened = open_on(self._built.place, site.folder.root)
         try:
             folded = six_counts(opened.snapshot())
         finally:
             opened.close()
-        return Answers(frequencies, states, folded)
+        return Answers(frequencies, states, folded, by_sex)
 
     def differences(self, name: str) -> list[str]:
         """Return where a site's answers are not what the files say, in words."""
@@ -131,6 +132,7 @@ class Answers:
         frequencies: pl.DataFrame,
         states: Mapping[Key, pl.DataFrame],
         folded: Mapping[Key, Mapping[str, int]],
+        by_sex: pl.DataFrame,
     ) -> None:
         self.frequencies = frequencies
         self.states = {
@@ -141,6 +143,10 @@ class Answers:
             for key, frame in states.items()
         }
         self.folded = folded
+        self.by_sex = {
+            (*_key(row), row["group"]): {name: row[name] for name in _BY_SEX}
+            for row in by_sex.iter_rows(named=True)
+        }
 
     @property
     def n_states(self) -> int:
@@ -162,6 +168,7 @@ class Answers:
         told = {p for states in due.values() for p in gone if states[p] != NOT_ASSAYED}
         if told:
             yield f"not among the persons with genotypes: {told}"
+        yield from self._differences_by_sex(oracle, due)
         counted = {key: counts(due[key].values()) for key in listed}
         if self.folded.keys() != listed:
             yield f"counted but not listed, or not counted: {set(self.folded) ^ listed}"
@@ -177,6 +184,32 @@ class Answers:
             row = tuple(rows[key][name] for name in ("ac", "an", "af", "maf"))
             if row != (ac, an, ac / an, min(ac, an - ac) / an):
                 yield f"{key}: frequency is {row}, must be of {ac} in {an}"
+
+    def _differences_by_sex(
+        self, oracle: NetworkOracle, due: Mapping[Key, Mapping[tuple[str, int], State]]
+    ) -> Iterator[str]:
+        persons = set().union(*self.states.values())
+        groups: dict[str | None, list[tuple[str, int]]] = {}
+        for site, person in persons:
+            sex = _SEXES[oracle.sites[site].sex(person)]
+            groups.setdefault(sex, []).append((site, person))
+        expected = {
+            (*key, sex): {
+                **counts(states[one] for one in members),
+                "persons": len(members),
+                "n_not_assayed": [states[one] for one in members].count(NOT_ASSAYED),
+            }
+            for key, states in due.items()
+            for sex, members in groups.items()
+        }
+        for at in sorted(self.by_sex.keys() | expected.keys(), key=str):
+            if self.by_sex.get(at) != expected.get(at):
+                yield f"{at}: by sex {self.by_sex.get(at)}, must be {expected.get(at)}"
+
+
+def text(key: Key) -> str:
+    """Return an allele as it is asked for."""
+    return ":".join(map(str, key))
 
 
 def six_counts(snapshot: Snapshot) -> dict[Key, dict[str, int]]:

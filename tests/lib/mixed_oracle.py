@@ -51,6 +51,8 @@ class Load:
         assay: ``sites``, ``wgs`` or a BED file.
         half_call: the policy.
         filter_policy: ``any`` or ``pass``.
+        removed: alleles that quality control took out before publication; where their records lie
+            nobody's genotypes are told.
     """
 
     site: str
@@ -60,6 +62,7 @@ class Load:
     assay: str | Path = "sites"
     half_call: str = "missing"
     filter_policy: str = "any"
+    removed: frozenset[Key] = frozenset()
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -71,8 +74,20 @@ class Load:
 
     @cached_property
     def taken(self) -> list[Line]:
-        """The records that no rule refuses."""
-        return [line for line in self.lines if not line.is_refused(self.filter_policy)]
+        """The records that no rule refuses and of which an allele is left."""
+        return [
+            line
+            for line in self.lines
+            if not line.is_refused(self.filter_policy) and self.listed(line)
+        ]
+
+    def listed(self, line: Line) -> list[tuple[int, Key]]:
+        """The number and the key of each of a record's alleles that are left."""
+        return [(number, key) for number, key in line.alleles() if key not in self.removed]
+
+    def places(self, line: Line) -> set[Place]:
+        """The positions that a record lists: its own, and those of its alleles."""
+        return {(line.chrom, line.pos), *(key[:2] for _, key in self.listed(line))}
 
     @cached_property
     def spans(self) -> list[tuple[str, int, int]]:
@@ -91,23 +106,23 @@ class Load:
         return any(c == chrom and a <= pos <= b for c, a, b in self.spans) and not any(
             line.chrom == chrom and line.pos <= pos < line.pos + len(line.ref)
             for line in self.lines
-            if line.is_refused(self.filter_policy)
+            if line.is_refused(self.filter_policy) or len(self.listed(line)) < len(line.alleles())
         )
 
     def covers(self, place: Place) -> bool:
         """Whether a position is listed or spanned."""
-        return any(place in line.places for line in self.taken) or self.spans_over(place)
+        return any(place in self.places(line) for line in self.taken) or self.spans_over(place)
 
     def state(self, sample: str, key: Key, covers: Sequence[Load] = ()) -> State:
         """Return what the load says of a sample at an allele, less what others cover."""
         left = [
             line
             for line in self.taken
-            if not any(other.covers(place) for other in covers for place in line.places)
+            if not any(other.covers(place) for other in covers for place in self.places(line))
         ]
         sex = self.sexes[sample]
         for line in self.taken:
-            for number, own in line.alleles():
+            for number, own in self.listed(line):
                 if own == key and not any(
                     other.covers(place)
                     for other in covers
@@ -115,7 +130,7 @@ class Load:
                 ):
                     return line.state(sample, number, sex, self.half_call)
         for line in left:
-            if key[:2] in line.places:
+            if key[:2] in self.places(line) and key not in self.removed:
                 return line.state(sample, 0, sex, self.half_call)
         spanned = self.spans_over(key[:2]) and not any(one.covers(key[:2]) for one in covers)
         ploidy = _copies(key[0], key[1], sex)
@@ -225,6 +240,14 @@ class SiteOracle:
             self.published.append(_Published(load, left))
         return bool(left)
 
+    def sex(self, person: int) -> str:
+        """Return a person's sex by the sample maps; nothing where these do not agree."""
+        found = {one.load.sexes[one.samples[person]] for one in self._of(person)} - {""}
+        return found.pop() if len(found) == 1 else ""
+
+    def _of(self, person: int) -> list[_Published]:
+        return [one for one in self.published if person in one.samples and not one.withdrawn]
+
     def persons(self) -> set[int]:
         """Return who has genotypes that count."""
         named = {p for one in self.published if not one.withdrawn for p in one.samples}
@@ -250,7 +273,7 @@ class SiteOracle:
             for person in one.samples.keys() - self.withdrawn:
                 covers = self._covers(number, person)
                 for line in one.load.taken:
-                    for _, key in line.alleles():
+                    for _, key in one.load.listed(line):
                         places = ((line.chrom, line.pos), key[:2])
                         if key[3] != "." and not any(c.covers(p) for c in covers for p in places):
                             yield key

@@ -19,7 +19,7 @@ from tests.conftest import PROJECT_ROOT
 from tests.lib.history_runs import two_sites
 from tests.lib.mixed_histories import Found, interleaved, life, one_load
 from tests.lib.mixed_loads import UNLISTED, Drawing
-from tests.lib.mixed_networks import STATES, Answers, failed_checks, six_counts
+from tests.lib.mixed_networks import STATES, Answers, failed_checks, six_counts, text
 from tests.lib.mixed_oracle import Load, NetworkOracle
 from tests.lib.vcf_builder import write_map
 
@@ -122,9 +122,10 @@ def _ingesting(
 def _answers(site: Path, keys: list[tuple[str, int, str, str]]) -> Answers:
     with pc.connect(site) as network:
         frequencies = network.maf(0, 0.5)
-        states = {key: network.variant(":".join(map(str, key)), genotype=STATES) for key in keys}
+        states = {key: network.variant(text(key), genotype=STATES) for key in keys}
+        by_sex = network.frequencies(map(text, keys), by="sex")
     opened = OpenSite(site)
     try:
-        return Answers(frequencies, states, six_counts(opened.snapshot()))
+        return Answers(frequencies, states, six_counts(opened.snapshot()), by_sex)
     finally:
         opened.close()
