@@ -63,6 +63,7 @@ _COUNTED: Final = {
     "trimmed_alleles": "alleles trimmed of shared bases",
     "upper_cased_records": "records put into upper case",
     "ambiguous_ref_records": "records with an ambiguity code in REF, made a base",
+    "copy_number_records": "structural records with persons' copy numbers (CN), which are not kept",
     "star_alleles": "alleles * (deleted by another record)",
     "records_without_allele": "records without an ALT, kept as listed positions",
     "collapsed_duplicates": "equal alleles of several records, collapsed",

@@ -140,6 +140,8 @@ class ReadTally:
         counts["split_records"] += len(alts) > 1
         counts["upper_cased_records"] += written != written.upper()
         counts["ambiguous_ref_records"] += bool(set(ref.upper()) - set("ACGTN"))
+        if any(a.structural is not None and a.structural.person_copies for a in alleles):
+            counts["copy_number_records"] += 1
         counts["star_alleles"] += alts.count("*")
         counts["records_without_allele"] += alleles[0].number == 0
         counts["trimmed_alleles"] += sum(len(allele.ref) < len(ref) for allele in alleles)

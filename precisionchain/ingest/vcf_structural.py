@@ -7,7 +7,7 @@ What VCF versions and callers differ in ends here: a missing END, the sign and n
 >>> info = info_text("SVTYPE=DEL;SVLEN=-205;CIPOS=-56,20")
 >>> structural_allele(Record(0, "2", 321682, "T", ("<DEL>",), info=info), 1)
 StructuralAllele(alt='<DEL;END=321887>', svtype='DEL', end=321887, length=205, cipos=(-56, 20), \
-ciend=None, mate=None)
+ciend=None, mate=None, person_copies=False)
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class StructuralAllele:
         cipos: confidence interval around POS, relative.
         ciend: the same around END.
         mate: of a breakend, ``chrom:pos`` that it is joined to.
+        person_copies: FORMAT has CN, persons' copies, which are not kept.
     """
 
     alt: str
@@ -63,6 +64,7 @@ class StructuralAllele:
     cipos: Interval | None
     ciend: Interval | None
     mate: str | None
+    person_copies: bool = False
 
 
 class _RefusedError(Exception):
@@ -97,6 +99,7 @@ def structural_allele(record: Record, number: int) -> StructuralAllele | Structu
             _confidence(record, number, "CIPOS"),
             _confidence(record, number, "CIEND"),
             None if said.mate is None else f"{said.mate[0]}:{said.mate[1]}",
+            "CN" in record.format,
         )
     except _RefusedError as refused:
         return refused.rule

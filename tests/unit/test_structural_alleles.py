@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -190,6 +192,16 @@ def test_confidence_intervals_are_of_the_record_or_of_the_allele() -> None:
     assert isinstance(one, StructuralAllele)
     assert isinstance(each, StructuralAllele)
     assert (one.cipos, one.ciend, each.cipos) == ((-5, 6), None, (-7, 8))
+
+
+def test_copies_of_persons_are_noticed() -> None:
+    info = info_text("END=1009")
+    with_cn = Record(0, "2", POS, "T", ("<CNV>",), format=("GT", "CN"), info=info)
+    noticed = [structural_allele(one, 1) for one in (with_cn, replace(with_cn, format=("GT",)))]
+    assert [isinstance(one, StructuralAllele) and one.person_copies for one in noticed] == [
+        True,
+        False,
+    ]
 
 
 def test_a_variant_is_asked_for_as_it_is_stored() -> None:
