@@ -22,10 +22,12 @@ class StagedCalls:
     Attributes:
         groups: blocks of the same alleles, side by side: all persons in the order of the samples.
         first_row: place of the first allele in the run's sites.
+        first_block: number of the first of the blocks.
     """
 
     groups: tuple[VariantBlock, ...]
     first_row: int
+    first_block: int
 
     @property
     def chrom(self) -> str:
@@ -59,13 +61,17 @@ def staged_calls(folder: Path) -> Iterator[StagedCalls]:
     groups: list[VariantBlock] = []
     first_row = 0
     for i, (block, _) in enumerate(rows):
-        body = (folder / "blocks" / f"{block:06d}.arrow").read_bytes()
-        groups.append(unpack_variant_block(body))
+        groups.append(unpack_variant_block(block_body(folder, block)))
         if i + 1 < len(rows) and rows[i + 1][1] > 0:
             continue
-        yield StagedCalls(tuple(groups), first_row)
+        yield StagedCalls(tuple(groups), first_row, block - len(groups) + 1)
         first_row += groups[0].n_alleles
         groups = []
+
+
+def block_body(folder: Path, block: int) -> bytes:
+    """Return the body of a staged run's block as it will be published."""
+    return (folder / "blocks" / f"{block:06d}.arrow").read_bytes()
 
 
 def plink_codes(calls: Calls) -> npt.NDArray[np.uint8]:

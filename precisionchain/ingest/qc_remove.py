@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.errors import SealRefusedError
-from precisionchain.ingest.qc_calls import staged_calls
+from precisionchain.ingest.qc_calls import StagedCalls, block_body, staged_calls
 from precisionchain.ingest.qc_exclusions import Exclusions
 from precisionchain.ingest.staging import Run
 from precisionchain.ingest.vcf_assay import Interval, merge, subtract
@@ -20,7 +22,7 @@ from precisionchain.ingest.vcf_overruled import keep_overruled
 from precisionchain.ingest.vcf_run import CallRun
 from precisionchain.ingest.vcf_samples import Sample, SampleSet
 from precisionchain.ingest.vcf_writer import RunWriter
-from precisionchain.schemas.calls import Calls, pack_calls
+from precisionchain.schemas.calls import Calls, PackedCalls, pack_calls
 
 
 def write_without(run: Run, exclusions: Exclusions, folder: Path) -> dict[str, Any]:
@@ -51,9 +53,7 @@ def write_without(run: Run, exclusions: Exclusions, folder: Path) -> dict[str, A
             hint="--qc mark publishes them, and says why each is excluded",
         )
     with RunWriter(folder, left) as writer:
-        runs = _kept_runs(run.path, exclusions.alleles, kept)
-        for piece in block_runs(runs, allele_limit(len(left.samples))):
-            writer.add(piece)
+        _write_blocks(run.path, writer, exclusions.alleles, kept)
         writer.finish(_extent(run.path, exclusions.alleles))
     if not writer.alleles and len(exclusions.alleles):
         raise SealRefusedError(
@@ -72,20 +72,56 @@ def write_without(run: Run, exclusions: Exclusions, folder: Path) -> dict[str, A
     }
 
 
+def _write_blocks(
+    folder: Path,
+    writer: RunWriter,
+    excluded: npt.NDArray[np.int64],
+    persons: npt.NDArray[np.bool_],
+) -> None:
+    """Write what is left of each block; of a block that loses nothing, the bytes that are there."""
+
+    def loses(staged: StagedCalls) -> bool:
+        return not persons.all() or bool(np.isin(staged.rows, excluded).any())
+
+    limit = allele_limit(int(persons.sum()))
+    for changed, blocks in groupby(staged_calls(folder), key=loses):
+        if changed:
+            for piece in block_runs(_kept_runs(blocks, excluded, persons), limit):
+                writer.add(piece)
+            continue
+        for staged in blocks:
+            numbers = range(staged.first_block, staged.first_block + len(staged.groups))
+            bodies = [block_body(folder, number) for number in numbers]
+            writer.copy(_run(staged, staged.sites, _packed(staged)), bodies)
+
+
 def _kept_runs(
-    folder: Path, excluded: npt.NDArray[np.int64], persons: npt.NDArray[np.bool_]
+    blocks: Iterable[StagedCalls],
+    excluded: npt.NDArray[np.int64],
+    persons: npt.NDArray[np.bool_],
 ) -> Iterator[CallRun]:
-    for staged in staged_calls(folder):
+    for staged in blocks:
         rows = np.flatnonzero(~np.isin(staged.rows, excluded))
         if len(rows):
-            sites = staged.sites.take(rows)
-            yield CallRun(
-                chrom=staged.chrom,
-                sites=sites.combine_chunks(),
-                calls=pack_calls(_only(staged.calls(), rows, persons)),
-                read_to=sites["record_pos"][-1].as_py(),
-                last=False,
-            )
+            calls = pack_calls(_only(staged.calls(), rows, persons))
+            yield _run(staged, staged.sites.take(rows), calls)
+
+
+def _run(staged: StagedCalls, sites: pa.Table, calls: PackedCalls) -> CallRun:
+    return CallRun(
+        chrom=staged.chrom,
+        sites=sites.combine_chunks(),
+        calls=calls,
+        read_to=sites["record_pos"][-1].as_py(),
+        last=False,
+    )
+
+
+def _packed(staged: StagedCalls) -> PackedCalls:
+    """Return the calls of all groups, packed."""
+    if len(staged.groups) == 1:
+        return staged.groups[0].packed
+    return pack_calls(staged.calls())
 
 
 def _only(calls: Calls, rows: npt.NDArray[np.intp], persons: npt.NDArray[np.bool_]) -> Calls:

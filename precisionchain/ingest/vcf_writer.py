@@ -158,6 +158,19 @@ class RunWriter:
             self._write_body(number, run, group, body)
         self._write_tables(run, first)
 
+    def copy(self, run: CallRun, bodies: Sequence[bytes]) -> None:
+        """Write a block that was encoded before, of the same persons, as it is.
+
+        Args:
+            run: its alleles and calls.
+            bodies: one for each person group, in order.
+        """
+        self._note_classes(run)
+        first = len(self._blocks)
+        for number, (group, body) in enumerate(zip(self._groups, bodies, strict=True), first):
+            self._write_body(number, run, group, body)
+        self._write_tables(run, first)
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes of variants that the batch assays."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from precisionchain.ingest.qc import Mode, Thresholds, apply_qc, assess, exclude
 from precisionchain.ingest.qc_calls import staged_calls
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_writer import RunWriter
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.counts import allele_counts
 from precisionchain.schemas.exclusions import EXCLUDED, read_excluded
@@ -272,3 +274,43 @@ def test_unknown_modes_and_clinical_runs_are_refused(staging: Staging, tmp_path:
     clinical = Run(run.name, run.path, run.description | {"kind": "omop"})
     with pytest.raises(UsageError, match="no genotypes"):
         apply_qc(staging, clinical, "mark")
+
+
+def test_remove_keeps_the_bytes_of_blocks_that_lose_nothing(
+    staging: Staging, tmp_path: Path
+) -> None:
+    """One allele of contig 2 is out of equilibrium; what contigs 1 and 3 hold is not encoded."""
+    names = tuple(f"s{n}" for n in range(40))
+    calls = {
+        "fine": " ".join(("0/0", "0/1", "1/1", "0/1")[n % 4] for n in range(40)),
+        "odd": " ".join(["0/1"] * 40),
+        "rare": " ".join(["0/1"] + ["0/0"] * 39),
+    }
+    kinds = {"1": ("fine", "rare"), "2": ("fine", "odd", "rare"), "3": ("rare", "fine")}
+    specs = [
+        f"{contig}:{1000 + at} A C {calls[kind]}"
+        for contig, of_contig in kinds.items()
+        for at, kind in enumerate(of_contig)
+    ]
+    vcf = write_vcf(tmp_path / "in.vcf", *specs, samples=names)
+    samples = write_map(tmp_path / "map.csv", *(f"{name},{n},F" for n, name in enumerate(names)))
+    run = stage_vcf(staging, [vcf], samples=samples, build="GRCh37")
+    before = bodies(run)
+    limits = Thresholds(ld_r2=None)
+    with mock.patch.object(RunWriter, "add", autospec=True, side_effect=RunWriter.add) as added:
+        after = apply_qc(staging, run, "remove", thresholds=limits)
+    assert [call.args[1].chrom for call in added.call_args_list] == ["2"]
+    left = bodies(after)
+    assert {chrom for chrom in left if left[chrom] == before[chrom]} == {"1", "3"}
+    counts = pq.read_table(after.path / "counts.parquet").select(["chrom", "pos", "n_het"])
+    assert counts.to_pydict() == {
+        "chrom": ["1", "1", "2", "2", "3", "3"],
+        "pos": [1000, 1001, 1000, 1002, 1000, 1001],
+        "n_het": [20, 1, 20, 1, 1, 20],
+    }
+
+
+def bodies(run: Run) -> dict[str, bytes]:
+    blocks = pq.read_table(run.path / "blocks.parquet")
+    numbers = zip(blocks["chrom"].to_pylist(), blocks["block"].to_pylist(), strict=True)
+    return {str(c): (run.path / "blocks" / f"{n:06d}.arrow").read_bytes() for c, n in numbers}
