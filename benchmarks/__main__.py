@@ -12,12 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import entries, genotypes, omop, queries
+from benchmarks import entries, genotypes, geometry, omop, queries
 from benchmarks.measure import PROJECT
 from benchmarks.report import keep, show
 
 PARTS = {
     "vcf": genotypes.measure,
+    "geometry": geometry.measure,
     "omop": omop.measure,
     "queries": queries.measure,
     "entries": entries.measure,

@@ -108,7 +108,7 @@ def _turned(bodies: Sequence[bytes], groups: Sequence[PersonGroup]) -> Iterator[
     digests = [sha256(body).hexdigest() for body in bodies]
     first = blocks[0]
     return person_bodies(
-        [(digest, block.packed) for digest, block in zip(digests, blocks, strict=True)],
+        [(digest, block.near) for digest, block in zip(digests, blocks, strict=True)],
         [np.arange(group.size) + (group.first - group.offset) for group in groups],
         chrom=first.chrom,
         person_set=first.person_set,

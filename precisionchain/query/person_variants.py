@@ -26,7 +26,6 @@ from precisionchain.replica.genetic_batch import GeneticBatch, Run
 from precisionchain.replica.kept import Kept
 from precisionchain.schemas.calls import Calls, unpack_calls
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY
-from precisionchain.schemas.turned_calls import unpack_turned
 from precisionchain.schemas.variant import Region
 
 PERSON_VARIANTS: Final = {
@@ -165,7 +164,7 @@ def _from_person_blocks(
         here = [runs[block] for block in blocks]
         if region is not None and not any(_meets(run, region) for run in here):
             continue
-        calls = unpack_turned(batch.turned(name).rows([row]))
+        calls = batch.calls_of_person(name, row)
         at = 0
         for run in here:
             yield run, _alleles(calls, slice(at, at + run.n_alleles))

@@ -187,6 +187,8 @@ class _Rewriting:
                 level=LEVEL,
             )
             name = self._keep(made)
+            links = unpack_variant_block(made).near.links
+            (self.folder / "objects" / f"{name}.links").write_bytes(links.to_bytes())
             pos = left["pos"]
             place = (name, family, self.runs, rows, run.chrom, pos[0], pos[-1], left.height)
             self.blocks.append((*place, offset, len(columns)))
@@ -250,7 +252,7 @@ class _Rewriting:
         objects = self.folder / "objects"
         names = [name for name, _ in blocks]
         parts = [
-            (name, unpack_variant_block((objects / f"{name}.arrow").read_bytes()).packed)
+            (name, unpack_variant_block((objects / f"{name}.arrow").read_bytes()).near)
             for name in names
         ]
         bodies = person_bodies(

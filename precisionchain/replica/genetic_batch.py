@@ -11,6 +11,7 @@
     sites/<VAR family>.parquet       a row an allele, the alleles of its runs in order
     counts/<VAR family>.parquet      the counts the batch published, row by row as the sites
     objects/<sha256>.arrow           bodies of variant and person blocks, as they are on the ledger
+    objects/<sha256>.links           of a variant block, how its rows are told (`Links`)
     sequencing.parquet, .json        where the batch has sequencing metadata (`unpack_sequencing`)
 
 A *run* is a run of alleles; a block holds its calls of some persons.
@@ -36,9 +37,9 @@ from precisionchain.schemas.exclusions import VARIANT
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, Assay
 from precisionchain.schemas.genome import TILE_BITS, tile_of
 from precisionchain.schemas.genotypes import unpack_variant_block
-from precisionchain.schemas.person_blocks import unpack_person_block
+from precisionchain.schemas.near_calls import Links, joined
+from precisionchain.schemas.person_blocks import PersonBlock, unpack_person_block
 from precisionchain.schemas.structural import is_structural, is_structural_family
-from precisionchain.schemas.turned_calls import TurnedCalls
 
 MALE: Final = 1
 
@@ -70,13 +71,13 @@ LISTED: Final = {
 }
 
 
-def _bytes_of(calls: PackedCalls | TurnedCalls) -> int:
+def _bytes_of(calls: PackedCalls) -> int:
     arrays = (calls.codes, calls.missing, calls.phased, calls.haploid)
     return sum(array.nbytes for array in arrays if array is not None)
 
 
 _packed: Final = Kept[PackedCalls](CALL_BYTES, _bytes_of)
-_turned: Final = Kept[TurnedCalls](CALL_BYTES, _bytes_of)
+_turned: Final = Kept[PersonBlock](CALL_BYTES, lambda block: block.turned.nbytes)
 _frames: Final = Kept[pl.DataFrame](FRAME_BYTES, lambda frame: int(frame.estimated_size()))
 
 
@@ -306,10 +307,18 @@ class GeneticBatch:
         path = self._object(name)
         return _packed.get(path, lambda: unpack_variant_block(path.read_bytes()).packed)
 
-    def turned(self, name: str) -> TurnedCalls:
-        """Return the calls of a person block, packed."""
+    def calls_of_person(self, name: str, row: int) -> Calls:
+        """Return the calls [alleles, 1] of one row of a person block.
+
+        Of the variant blocks that it names, the links are read, and not the calls.
+        """
         path = self._object(name)
-        return _turned.get(path, lambda: unpack_person_block(path.read_bytes()).turned)
+        block = _turned.get(path, lambda: unpack_person_block(path.read_bytes()))
+        links = joined([self._links(of) for of, _ in block.blocks])
+        return block.calls(links, [row])
+
+    def _links(self, name: str) -> Links:
+        return Links.from_bytes((self.folder / "objects" / f"{name}.links").read_bytes())
 
     def _object(self, name: str) -> Path:
         return self.folder / "objects" / f"{name}.arrow"

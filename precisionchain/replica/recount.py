@@ -34,6 +34,7 @@ from precisionchain.schemas.genetic_payloads import (
 from precisionchain.schemas.genome import tiles
 from precisionchain.schemas.genotypes import MAX_ALLELES, VariantBlock, unpack_variant_block
 from precisionchain.schemas.items import Item
+from precisionchain.schemas.near_calls import Links, joined
 from precisionchain.schemas.person_blocks import unpack_person_block
 from precisionchain.schemas.streams import family_of, variant_person_family
 
@@ -68,6 +69,7 @@ class _Recount:
     )
     counted: dict[str, str] = field(default_factory=dict)
     calls: dict[str, tuple[int, Digests]] = field(default_factory=dict)
+    links: dict[str, Links] = field(default_factory=dict)
     listed: set[tuple[str, int, str]] = field(default_factory=set)
     mapped: set[tuple[str, int, str]] = field(default_factory=set)
     placed: dict[int, int] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class _Recount:
             block = unpack_variant_block(item.payload.body)
             name = sha256(item.payload.body).hexdigest()
             self.calls[name] = (block.person_offset, self._of_persons(block))
+            self.links[name] = block.near.links
             counts = pl.DataFrame(block.counts().columns())
             if block.person_offset:
                 # The same alleles of other persons: counts add up.
@@ -142,7 +145,15 @@ class _Recount:
         bucket = int(family.rpartition("_")[2])
         if family != variant_person_family(block.chrom, bucket):
             yield f"person blocks of chromosome {block.chrom} are in {family}"
-        calls = block.calls()
+        if any(name not in self.links for name, _ in block.blocks):
+            yield f"a person block in {family} is of calls that no variant block holds"
+            return
+        self.placed.update(dict.fromkeys(block.persons.tolist(), bucket))
+        try:
+            calls = block.calls(joined([self.links[name] for name, _ in block.blocks]))
+        except CodecError:
+            yield f"a person block in {family} has other calls than the variant blocks"
+            return
         at = 0
         for name, size in block.blocks:
             offset, of_persons = self.calls.get(name, (0, np.zeros(0, np.uint64)))
@@ -157,7 +168,6 @@ class _Recount:
             at += size
             if not np.array_equal(found, of_persons[columns]):
                 yield f"a person block in {family} has other calls than the variant blocks"
-        self.placed.update(dict.fromkeys(block.persons.tolist(), bucket))
 
     def mappings(self) -> Iterator[str]:
         """Check, after the last item, that all is counted and that the mappings lead to all."""

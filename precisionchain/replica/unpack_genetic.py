@@ -160,6 +160,7 @@ class _Unpacking:
             pos = sites["pos"]
             spot = (name, family, self.runs - 1, rows - sites.height, block.chrom, pos[0], pos[-1])
             self.variant_blocks.append((*spot, sites.height, block.person_offset, block.n_persons))
+            (self.folder / "objects" / f"{name}.links").write_bytes(block.near.links.to_bytes())
             self.sizes[name] = sites.height
             self.person_sets.add(block.person_set)
         pl.concat(parts, how="diagonal").write_parquet(self.folder / "sites" / f"{family}.parquet")

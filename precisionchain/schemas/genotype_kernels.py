@@ -6,8 +6,8 @@ codes of a call mean stands in docs/reference/genotype-blocks.md:
 * a *state* is PLINK's: 0 = two copies, 1 = missing, 2 = one copy, 3 = no copy;
 * a *haplotype pair* has bit 0 for an ALT on the first haplotype and bit 1 for the second.
 
-This module alone imports numba. The functions that read blocks do without it, so that a query
-does not wait for it.
+This module and `near_kernels` alone import numba. The functions that read blocks do without it, so
+that a query does not wait for it.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """Variant blocks: the calls of a run of alleles and a group of persons as one payload body.
 
-A body is an Arrow IPC stream of one table, a row a split ALT allele: the site's columns, and the
-calls as fixed-size binary. docs/reference/genotype-blocks.md is the definition of the bytes;
-`person_blocks` turns blocks into the view by person.
+A body is an Arrow IPC stream of one table, a row a split ALT allele: the site's columns, how the
+allele's calls are told by another's (`near_calls`), and what is left of them, in pieces as long as
+the table. docs/reference/genotype-blocks.md is the definition of the bytes; `person_blocks` turns
+blocks into the view by person.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, cast
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
+from precisionchain.schemas.arrow_values import column_of, values_of
 from precisionchain.schemas.calls import (
     MISSING,
     Calls,
@@ -26,6 +29,15 @@ from precisionchain.schemas.calls import (
 )
 from precisionchain.schemas.columns import from_body, restore, shrink, to_body
 from precisionchain.schemas.counts import AlleleCounts, packed_counts
+from precisionchain.schemas.near_calls import (
+    EVERYBODY,
+    Links,
+    NearCalls,
+    from_gaps,
+    near_calls,
+    packed_calls,
+    to_gaps,
+)
 
 __all__ = [
     "MISSING",
@@ -42,7 +54,7 @@ __all__ = [
 FORMAT: Final = 1
 """The version of a block's bytes; a reader refuses any other."""
 
-LEVEL: Final = 6
+LEVEL: Final = 3
 """The zstd level of blocks (measured: docs/reference/genotype-blocks.md)."""
 
 MAX_PERSONS: Final = 8192
@@ -58,9 +70,11 @@ compressor can shrink must fit with their sites."""
 METADATA_KEY: Final = b"block"
 _RELATIVE: Final = {"record_pos": "pos", "record_end": "pos"}
 _BITMAPS: Final = ("missing", "phased", "haploid")
+_OURS: Final = ("back", "size", "places", "long", *_BITMAPS)
+"""Columns of a block that are not the sites'."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VariantBlock:
     """A variant block as read: sites at once, calls when asked for.
 
@@ -69,24 +83,29 @@ class VariantBlock:
         person_offset: index of the first person in the batch's person list.
         person_set: hex digest that names the batch's person list.
         sites: a row an allele, with the columns `pack_variant_block` was given.
-        packed: the calls, still packed (arrays are views into the body).
+        near: the calls as they are stored (arrays are views into the body).
     """
 
     chrom: str
     person_offset: int
     person_set: str
     sites: pa.Table
-    packed: PackedCalls
+    near: NearCalls
 
     @property
     def n_alleles(self) -> int:
         """Number of rows."""
-        return self.packed.n_alleles
+        return self.near.n_alleles
 
     @property
     def n_persons(self) -> int:
         """Number of persons."""
-        return self.packed.n_persons
+        return self.near.n_persons
+
+    @cached_property
+    def packed(self) -> PackedCalls:
+        """The calls, packed, every row as it is."""
+        return packed_calls(self.near)
 
     def calls(self, rows: Rows | None = None) -> Calls:
         """Return the calls of some rows (all by default) without unpacking the others."""
@@ -104,7 +123,7 @@ def block_rows(n_persons: int) -> int:
 
 def pack_variant_block(
     sites: pa.Table,
-    calls: Calls | PackedCalls,
+    calls: Calls | PackedCalls | NearCalls,
     *,
     chrom: str,
     person_set: str,
@@ -126,33 +145,30 @@ def pack_variant_block(
         ValueError: no allele, no person, another number of sites than calls, a column named as
             one of ours, or calls that contradict themselves (see `pack_calls`).
     """
-    packed = pack_calls(calls) if isinstance(calls, Calls) else calls
-    if not packed.n_alleles or packed.n_alleles != sites.num_rows:
+    near = _near(calls)
+    if not near.n_alleles or near.n_alleles != sites.num_rows:
         raise ValueError("a block needs alleles, and as many sites as rows of calls")
-    columns = {"calls": packed.codes}
-    for name in _BITMAPS:
-        bits = getattr(packed, name)
-        if bits is not None and bits.shape[0] == packed.n_alleles:
-            columns[name] = bits
-    table = sites
+    if taken := [name for name in _OURS if has(sites, name)]:
+        raise ValueError(f"a column of sites cannot be named {taken[0]}")
+    table = sites.append_column("back", column_of(near.links.back))
+    table = table.append_column("size", column_of(near.links.size))
+    columns = _call_columns(near)
     for name, bits in columns.items():
-        if name in table.column_names:
-            raise ValueError(f"a column of sites cannot be named {name}")
         table = table.append_column(name, to_binary(bits))
     said: dict[str, Any] = {
         "format": FORMAT,
         "view": "variant",
         "chrom": chrom,
-        "n_persons": packed.n_persons,
+        "n_persons": near.n_persons,
         "person_offset": person_offset,
         "person_set": person_set,
-        "phase": packed.phase,
+        "phase": near.phase,
         "haploid": "none",
     }
-    if packed.haploid is not None:
+    if near.haploid is not None:
         said["haploid"] = "mixed" if "haploid" in columns else "persons"
         if said["haploid"] == "persons":
-            said["haploid_persons"] = packed.haploid.tobytes().hex()
+            said["haploid_persons"] = near.haploid.tobytes().hex()
     return to_body(with_said(shrink(table, relative=_RELATIVE), said), level)
 
 
@@ -170,25 +186,96 @@ def unpack_variant_block(body: bytes) -> VariantBlock:
         phase = said["phase"]
         if phase not in ("none", "all", "mixed") or (phase == "mixed") != has(table, "phased"):
             raise ValueError("phase mode")
-        widths = {"calls": -(-n // 4), **dict.fromkeys(_BITMAPS, -(-n // 8))}
-        bits = {name: from_binary(table, name, width) for name, width in widths.items()}
-        codes = bits["calls"]
+        bits = {name: from_binary(table, name, -(-n // 8)) for name in _BITMAPS}
         haploid = bits["haploid"]
-        if (said["haploid"] == "mixed") != (haploid is not None) or codes is None:
+        if (said["haploid"] == "mixed") != (haploid is not None):
             raise ValueError("call columns")
         if said["haploid"] == "persons":
             shared = np.frombuffer(bytes.fromhex(said["haploid_persons"]), np.uint8)
-            haploid = shared.reshape(1, widths["haploid"])
-        packed = PackedCalls(n, codes, phase, bits["missing"], bits["phased"], haploid)
+            haploid = shared.reshape(1, -(-n // 8))
+        links = _links(table)
+        gaps = out_of_pieces(table, "places", 2 * int(links.listed.sum()))
+        places = from_gaps(gaps, links.listed, 2 * n)
+        width = -(-n // 4)
+        long = out_of_pieces(table, "long", int(links.long.sum()) * width)
+        near = NearCalls(
+            n,
+            phase,
+            links,
+            places,
+            long.reshape(-1, width),
+            bits["missing"],
+            bits["phased"],
+            haploid,
+        )
         return VariantBlock(
             chrom=text_of(said, "chrom"),
             person_offset=int(said["person_offset"]),
             person_set=text_of(said, "person_set"),
-            sites=table.drop_columns([name for name in widths if has(table, name)]),
-            packed=packed,
+            sites=table.drop_columns([name for name in _OURS if has(table, name)]),
+            near=near,
         )
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise CodecError("a payload is not a variant block of ours") from error
+
+
+def _near(calls: Calls | PackedCalls | NearCalls) -> NearCalls:
+    if isinstance(calls, NearCalls):
+        return calls
+    return near_calls(pack_calls(calls) if isinstance(calls, Calls) else calls)
+
+
+def _call_columns(near: NearCalls) -> dict[str, npt.NDArray[np.uint8]]:
+    """Return what is stored of calls beside their links: only what there is."""
+    columns = {}
+    gaps = to_gaps(near.places, near.links.listed)
+    for name, content in (("places", gaps), ("long", near.long)):
+        if content.size:
+            columns[name] = in_pieces(content, near.n_alleles)
+    for name in _BITMAPS:
+        bits = getattr(near, name)
+        if bits is not None and bits.shape[0] == near.n_alleles:
+            columns[name] = bits
+    return columns
+
+
+def _links(table: pa.Table) -> Links:
+    """Return how the rows of a block are told.
+
+    Raises:
+        ValueError: a column is of another type, or a row is told by one that is not there.
+    """
+    found = []
+    for name in ("back", "size"):
+        column = table.column(name).combine_chunks()
+        if column.type != pa.uint8() or column.null_count:
+            raise ValueError(f"column {name}")
+        found.append(values_of(column))
+    links = Links(*found)
+    before = np.where(links.back == EVERYBODY, 0, links.back)
+    if bool((before > np.arange(len(before))).any()):
+        raise ValueError("a row before the first")
+    return links
+
+
+def in_pieces(content: npt.NDArray[np.uint8], rows: int) -> npt.NDArray[np.uint8]:
+    """Return bytes cut into as many pieces, filled up with zeros: a column for what is no row's."""
+    flat = content.reshape(-1)
+    pieces = np.zeros((rows, -(-len(flat) // rows)), np.uint8)
+    pieces.reshape(-1)[: len(flat)] = flat
+    return pieces
+
+
+def out_of_pieces(table: pa.Table, name: str, size: int) -> npt.NDArray[np.uint8]:
+    """Return the bytes, so many, of a column made by `in_pieces`; a column of none is absent.
+
+    Raises:
+        ValueError: the column is not one of so many.
+    """
+    pieces = from_binary(table, name, -(-size // table.num_rows)) if size else None
+    if (pieces is not None) != has(table, name):
+        raise ValueError(f"column {name} is of another size")
+    return np.zeros(0, np.uint8) if pieces is None else pieces.reshape(-1)[:size]
 
 
 def to_binary(bits: npt.NDArray[np.uint8]) -> pa.FixedSizeBinaryArray:

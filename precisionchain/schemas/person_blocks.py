@@ -1,8 +1,9 @@
 """Person blocks: variant blocks turned, so that one person's calls lie together.
 
-A person block holds a group of persons (rows) over a run of variant blocks. It repeats no site:
-its metadata lists the variant blocks it was made of by the SHA-256 of their bodies, so allele i of
-a person is a row of one of them. docs/reference/genotype-blocks.md is the definition of the bytes.
+A person block holds a group of persons (rows) over a run of variant blocks. It repeats neither a
+site nor how an allele's calls are told by another's: its metadata lists the variant blocks it was
+made of by the SHA-256 of their bodies, so allele i of a person is a row of one of them.
+docs/reference/genotype-blocks.md is the definition of the bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from precisionchain.errors import CodecError
 from precisionchain.schemas.arrow_values import column_of, values_of
-from precisionchain.schemas.calls import Calls, PackedCalls, Rows
+from precisionchain.schemas.calls import Calls, Rows
 from precisionchain.schemas.columns import shrink, to_body
 from precisionchain.schemas.genotypes import (
     FORMAT,
@@ -25,11 +26,14 @@ from precisionchain.schemas.genotypes import (
     MAX_ALLELES,
     from_binary,
     has,
+    in_pieces,
+    out_of_pieces,
     read_said,
     text_of,
     to_binary,
     with_said,
 )
+from precisionchain.schemas.near_calls import Links, NearCalls, from_gaps, to_gaps
 from precisionchain.schemas.turned_calls import TurnedCalls, turn, unpack_turned
 
 PERSON_GROUP: Final = 256
@@ -67,9 +71,14 @@ class PersonBlock:
         """Number of alleles of each person."""
         return self.turned.n_alleles
 
-    def calls(self, rows: Rows | None = None) -> Calls:
-        """Return calls [n_alleles, persons] of some rows (all by default)."""
-        return unpack_turned(self.turned if rows is None else self.turned.rows(rows))
+    def calls(self, links: Links, rows: Rows | None = None) -> Calls:
+        """Return calls [n_alleles, persons] of some rows (all by default).
+
+        Args:
+            links: of the alleles, as the variant blocks have them.
+            rows: which persons.
+        """
+        return unpack_turned(self.turned if rows is None else self.turned.rows(rows), links)
 
     def places(self) -> tuple[Places, Places]:
         """Return, for each allele, the index of its variant block and its row in there."""
@@ -105,7 +114,7 @@ def runs(sizes: Sequence[int], limit: int = RUN_ALLELES) -> Iterator[range]:
 
 
 def person_bodies(
-    parts: Sequence[tuple[str, PackedCalls]],
+    parts: Sequence[tuple[str, NearCalls]],
     groups: Sequence[npt.NDArray[np.integer[Any]]],
     *,
     chrom: str,
@@ -116,8 +125,8 @@ def person_bodies(
     """Turn a run of variant blocks once, and give the body of each group of persons.
 
     Args:
-        parts: SHA-256 of the body in hex, and packed calls, of each variant block of the run;
-            all of the same persons.
+        parts: SHA-256 of the body in hex, and calls, of each variant block of the run; all of the
+            same persons.
         groups: columns of the blocks that make up each person block, in the order of its rows;
             no column twice, at most `PERSON_GROUP` a group.
         chrom: canonical chromosome of all alleles.
@@ -125,8 +134,8 @@ def person_bodies(
         person_offset: index of the blocks' first person in that list.
         level: zstd level.
     """
-    turned = turn([packed for _, packed in parts], np.concatenate(groups))
-    blocks = [[digest, packed.n_alleles] for digest, packed in parts]
+    turned = turn([calls for _, calls in parts], np.concatenate(groups))
+    blocks = [digest for digest, _ in parts]
     said = {"format": FORMAT, "view": "person", "chrom": chrom, "person_set": person_set}
     done = 0
     for group in groups:
@@ -142,12 +151,21 @@ def pack_person_block(
     turned: TurnedCalls, persons: Places, said: dict[str, Any], level: int = LEVEL
 ) -> bytes:
     """Return the body of a person block from its calls, persons and metadata."""
-    columns: dict[str, Any] = {"person": column_of(persons), "calls": to_binary(turned.codes)}
+    columns: dict[str, Any] = {"person": column_of(persons), "size": column_of(turned.size)}
+    if turned.planes.size:
+        columns["planes"] = to_binary(turned.planes)
+    if turned.places.size:
+        gaps = to_gaps(turned.places, turned.size)
+        columns["places"] = to_binary(in_pieces(gaps, len(persons)))
     for name in ("missing", "phased", "haploid"):
         bits = getattr(turned, name)
         if bits is not None:
             columns[name] = to_binary(bits)
-    told = {"phase": turned.phase, "n_alleles": turned.n_alleles}
+    blocks = [
+        [digest, alleles, "states" if states else "pairs"]
+        for digest, (alleles, states) in zip(said["blocks"], turned.states, strict=True)
+    ]
+    told = {"phase": turned.phase, "n_alleles": turned.n_alleles, "blocks": blocks}
     return to_body(with_said(shrink(pa.table(columns)), {**said, **told}), level)
 
 
@@ -159,20 +177,36 @@ def unpack_person_block(body: bytes) -> PersonBlock:
     """
     table, said = read_said(body, "person")
     try:
-        blocks = tuple((str(digest), int(n)) for digest, n in said["blocks"])
+        blocks = tuple((str(digest), int(n)) for digest, n, _ in said["blocks"])
+        codes = [str(code) for _, _, code in said["blocks"]]
         n = int(said["n_alleles"])
         phase = said["phase"]
-        if n < 1 or n != sum(size for _, size in blocks) or min(size for _, size in blocks) < 1:
+        if n != sum(size for _, size in blocks) or min(size for _, size in blocks) < 1:
             raise ValueError("number of alleles")
+        if not {"states", "pairs"}.issuperset(codes):
+            raise ValueError("codes")
         if phase not in ("none", "all", "mixed") or (phase == "mixed") != has(table, "phased"):
             raise ValueError("phase mode")
         wide = -(-n // 8)
-        codes = from_binary(table, "calls", -(-n // 4) if phase == "none" else 2 * wide)
-        persons = table.column("person")
-        if codes is None or persons.null_count or persons.type != pa.int32():
-            raise ValueError("call or person column")
+        persons, sizes = table.column("person"), table.column("size")
+        if persons.type != pa.int32() or sizes.type != pa.uint16():
+            raise ValueError("person or size column")
+        if persons.null_count or sizes.null_count:
+            raise ValueError("a null")
+        size = values_of(sizes.combine_chunks())
+        planes = np.zeros((len(size), 0), np.uint8)
+        if has(table, "planes"):
+            planes = _present(from_binary(table, "planes", table.column("planes").type.byte_width))
+        places = from_gaps(out_of_pieces(table, "places", 2 * int(size.sum())), size, 2 * n)
         bitmaps = (from_binary(table, name, wide) for name in ("missing", "phased", "haploid"))
-        turned = TurnedCalls(n, codes, phase, *bitmaps)
+        turned = TurnedCalls(
+            tuple((n, code == "states") for (_, n), code in zip(blocks, codes, strict=True)),
+            planes,
+            size,
+            places,
+            phase,
+            *bitmaps,
+        )
         return PersonBlock(
             chrom=text_of(said, "chrom"),
             person_set=text_of(said, "person_set"),
@@ -182,3 +216,9 @@ def unpack_person_block(body: bytes) -> PersonBlock:
         )
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise CodecError("a payload is not a person block of ours") from error
+
+
+def _present(bits: npt.NDArray[np.uint8] | None) -> npt.NDArray[np.uint8]:
+    if bits is None or bits.shape[1] % 2:
+        raise ValueError("two planes")
+    return bits

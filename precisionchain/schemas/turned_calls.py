@@ -1,53 +1,70 @@
-"""Packed calls turned: a row a person instead of a row an allele.
+"""Calls turned: a row a person instead of a row an allele.
 
-The turning works on packed bytes, and passes over bytes in which nobody carries the ALT; the dense
-matrix of calls is never made.
+What is turned is what `near_calls` leaves of the rows, so a person's calls are known with the links
+of the alleles, which the variant blocks hold. The dense matrix of calls is never made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from precisionchain.errors import CodecError
 from precisionchain.schemas.calls import (
     MISSING,
-    STATE_DOSAGES,
+    Bytes2,
     Calls,
-    PackedCalls,
     Phase,
     Rows,
     pack_bits,
     unpack_bits,
-    unpack_codes,
 )
+from precisionchain.schemas.near_calls import EVERYBODY, Links, NearCalls, joined
 
-Bytes2 = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
 class TurnedCalls:
-    """Packed calls with a row a person.
+    """Near calls with a row a person.
 
     Attributes:
-        n_alleles: number of calls a row.
-        codes: uint8 [n_persons, ...]: if ``phase`` is ``none``, states in two bits a call; else
-            two planes of bits, first the ALTs on the first haplotype, then on the second.
+        states: for each variant block of the run, how many alleles it has, and whether its codes
+            are states (else haplotype pairs).
+        planes: uint8 [n_persons, 2 * ceil(alleles stored bit by bit / 8)]: of these alleles, in
+            order, the low bits of a person's codes, then the high bits.
+        size: uint16 [n_persons], how many bits of the other alleles are listed.
+        places: uint16, those bits, person by person, ascending: twice the allele, plus 1 for the
+            high bit.
         phase: as in `PackedCalls`, over all alleles of the run.
         missing: bitmap uint8 [n_persons, ceil(n_alleles / 8)] or None, as there.
         phased: such a bitmap, or None unless ``mixed``.
         haploid: such a bitmap, or None if no call is haploid.
     """
 
-    n_alleles: int
-    codes: Bytes2
+    states: tuple[tuple[int, bool], ...]
+    planes: Bytes2
+    size: Counts
+    places: Counts
     phase: Phase
     missing: Bytes2 | None
     phased: Bytes2 | None
     haploid: Bytes2 | None
+
+    @property
+    def n_alleles(self) -> int:
+        """Number of alleles."""
+        return sum(size for size, _ in self.states)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        arrays = (self.planes, self.size, self.places, self.missing, self.phased, self.haploid)
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def rows(self, rows: Rows) -> TurnedCalls:
         """Return the same of some persons; bitmaps with nobody in them are left out."""
@@ -56,109 +73,165 @@ class TurnedCalls:
             for bits in (self.missing, self.haploid)
         )
         phased = None if self.phased is None else self.phased[rows]
-        return TurnedCalls(self.n_alleles, self.codes[rows], self.phase, missing, phased, haploid)
+        ends = np.cumsum(self.size, dtype=np.int64)
+        size = self.size[rows]
+        first = (ends - self.size)[rows]
+        shift = first - (np.cumsum(size, dtype=np.int64) - size)
+        taken = np.arange(int(size.sum())) + np.repeat(shift, size)
+        return TurnedCalls(
+            self.states,
+            self.planes[rows],
+            size,
+            self.places[taken],
+            self.phase,
+            missing,
+            phased,
+            haploid,
+        )
 
 
-def turn(parts: Sequence[PackedCalls], columns: npt.NDArray[np.integer[Any]]) -> TurnedCalls:
-    """Turn packed calls of a run of alleles by person, without unpacking them.
+def turn(parts: Sequence[NearCalls], columns: npt.NDArray[np.integer]) -> TurnedCalls:
+    """Turn the calls of a run of alleles by person, without unpacking them.
 
     Args:
-        parts: packed calls of the same persons, in the order of their alleles.
+        parts: calls of the same persons, in the order of their alleles.
         columns: the persons (columns) taken, each once, in the order of the rows to be made.
     """
-    from precisionchain.schemas import genotype_kernels as kernels
-
     row_of = np.full(parts[0].n_persons, -1, np.int32)
     row_of[columns] = np.arange(len(columns), dtype=np.int32)
     if len(columns) != int((row_of >= 0).sum()) or any(
         part.n_persons != len(row_of) for part in parts
     ):
         raise ValueError("blocks of different persons, or a person twice")
-    sizes = [part.n_alleles for part in parts]
-    starts = np.cumsum([0, *sizes]).tolist()
-    n = starts[-1]
-    persons, wide = len(columns), -(-n // 8)
-    haploid = None
-    if any(part.haploid is not None for part in parts):
-        haploid = np.zeros((persons, wide), np.uint8)
-    for part, start in zip(parts, starts, strict=False):
-        if haploid is not None and part.haploid is not None:
-            kernels.turn_bits(part.haploid, row_of, (start, part.n_alleles), haploid)
-    if all(part.phase == "none" for part in parts):
-        codes = np.full((persons, -(-n // 4)), 255, np.uint8)
-        for part, start in zip(parts, starts, strict=False):
-            kernels.turn_states(part.codes, row_of, start, codes)
-        if n % 4:
-            codes[:, -1] &= (1 << 2 * (n % 4)) - 1
-        return TurnedCalls(n, codes, "none", None, None, haploid)
-    phase: Phase = "all" if all(part.phase == "all" for part in parts) else "mixed"
-    codes = np.zeros((persons, 2 * wide), np.uint8)
-    missing = np.zeros((persons, wide), np.uint8)
-    phased = np.zeros((persons, wide), np.uint8) if phase == "mixed" else None
-    for part, start in zip(parts, starts, strict=False):
-        pairs, gone = _as_pairs(part)
-        alleles = (start, part.n_alleles)
-        kernels.turn_pairs(pairs, row_of, start, codes)
-        if gone is not None:
-            kernels.turn_bits(gone, row_of, alleles, missing)
-        if phased is not None and part.phase != "none":
-            kernels.turn_bits(_phased_bits(part), row_of, alleles, phased)
-    return TurnedCalls(n, codes, phase, missing if missing.any() else None, phased, haploid)
+    size, places = _turned_places(parts, row_of, len(columns))
+    phases = {part.phase for part in parts}
+    phase: Phase = parts[0].phase if len(phases) == 1 else "mixed"
+    missing = [part.missing for part in parts]
+    phased = [_phased_bits(part) for part in parts] if phase == "mixed" else None
+    haploid = [part.haploid for part in parts]
+    return TurnedCalls(
+        tuple((part.n_alleles, part.phase == "none") for part in parts),
+        _turned_planes(parts, row_of, len(columns)),
+        size,
+        places,
+        phase,
+        _turned_bits(parts, missing, row_of, len(columns)),
+        None if phased is None else _turned_bits(parts, phased, row_of, len(columns)),
+        _turned_bits(parts, haploid, row_of, len(columns)),
+    )
 
 
-def unpack_turned(turned: TurnedCalls) -> Calls:
-    """Return the calls [n_alleles, persons] of turned calls."""
+def unpack_turned(turned: TurnedCalls, links: Links) -> Calls:
+    """Return the calls [n_alleles, persons] of turned calls.
+
+    Args:
+        turned: the calls.
+        links: of the alleles, as the variant blocks hold them.
+
+    Raises:
+        CodecError: the links are not of these alleles.
+    """
     n = turned.n_alleles
-    haploid = None
-    if turned.haploid is not None:
-        haploid = unpack_bits(turned.haploid, n)
+    if len(links.back) != n or turned.planes.shape[1] != 2 * -(-int(links.long.sum()) // 8):
+        raise CodecError("a person block does not fit to the variant blocks that it names")
+    pairs = _pairs(turned, links)
+    first, second = pairs[:, :, 0], pairs[:, :, 1]
+    states = np.repeat([s for _, s in turned.states], [size for size, _ in turned.states])
+    dosage = first + second
+    if states.any():  # these are told by the copies that nobody has: see `_STATES`
+        dosage[states] = _STATES[first[states] + 2 * second[states]]
+    missing, phased, haploid = (
+        None if bits is None else np.ascontiguousarray(unpack_bits(bits, n).T)
+        for bits in (turned.missing, turned.phased, turned.haploid)
+    )
+    if missing is not None:
+        dosage[missing] = MISSING
     if turned.phase == "none":
-        dosage, phase = unpack_codes(STATE_DOSAGES, turned.codes, n), None
-    else:
-        half = turned.codes.shape[1] // 2
-        first, second = (
-            unpack_bits(plane, n) for plane in (turned.codes[:, :half], turned.codes[:, half:])
-        )
-        dosage = first.view(np.uint8) + second.view(np.uint8)
-        phase = np.where(first & ~second, np.uint8(2), np.uint8(1))
-        if turned.phased is not None:
-            phase *= unpack_bits(turned.phased, n)
-        if turned.missing is not None:
-            missing = unpack_bits(turned.missing, n)
-            dosage[missing] = MISSING
-            phase[missing] = 0
-        if haploid is not None:
-            phase[haploid] = 0
-    by_allele = [None if x is None else np.ascontiguousarray(x.T) for x in (haploid, phase)]
-    return Calls(np.ascontiguousarray(dosage.T), *by_allele)
+        return Calls(dosage, haploid)
+    phase = np.where((first == 1) & (second == 0), np.uint8(2), np.uint8(1))
+    if phased is not None:
+        phase *= phased
+    for unknown in (missing, haploid):
+        if unknown is not None:
+            phase[unknown] = 0
+    return Calls(dosage, haploid, phase)
 
 
-def _recoding(values: tuple[int, int, int, int]) -> npt.NDArray[np.uint8]:
-    """Return, for each byte of four codes, the byte in which each code c is values[c]."""
-    byte = np.arange(256)
-    table = np.array(values)
-    shifts = (0, 2, 4, 6)
-    return sum((table[(byte >> shift) & 3] << shift for shift in shifts), byte * 0).astype(np.uint8)
+_STATES: Final = np.array([0, 1, MISSING, 2], np.uint8)
+"""The dosage of a state, exclusive or `11`."""
 
 
-_PAIRS_OF_STATES: Final = _recoding((3, 0, 2, 0))
-"""A byte of states as a byte of haplotype pairs, one copy written ``0|1``."""
+def _pairs(turned: TurnedCalls, links: Links) -> npt.NDArray[np.uint8]:
+    """Return the two bits of each call, uint8 [n_alleles, persons, 2]; of states, or `11`."""
+    persons, n = len(turned.size), turned.n_alleles
+    pairs = np.zeros((n, persons, 2), np.uint8)
+    long = np.flatnonzero(links.long)
+    half = turned.planes.shape[1] // 2
+    for bit, plane in enumerate((turned.planes[:, :half], turned.planes[:, half:])):
+        pairs[long, :, bit] = unpack_bits(plane, len(long)).T
+    person = np.repeat(np.arange(persons), turned.size)
+    pairs[turned.places >> 1, person, turned.places & 1] = 1
+    pairs[links.back == EVERYBODY] ^= 1
+    for rows, bases in links.steps():
+        pairs[rows] ^= pairs[bases]
+    return pairs
 
 
-def _as_pairs(part: PackedCalls) -> tuple[Bytes2, Bytes2 | None]:
-    """Return packed calls as haplotype pairs and the bitmap of missing calls."""
-    if part.phase != "none":
-        return part.codes, part.missing
-    missing = unpack_codes(STATE_DOSAGES, part.codes, part.n_persons) == MISSING
-    return _PAIRS_OF_STATES[part.codes], pack_bits(missing) if missing.any() else None
+def _turned_places(
+    parts: Sequence[NearCalls], row_of: npt.NDArray[np.int32], persons: int
+) -> tuple[Counts, Counts]:
+    """Return how many bits of each person are listed, and these."""
+    links = joined([part.links for part in parts])
+    allele = np.repeat(np.arange(len(links.back)), links.listed)
+    listed = np.concatenate([part.places for part in parts])
+    person = row_of[listed >> 1]
+    places = (2 * allele + (listed & 1)).astype(np.uint16)
+    taken = person >= 0
+    if not taken.all():
+        person, places = person[taken], places[taken]
+    order = np.argsort(person.astype(np.uint16), kind="stable")
+    return np.bincount(person, minlength=persons).astype(np.uint16), places[order]
 
 
-def _phased_bits(part: PackedCalls) -> Bytes2:
-    """Return the bitmap of phased calls of calls that have some."""
-    if part.phased is not None:
+def _turned_planes(
+    parts: Sequence[NearCalls], row_of: npt.NDArray[np.int32], persons: int
+) -> Bytes2:
+    """Return the alleles stored bit by bit as two planes of bits a person."""
+    from precisionchain.schemas import genotype_kernels as kernels
+
+    planes = np.zeros((persons, 2 * -(-sum(len(part.long) for part in parts) // 8)), np.uint8)
+    start = 0
+    for part in parts:
+        kernels.turn_pairs(part.long, row_of, start, planes)
+        start += len(part.long)
+    return planes
+
+
+def _turned_bits(
+    parts: Sequence[NearCalls],
+    bitmaps: Sequence[Bytes2 | None],
+    row_of: npt.NDArray[np.int32],
+    persons: int,
+) -> Bytes2 | None:
+    """Return bitmaps of the parts (None: no bit is set) as one bitmap a person, None if all are."""
+    from precisionchain.schemas import genotype_kernels as kernels
+
+    if all(bits is None for bits in bitmaps):
+        return None
+    turned = np.zeros((persons, -(-sum(part.n_alleles for part in parts) // 8)), np.uint8)
+    start = 0
+    for part, bits in zip(parts, bitmaps, strict=True):
+        if bits is not None:
+            kernels.turn_bits(bits, row_of, (start, part.n_alleles), turned)
+        start += part.n_alleles
+    return turned
+
+
+def _phased_bits(part: NearCalls) -> Bytes2 | None:
+    """Return the bitmap of phased calls; None where there is none."""
+    if part.phase != "all":
         return part.phased
-    n = part.n_persons
-    whole = pack_bits(np.ones((1, n), np.bool_))
+    whole = pack_bits(np.ones((1, part.n_persons), np.bool_))
     phased = np.repeat(whole, part.n_alleles, axis=0)
     for other in (part.missing, part.haploid):
         if other is not None:

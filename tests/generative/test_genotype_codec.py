@@ -23,6 +23,7 @@ from precisionchain.schemas.genotypes import (
     unpack_calls,
     unpack_variant_block,
 )
+from precisionchain.schemas.near_calls import joined, near_calls
 from precisionchain.schemas.person_blocks import person_bodies, runs, unpack_person_block
 
 WHO = "ab" * 32
@@ -158,17 +159,21 @@ def test_a_person_has_the_same_calls_in_both_views(data: st.DataObject, n: int) 
     order = data.draw(st.permutations(range(n)))
     cuts = sorted({0, n, *data.draw(st.lists(st.integers(0, n), max_size=2))})
     groups = [np.array(order[a:b], np.int32) for a, b in pairwise(cuts)]
-    parts = [(hashlib.sha256(bytes([i])).hexdigest(), pack_calls(c)) for i, c in enumerate(blocks)]
+    parts = [
+        (hashlib.sha256(bytes([i])).hexdigest(), near_calls(pack_calls(c)))
+        for i, c in enumerate(blocks)
+    ]
     bodies = list(person_bodies(parts, groups, chrom="X", person_set=WHO, person_offset=100))
+    links = joined([near.links for _, near in parts])
     alleles = [row for calls in blocks for row in as_lists(calls)]
     assert len(bodies) == len(groups)
     for body, group in zip(bodies, groups, strict=True):
         block = unpack_person_block(body)
         assert block.persons.tolist() == [100 + p for p in group]
-        assert block.blocks == tuple((digest, packed.n_alleles) for digest, packed in parts)
-        assert exactly(block.calls()) == [[row[p] for p in group] for row in alleles]
+        assert block.blocks == tuple((digest, near.n_alleles) for digest, near in parts)
+        assert exactly(block.calls(links)) == [[row[p] for p in group] for row in alleles]
         last = len(group) - 1
-        assert exactly(block.calls([last])) == [[row[group[last]]] for row in alleles]
+        assert exactly(block.calls(links, [last])) == [[row[group[last]]] for row in alleles]
         which, row_in = block.places()
         sizes = [calls.n_alleles for calls in blocks]
         places = [(b, row) for b, size in enumerate(sizes) for row in range(size)]
@@ -188,7 +193,7 @@ def test_runs_cover_all_blocks_in_order_within_the_limit(sizes: list[int], limit
 def bodies_of(calls: Calls) -> list[tuple[Any, bytes]]:
     body = pack_variant_block(sites(calls.n_alleles), calls, chrom="9", person_set=WHO)
     persons = np.arange(calls.n_persons)
-    parts = [(hashlib.sha256(body).hexdigest(), pack_calls(calls))]
+    parts = [(hashlib.sha256(body).hexdigest(), near_calls(pack_calls(calls)))]
     turned = next(person_bodies(parts, [persons], chrom="9", person_set=WHO))
     return [(unpack_variant_block, body), (unpack_person_block, turned)]
 

@@ -28,13 +28,24 @@ from precisionchain.schemas.genotypes import (
     pack_variant_block,
     unpack_variant_block,
 )
+from precisionchain.schemas.near_calls import (
+    EVERYBODY,
+    LONG,
+    MAX_BACK,
+    MAX_STEPS,
+    from_gaps,
+    joined,
+    near_calls,
+    packed_calls,
+    to_gaps,
+)
 from precisionchain.schemas.person_blocks import (
     PERSON_GROUP,
     person_bodies,
     serves_both_views,
     unpack_person_block,
 )
-from precisionchain.schemas.turned_calls import turn
+from precisionchain.schemas.turned_calls import turn, unpack_turned
 
 WHO = "c0" * 32
 DIGEST = "d1" * 32
@@ -99,16 +110,75 @@ def test_haploid_calls_use_the_codes_of_no_copy_and_one_copy() -> None:
     assert with_phase.phase == "all"
 
 
-def test_states_in_a_run_with_phase_become_pairs() -> None:
-    """0/1 1/1 ./. 0/0 of one block, then 1|0 .|. of another, for one person: two planes of bits."""
-    states = pack_calls(Calls(as_u8([[1], [2], [3], [0]])))
-    pairs = pack_calls(Calls(as_u8([[1], [3]]), None, as_u8([[2], [1]])))
+def test_states_and_pairs_share_a_run() -> None:
+    """0/1 1/1 ./. 0/0 of one block, then 1|0 .|. of another, for one person.
+
+    A row of one person is too short for a list. States are told by nobody's having a copy (11):
+    01, 11, 10, 00; then the pairs 01, 00. Low bits, then high bits.
+    """
+    states = near_calls(pack_calls(Calls(as_u8([[1], [2], [3], [0]]))))
+    pairs = near_calls(pack_calls(Calls(as_u8([[1], [3]]), None, as_u8([[2], [1]]))))
     turned = turn([states, pairs], np.array([0]))
+    links = joined([states.links, pairs.links])
+    assert links.size.tolist() == [LONG, LONG, LONG, 0, LONG, 0]
+    assert turned.states == ((4, True), (2, False))
     assert turned.phase == "mixed"
-    assert turned.codes.tolist() == [[0b10010, 0b00011]]
-    for bits, expected in ((turned.missing, 0b100100), (turned.phased, 0b010000)):
+    assert turned.planes.tolist() == [[0b1011, 0b0110]]
+    for bits, expected in ((turned.missing, 0b100000), (turned.phased, 0b010000)):
         assert bits is not None
         assert bits.tolist() == [[expected]]
+    back = unpack_turned(turned, links)
+    assert back.dosage.tolist() == [[1], [2], [3], [0], [1], [3]]
+    assert cast("Any", back.phase).tolist() == [[0], [0], [0], [0], [2], [0]]
+
+
+def one_row(persons: int, carriers: list[int]) -> list[int]:
+    return [int(person in carriers) for person in range(persons)]
+
+
+def near_rows_of_100() -> Calls:
+    """Five alleles of 100 persons, all phased, heterozygous calls 0|1."""
+    first = list(range(0, 100, 5))
+    rows = [
+        first,
+        [*first, 3],  # nearly the row before
+        [7, 8],  # nearly nobody
+        [*first, 4],  # nearly the first, and no nearer to the second
+        list(range(100)),
+    ]
+    dosage = as_u8([one_row(100, row) for row in rows[:4]] + [[2] * 99 + [1]])
+    return Calls(dosage, None, np.ones_like(dosage))
+
+
+def test_a_row_is_told_by_the_nearest_row_before_it() -> None:
+    """Of 25 bytes a row, up to three bits are listed."""
+    calls = near_rows_of_100()
+    near = near_calls(pack_calls(calls))
+    assert near.links.back.tolist() == [0, 1, 0, 3, EVERYBODY]
+    assert near.links.size.tolist() == [LONG, 1, 2, 1, 1]
+    # the high bit of 0|1; of the last person, who has one copy, the low bit is what is missing
+    assert near.places.tolist() == [7, 15, 17, 9, 198]
+    assert near.long.tolist() == pack_calls(calls).codes[:1].tolist()
+    np.testing.assert_array_equal(packed_calls(near).codes, pack_calls(calls).codes)
+
+
+def test_a_row_is_told_over_so_many_rows_at_most() -> None:
+    """Each row is the one before and a person more: read over all of them, a row would be slow."""
+    dosage = np.tri(400, 400, dtype=np.uint8)
+    near = near_calls(pack_calls(Calls(dosage)))
+    assert len(list(near.links.steps())) <= MAX_STEPS
+    assert near.links.back[1:60].tolist() == [0, 0, 0, *[1] * 56]
+    assert int(near.links.back.max()) <= MAX_BACK
+    np.testing.assert_array_equal(unpack_calls(packed_calls(near)).dosage, dosage)
+
+
+def test_gaps_are_low_bytes_then_high_bytes_list_by_list() -> None:
+    places, size = np.array([3, 700, 701, 2], np.uint16), np.array([3, 0, 1])
+    content = to_gaps(places, size)
+    assert content.tolist() == [3, 697 & 255, 1, 2, 0, 697 >> 8, 0, 0]
+    assert from_gaps(content, size, 702).tolist() == places.tolist()
+    with pytest.raises(ValueError, match="beyond"):
+        from_gaps(content, size, 701)
 
 
 def test_persons_who_are_haploid_everywhere_take_one_bitmap() -> None:
@@ -172,7 +242,7 @@ def small_body() -> bytes:
 
 
 def small_person_body() -> bytes:
-    parts = [(DIGEST, pack_calls(small_calls()))]
+    parts = [(DIGEST, near_calls(pack_calls(small_calls())))]
     group = np.array([4, 0, 3])
     return next(person_bodies(parts, [group], chrom="X", person_set=WHO, person_offset=10))
 
@@ -187,62 +257,38 @@ def content(body: bytes) -> dict[str, str]:
     return said
 
 
-VARIANT_CONTENT = "ffafdb9ab1124e083663c42a2d5bc59cfea727e47d35773878c12958805931c9"
-PERSON_CONTENT = "794d1cb68d1e14452d42e415cb450fc46b64a2048349b4be4830177cda63abab"
+VARIANT_CONTENT = "94f04b370dd9fb6822696dad8db22a7e875218df432715d01a4f1ffdd5f71261"
+NEAR_CONTENT = "9311f5b08d03fd36baf21c079144698c8e8fc1180c6e4ca2a1f6ee0cb33338fa"
+NEAR_PERSON_CONTENT = "458dbd01b69a51b678c803929a60cc10783aad142aeb1aa7460f31a8f23d3d11"
+PERSON_CONTENT = "0806c72602c7b56a03f12dd3bd10ac83bea208f07dcaf94b00922bebbb6910ca"
 VARIANT_BODY = (
-    "|NsC0AO!#b5C8xG000UA4gdxK1po*D3IG5A009I55C8xG000UA3;+NC1ONyC3IG5ApaK8@1ONa40ssI2>;M1&1ON"
-    "a4B>(^a%m4rY1ONa4yZ`_Idm>|Ka&K)SIwDviEFxxaa&2LBB04cFB4}Z7Y;S2~B03^%X?SI1A}k_qUvOn|b8l{QB"
-    "04oJB5-ALb8l{6Z)Rq5WppAsF)%D5aAk6HZ*E_6WppAsB4aRPFk>)dFk>)dFk>)dFk>)dFk>)dFk>)dFk>)dFk>)"
-    "dFk>)dFk>)dFk>)dFk>)dFk>)dFk>)dFk>)dFd{4>aA;w3Wg<EvZE1LAWFjmgc4=jIB03^=VRC6<Zge7j000001p"
-    "oj5Vr*|?YXATM2mlNK1ONyC2mk;8m;nF)1ONa4i2(ordm?ggcXJ{-Gb|!^X=HS0B04cNEFyDsWpHyMI$L`pX(Bo>"
-    "EFyFwIwEOqbTcv{EFx<nIwE9cY;<8FEFyLyIx#RXEFxkeIxu}Kdm?EfIx{RHbRs$;b98cPZf7DaB5NW#B5rkUVr6"
-    "n7EFxkeIyWpLb0Ru1EFyR!IwEgoW^-k9A}k_sB03^+b0RDvc_KPnU41NjB55KzG%O-?B03^<X>N2gG9oM@Ya%)#W"
-    "Myo0VInLdb|N}7EFxkeIxu}Kdm?EfIyWpLbRs$;X>N2gG9oM@ZX!A&a%E$0a%5j{Z*w9nB5NW#B64AFXJsNRB4Q#"
-    "sFf1ZuB04ZEB5!6QIwEjyb0RDvW+FN<eJpz-X(Bo}EFyFwIwEOqbTcv{EFx<nIwE9cY;<8FEFyLyIxs9EVj?;)EF"
-    "y1aB03^)Z*w9nB4#2wF?}q1B55KzIV>V{B03^-baH8KXCf>jZX!A&W@&76WpW}cB5NW#B6eYHb!8$fB6cD=B2Yn7"
-    "QzCs`eE<Le2LJ#7V{dGAZEkY_3;+NC90C9U-~j*txB&nFi~#@uTmb+8C;<Qf_y7O^!~g&QlmGw#WB>pFGynhq1ON"
-    "a4B>w;Z0003G5C8xG7ytkO1ONa4000002LJ#7Xkl<{Z)s!z7XJVL0RR91Q2zh_0003G5C8xG7ytkO1ONa4000001"
-    "^@s6aA;w3Wn=&VLjM2%0RR91eE$Fc0003G5C8xG7ytkO1ONa4000002LJ#7ZE16JX>Ml#ZvOxO0RR91sQ&-|0003"
-    "G5C8xG7ytkO1ONa4000001poj5V_|G;a{vGUn*RU)0ssI2)c*hf000335C8xG8~^|S1ONa4000003IG5Aa%E$0a%"
-    "5j+Ze#!e%KrcV2mk;81poj4000335C8xG7ytkO1ONa4000001^@s6ZeL++baMaz_Wu9>2mk;8F#rGm000335C8xG"
-    "8~^|S1ONa4000002><{9VQh3?X>Md?cmMzZCjbBc2mk;8VE_OB000335C8xG7ytkO1ONa4000001^@s6a%E$0a%2"
-    "DiQvd(|2mk;8jQ{`t000335C8xG6aWAK1ONa4000000ssI2X=DHZdjJ3b2mk;8wEzGA000365C8xG6aWAK1ONa40"
-    "00000{{R3VQh2&-2eao*#H0k000365C8xG7ytkO1ONa4000000{{R3a%E-!1ONm81ONa45C9Ya2ml5E2LKEJ000m"
-    "G5C8xG000335C8xG8~^|S1ONa4000000{{R3aBp(}000I62mk~C1^@s62mk;800000|NsC0&;kGe6aWAK000003;"
-    "-Aa1^@*B2mlNK3;+NC00RU78~^|Shyefq00000000003;-Sg5C8-K2mlNK3;+NC&;bAdBme*a7ytkO0{{R300000"
-    "00000000I62ml8F1^@s6000018UO$Q0000000000000000000000000000006aWAK000007ytkO0000000000000"
-    "007ytkO00000ApigX00000KmY&$000006#xJL00000SO5S3000000000000000SO5S300000ApigX00000fB*mh0"
-    "00006aWAK00000m;e9(000005&!@I00000umAu6000006aWAK00000$N&HU000000000000000$N&HU000006aWA"
-    "K00000-~a#s000000000000000-~a#s000006aWAK00000_y7O^000000000000000_y7O^000006aWAK000005C"
-    "H%H0000000000000005CH%H000006aWAK00000C;<Qf000000000000000C;<Qf000007XSbN00000Kmh;%00000"
-    "0000000000Kmh;%000006aWAK00000SOEY4000000000000000SOEY4000006aWAK00000Z~*`S0000000000000"
-    "00Z~*`S000006aWAK00000000003;+NC0{{R30000000000000000{{R30000000000000000{{R300000000000"
-    "00000{{R3000000RR91000000{{R30000000000000000{{R30000000000000000{{R30000000000000000{{R"
-    "30000000000000000{{R30000000000000000{{R30000000000000000{{R30000000000000000{{R30000000"
-    "000000000{{R300000D77#BAOjfy0001%000005C8xG00000D77#BAP|87000000096100IC200aO40000000000"
-    "1ONa400000D77#BAOs-*06{@RQ~&?~5C8xG00000D77#BAP|87000000096100IC200RI300000000000{{R3000"
-    "00D77#BAOjfy07FMZ000000RR9100000D77#BAOQ&g00RI3000000{{R300000D77#BAOjfy00000000000{{R30"
-    "0000D77#BAOjfy00001000000{{R300000D77#BAOjfy009C4000000{{R300000D77#BAOjfy00II5000000{{R"
-    "300000D77#BAOjfy00001000001^@s600000D77#BAO<l20D%Gy0E7bo0{{R300000D77#BAOjfy00aa8000000{"
-    "{R300000D77#BAOjfy009#h000000{{R300000D77#BAOjfy00;;G00000|NsC000000O)@Kt"
+    "D77#BVCV<+830x#dqg0OHXZmj6oC^#O6IT#hzmjiU}_3b0vbRGX^NlHCA%N#+V7>eW`S%s_HRkh`FDt67&ho`jFL"
+    "E5=;0#+i_oka*(qcIYXD~e|4~Ag1O3Oe@K-"
+    "bHWhpFKWzv*+vr)&9u@GbPZkzpZ?2vq`z259Tl_P7@L`f`Jqn7Kk5yy_?FC%$&<H#f|nPk0Dh*|!72+`dJZsI@nR"
+    "~zfU#)1~Vj(O%6xA^AAVCe1+S&BD5j&2IDkB;PxC2v;ah)q$=ylcCU=GoA!9vmeOlM=}iIP&#aa>tP+n=VHW_9lo"
+    "_s-jB0?|NbjCK<#L%RX*uEE$C(Z+N~+IbxD2vy@1_-"
+    "TW@c1RcqvPopXvJ(91A^<WC>()<bl8awgdkIO!_t?m<uU#nAt648CyAgY$*P%o<VUP_w4;Me|VME=9>Q^q*~;NN}"
+    "X_^<uX@c+Yq6hB1p!w5fg`QghCOZ=3^t)voXL;ow@V$#vEF<0pApoB8e2iD<{5fBlcB`*Kp-"
+    "F*!ZU|IMDRe_=)3~3MoAp`^jYWNQ|r%>Hgy~})5{iHfcb&={07Ql}R+q{6q*<2^^3VP6-"
+    "bHS>v$+(7kxvXE;cAJW4ejUU5Ha*UW?k4dH(_!V;D2B^}|D+H6H%+b5&&Or|1Awcj@kFT<jmStzk{TVb0+J~z%>f"
+    "bs(=;GMMiBzl1QcgMTBygy8oY?Q-"
+    "4xy=l3R6y{bFk&A@=XK6?}touBo`BwyOBob%YA58F_)ap@XzX56~VsP&agt_UHlH0|%;mq=UuLi*}uyu95zA+R6T"
+    "gEqVJc`gfgF_cU3JVXOzZnWj4v#lr`(n~8k5hHv+-"
+    "wt?dxM@eiQc0DC^F_O$<d|3T1#C5rnr=9jyJ|r+;DESfgKzcLuS!63WU+kYi#tr{myMFs$bz@48<~H*k{22r1oi)"
+    "j~acR7?7`q&0=2rbUr+dqTnESOA0yt>b4dC&X&=Ed9$)FbieT;Rw1B(<l{wo_%L=f1eh@}GezRaE)4Gtqq+7nVsE"
+    "*NE1?;{p$yXGq;4j%f9=BM}{`RWEK!9cuBG14+wYB3vX=>hy*cvu-DK&Q74a}V@@"
 )
 PERSON_BODY = (
-    "|NsC0m;wL*5C8xG000UA4gdxK1po*D3IG5A009I55C8xG000UA3;+NC1ONyC3IG5AkO2Sy1ONa40ssI27y$qP1ON"
-    "a4`2PR@_y7O^1ONa4=l}o!dm>_NZ)0n7B05`JB4jaSF=R1hF=R1hF=R1hF=R1hF=R1hF=R1hF=R1hF=R1hF=R1hF"
-    "=R1hF=R1hF=R1hF=R1hF=R1hF=R1hF(NE8U0p09V`y@3Z6Z1%SRyPUW^ZzBVRRxoF)Si(Utw%)Wo%`0B04iHB5-A"
-    "Lb8l{6b7gcQIwE5*V=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV=!YdV="
-    "!YdV=y8tB5-J7b7dkrB5i4SWn>~OB6ewIcOp6>aAk6HZ*C%e000001poj5Vr*|?YXATM2mlNK1ONyC2mk;8TmS$7"
-    "1ONa4OaK4?dm?ggcXJ{-Gb|!^X=HS0B04lIB6D<QaC0I$TYDmDB04ZEB6K1;B57`PGcqD9B5NW#B5!79b7gcQEFx"
-    "keIx#RTB6A`-F@0Tq000002LJ#7V{dGAZEkY_1ONa4qyPW_WB>pFGynhq1ONa4eE<Ld0003G5C8xG7ytkO1ONa40"
-    "00002LJ#7Xkl<{Z)s!zYXATL0RR91sQ>@}0003G5C8xG7ytkO1ONa4000001^@s6aA;w3Wn=&VmjD0%0RR91)c^n"
-    "g0003G5C8xG7ytkO1ONa4000001poj5V_|G;a{vGU!vFvO0ssI25C9Ya2ml5E2LKEJ000mG5C8xG000335C8xGAO"
-    "HXW1ONa4000001^@s6aAk6HZ*Bkp000I62mk~C1^@s62mk;8|NsC0FaZDn6aWAK000003;-Aa1^@*B2mlNK3;+NC"
-    "00RU78~^|SU;qFB00000000003;-Sg5C8-K2mlNK3;+NCumAu6Bme*a7ytkO0{{R30000000000000I62ml8F1^@"
-    "s6000012mk;80000000000000000000000000000006aWAK000007ytkO0000000000000007ytkO000007XSbN0"
-    "0000FaQ7m000000000000000FaQ7m000006aWAK00000NB{r;000000000000000NB{r;000006aWAK000000000"
-    "01ONa40{{R30000000000000000{{R30000000000000000{{R30000000000000000{{R30000000000000000{"
-    "{R300000D77#BAOjfy00aO7000001^@s600000D77#BAO<l200adA0ssX70{{R300000D77#BAOjfy00svD00000"
-    "0{{R300000D77#BAOjfy0000300000|NsC000000gS`|v"
+    "D77#BU?>C44gdz&Og3Oio8ciT2(pxch9IvqiZJ-"
+    "#zOLgBqQpjRiNTM*?OSB20Du#vaTo{5lp+~5{<P<QdV1SZJpeucK>*Y1Mp?9sQr820wPadlQYVo#Y8G{=dvKkqLO"
+    "{I6iAi=zwBkQA0|tkG@l6Hihd9k+=*G_gejNG5h0M%#(yP^q3*2H|f!E4bSr|;FIrza3L5BXnk?AW2S_<k~!3CD3"
+    "uP{=TOI@W&UpE*duq<luHNp#C7Zrik1=)3>Dp7#uGqVAKzxpLa%tCQxliwl9NUv3$1QB4A1{qkfuUK6TOdDoVOfE"
+    "CM#yV+wm8hdovc68#b-"
+    "=@hSpol<nT}`CG#tk{VjOvfW_*O`N3_EjB4Efjd=oiC4vQw@_!+w4NM=&_2r=ri0O70uneaE6nc&I_M<8GVB4txO"
+    ">jBz?i7`-"
+    "_U5u~=^X?Yp0RkY2IKJ1C#5*3oc1E#609(vJ>Mi$fA^d(GVt}bqGdEUl?pc0Z!u}fJekVS#*bBbEI|O{RWP#T5%h"
+    "qWoo|5RGC7*RS9vuA+(BiMS^NILZ?%@x;C$Hy<x_UXQwprW)t4f^N=)IUSgDZJ9N$G`C%N<vuLV^XYWH@;x_hGTK"
+    "-WQgK4*(J;YW8&"
 )
 
 
@@ -252,11 +298,22 @@ def digest_of(body: bytes) -> str:
 
 def test_the_content_of_a_small_block_stays_the_same() -> None:
     said = content(small_body())
-    assert said["calls"] == (r"fixed_size_binary[2] [b'\x81\x02', b'\x0e\x00', b'\x84\x03']"), (
+    assert said["long"] == (r"fixed_size_binary[2] [b'\x81\x02', b'\x0e\x00', b'\x84\x03']"), (
         "0b10_00_00_01 0b10; 0b00_00_11_10 0b00; 0b10_00_01_00 0b11"
     )
     assert digest_of(small_body()) == VARIANT_CONTENT
     assert digest_of(small_person_body()) == PERSON_CONTENT
+
+
+def test_the_content_of_a_block_of_near_rows_stays_the_same() -> None:
+    calls = near_rows_of_100()
+    sites = pa.table({"pos": pa.array([5, 6, 7, 8, 9], pa.int32())})
+    body = pack_variant_block(sites, calls, chrom="1", person_set=WHO)
+    near = unpack_variant_block(body).near
+    (turned,) = person_bodies([(DIGEST, near)], [np.arange(100)], chrom="1", person_set=WHO)
+    assert digest_of(body) == NEAR_CONTENT
+    assert digest_of(turned) == NEAR_PERSON_CONTENT
+    assert_equal(unpack_person_block(turned).calls(near.links), calls)
 
 
 def test_bodies_written_once_stay_readable() -> None:
@@ -267,7 +324,7 @@ def test_bodies_written_once_stay_readable() -> None:
     person = unpack_person_block(base64.b85decode(PERSON_BODY))
     assert person.persons.tolist() == [14, 10, 13]
     assert person.blocks == ((DIGEST, 3),)
-    assert_equal(person.calls(), of_persons(small_calls(), [4, 0, 3]))
+    assert_equal(person.calls(block.near.links), of_persons(small_calls(), [4, 0, 3]))
 
 
 def of_persons(calls: Calls, persons: list[int]) -> Calls:
@@ -292,7 +349,7 @@ def test_sites_must_match_the_calls_and_leave_our_names_alone() -> None:
     calls = small_calls()
     for sites in (
         small_sites().slice(1),
-        small_sites().append_column("calls", [[1, 2, 3]]),
+        small_sites().append_column("long", [[1, 2, 3]]),
         small_sites().append_column("haploid", [[1, 2, 3]]),
     ):
         with pytest.raises(ValueError, match="sites"):
@@ -323,10 +380,11 @@ LIES: dict[str, tuple[bool, dict[str, Any]]] = {
     "ploidy of too few persons": (False, {"haploid": "persons", "haploid_persons": ""}),
     "no chromosome": (False, {"chrom": None}),
     "other number of alleles": (True, {"n_alleles": 30}),
-    "alleles that do not add up": (True, {"blocks": [[DIGEST, 2]]}),
-    "blocks without alleles": (True, {"blocks": [[DIGEST, 3], [DIGEST, 0]]}),
+    "alleles that do not add up": (True, {"blocks": [[DIGEST, 2, "pairs"]]}),
+    "blocks without alleles": (True, {"blocks": [[DIGEST, 3, "pairs"], [DIGEST, 0, "pairs"]]}),
     "no blocks": (True, {"blocks": []}),
     "blocks as text": (True, {"blocks": "x"}),
+    "blocks of other codes": (True, {"blocks": [[DIGEST, 3, "beads"]]}),
     "other phase, by person": (True, {"phase": "none"}),
 }
 
@@ -368,11 +426,11 @@ def test_blocks_keep_below_an_items_size_whatever_the_calls() -> None:
 
 
 def test_groups_of_persons_are_bounded_and_without_repetition() -> None:
-    parts = [(DIGEST, pack_calls(Calls(np.zeros((2, 300), np.uint8))))]
+    parts = [(DIGEST, near_calls(pack_calls(Calls(np.zeros((2, 300), np.uint8)))))]
     for groups in ([np.arange(PERSON_GROUP + 1)], [np.arange(0)], [np.array([1, 1])]):
         with pytest.raises(ValueError, match="person"):
             list(person_bodies(parts, groups, chrom="1", person_set=WHO))
-    other = (DIGEST, pack_calls(Calls(np.zeros((2, 299), np.uint8))))
+    other = (DIGEST, near_calls(pack_calls(Calls(np.zeros((2, 299), np.uint8)))))
     with pytest.raises(ValueError, match="different persons"):
         list(person_bodies([*parts, other], [np.arange(5)], chrom="1", person_set=WHO))
 
