@@ -19,6 +19,7 @@ from precisionchain.verification.contents import check_contents
 from precisionchain.verification.copies import check_history, check_replica
 from precisionchain.verification.corrections import check_corrections
 from precisionchain.verification.frequencies import check_frequencies
+from precisionchain.verification.listed_sites import check_listed_sites
 from precisionchain.verification.rights import (
     check_access,
     check_compromised,
@@ -88,6 +89,7 @@ def verify(
     run.step("strays", strays)
     run.step("replica", lambda: check_replica(sealed, snapshot))
     corrections = (ledger, sealed, membership.network, snapshot)
+    run.step("listed-sites", lambda: check_listed_sites(snapshot))
     run.step("corrections", lambda: check_corrections(*corrections))
     run.step("maf-checkpoints", lambda: check_frequencies(ledger, membership, sealed, snapshot))
     return run.checks

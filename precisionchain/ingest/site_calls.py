@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,7 +80,7 @@ def attach_sites(
         shutil.copyfile(run.path / "samples.parquet", partial.path / PERSONS_FILE)
         for name, one in lists.items():
             step(f"extract {len(one.sites)} {name} sites")
-            calls = extract(run.path, one)
+            calls = extract(staged_source(run.path), one)
             pq.write_table(calls, partial.path / calls_file(name), compression="zstd")
             said[name] = coverage(calls, one)
             step(f"  {', '.join(f'{n} {fate}' for fate, n in said[name]['fates'].items() if n)}")
@@ -100,22 +101,47 @@ def coverage(calls: pa.Table, listed: SiteList) -> dict[str, Any]:
     }
 
 
-def extract(folder: Path, listed: SiteList) -> pa.Table:
-    """Return the calls (`CALLS`) of a list's sites that a staged run lists, by site.
+@dataclass(frozen=True, slots=True)
+class CallSource:
+    """Genotypes, staged or sealed, that sites are extracted from.
+
+    Attributes:
+        sites: chrom, pos, ref, alt, record, alt_index, n_alts, block and row: a row an allele;
+            ``block`` names a run of alleles, ``row`` counts in it.
+        groups: by that name, the blocks of the run: a body, and the place of its persons.
+        persons: how many there are.
+    """
+
+    sites: pl.LazyFrame
+    groups: Mapping[int, Sequence[tuple[Callable[[], bytes], slice]]]
+    persons: int
+
+
+def staged_source(folder: Path) -> CallSource:
+    """Return the genotypes of a staged run."""
+    run = StagedGenotypes(folder)
+    groups: dict[int, list[tuple[Callable[[], bytes], slice]]] = {}
+    names = ("block", "run", "person_offset", "n_persons")
+    for block, of_run, offset, size in run.blocks.select(*names).iter_rows():
+        place = slice(offset, offset + size)
+        groups.setdefault(of_run, []).append((partial(run.body, block), place))
+    return CallSource(pl.scan_parquet(folder / "sites.parquet"), groups, run.samples.height)
+
+
+def extract(run: CallSource, listed: SiteList) -> pa.Table:
+    """Return the calls (`CALLS`) of a list's sites that genotypes list, by site.
 
     Args:
-        folder: of the run.
-        listed: the list, on the run's build.
+        run: the genotypes.
+        listed: the list, on their build.
     """
-    run = StagedGenotypes(folder)
-    rows = _rows_at(folder, listed)
+    rows = _rows_at(run.sites, listed)
     fated = _fated(rows, oriented=listed.oriented)
     found = fated.filter(pl.col("fate").is_in(FOUND))
-    others = _others(folder, rows, found)
-    persons = run.samples.height
+    others = _others(run.sites, rows, found)
     packed: dict[int, tuple[bytes, bytes | None]] = {}
-    shadows = _carriers(run, others, persons)
-    for part, dosage, haploid in _decoded(run, found, persons):
+    shadows = _carriers(run, others)
+    for part, dosage, haploid in _decoded(run, found):
         sites = part["site"].to_list()
         swapped = part["fate"].is_in([SWAPPED, FLIPPED_SWAPPED]).to_numpy()
         turned = _copies_of_second(dosage, haploid, swapped)
@@ -150,7 +176,7 @@ def _copies_of_second(dosage: Bytes, haploid: Bools, swapped: Bools) -> Bytes:
 # ------------------------------------------------------------------------------- which rows match
 
 
-def _rows_at(folder: Path, listed: SiteList) -> pl.DataFrame:
+def _rows_at(alleles: pl.LazyFrame, listed: SiteList) -> pl.DataFrame:
     """Return the run's rows at listed positions, by site; ``at`` is a row's place in its sites."""
     names = ["chrom", "pos", "first", "second"]
     numbered = (
@@ -160,8 +186,7 @@ def _rows_at(folder: Path, listed: SiteList) -> pl.DataFrame:
     )
     names = ["chrom", "pos", "ref", "alt", "record", "alt_index", "n_alts", "block", "row"]
     return (
-        pl.scan_parquet(folder / "sites.parquet")
-        .select(names)
+        alleles.select(names)
         .with_row_index("at")
         .join(numbered.lazy(), on=["chrom", "pos"], how="inner")
         .collect(engine="streaming")
@@ -216,13 +241,12 @@ def _fates(*, oriented: bool) -> pl.Expr:
     )
 
 
-def _others(folder: Path, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def _others(alleles: pl.LazyFrame, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of other alleles at found sites: of the same record, or SNVs of others."""
     several = found.filter(pl.col("n_alts") > 1).select("record", "site", own="at")
     names = ["at", "site", "block", "row"]
     same_record = (
-        pl.scan_parquet(folder / "sites.parquet")
-        .select("record", "block", "row")
+        alleles.select("record", "block", "row")
         .with_row_index("at")
         .join(several.lazy(), on="record")
         .filter(pl.col("at") != pl.col("own"))
@@ -239,40 +263,25 @@ def _others(folder: Path, rows: pl.DataFrame, found: pl.DataFrame) -> pl.DataFra
 # -------------------------------------------------------------------------------------- the calls
 
 
-def _carriers(run: StagedGenotypes, others: pl.DataFrame, persons: int) -> dict[int, Bools]:
+def _carriers(run: CallSource, others: pl.DataFrame) -> dict[int, Bools]:
     """Return, by site, who carries another allele than the list's."""
     found: dict[int, Bools] = {}
-    for part, dosage, _ in _decoded(run, others, persons):
+    for part, dosage, _ in _decoded(run, others):
         carried = (dosage > 0) & (dosage != MISSING)
         for place, site in enumerate(part["site"].to_list()):
-            found[site] = found.get(site, np.zeros(persons, np.bool_)) | carried[place]
+            found[site] = found.get(site, np.zeros(run.persons, np.bool_)) | carried[place]
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """A block: its number, and where its persons are."""
-
-    block: int
-    columns: slice
-
-
-def _decoded(
-    run: StagedGenotypes, rows: pl.DataFrame, persons: int
-) -> Iterator[tuple[pl.DataFrame, Bytes, Bools]]:
+def _decoded(run: CallSource, rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, Bytes, Bools]]:
     """Yield rows of one run of blocks after the other: dosages and who is haploid."""
-    groups: dict[int, list[_Group]] = {}
-    for block, of_run, offset, size in run.blocks.select(
-        "block", "run", "person_offset", "n_persons"
-    ).iter_rows():
-        groups.setdefault(of_run, []).append(_Group(block, slice(offset, offset + size)))
     for (of_run,), part in rows.group_by("block", maintain_order=True):
         at = part["row"].to_numpy().astype(np.int64)
-        dosage = np.full((part.height, persons), MISSING, np.uint8)
-        haploid = np.zeros((part.height, persons), np.bool_)
-        for group in groups[int(str(of_run))]:
-            calls = unpack_calls(unpack_variant_block(run.body(group.block)).packed, at)
-            dosage[:, group.columns] = calls.dosage
+        dosage = np.full((part.height, run.persons), MISSING, np.uint8)
+        haploid = np.zeros((part.height, run.persons), np.bool_)
+        for body, columns in run.groups[int(str(of_run))]:
+            calls = unpack_calls(unpack_variant_block(body()).packed, at)
+            dosage[:, columns] = calls.dosage
             if calls.haploid is not None:
-                haploid[:, group.columns] = calls.haploid
+                haploid[:, columns] = calls.haploid
         yield part, dosage, haploid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import polars as pl
 import pytest
@@ -242,3 +243,18 @@ def test_a_founder_publishes_the_lists_it_names(tmp_path: Path) -> None:
     assert not (tmp_path / "site_b").exists()
     with pytest.raises(SiteError):
         pc.Site(tmp_path / "site_b")
+
+
+def test_verify_finds_calls_that_are_not_those_of_the_genotypes(
+    build: Build, tmp_path: Path
+) -> None:
+    """A site whose program counts copies of the other allele seals them with valid signatures."""
+    built = network(build, tmp_path)
+    site = built.site("A")
+    with mock.patch(
+        "precisionchain.ingest.site_calls._copies_of_second", lambda dosage, *_: dosage
+    ):
+        ingest_genotypes(site, CALLS, sexes=SEXES, source="panel")
+    wrong = [check for check in site.site.verify() if not check.ok]
+    assert [check.name for check in wrong] == ["listed-sites"]
+    assert "other calls than its genotypes" in wrong[0].line()
