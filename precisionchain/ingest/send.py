@@ -59,7 +59,8 @@ def send_batch(
             forgotten and not sealed.
     """
     there = ledger.ordinals(publisher, batch.batch_id)
-    _require_own(outbox, ledger, batch, there)
+    # What waits for its block comes from our own addresses, and cannot be read back before.
+    _require_own(outbox, ledger, batch, ledger.ordinals(publisher, batch.batch_id, final=True))
     sent = new = 0
     if SEAL_ORDINAL not in there:
         router = Router(
@@ -79,17 +80,17 @@ def send_batch(
     return Published(batch.batch_id.hex(), batch.source, batch.items, new, batch.stored_bytes)
 
 
-def _require_own(outbox: Outbox, ledger: Ledger, batch: FrozenBatch, there: frozenset[int]) -> None:
+def _require_own(outbox: Outbox, ledger: Ledger, batch: FrozenBatch, final: frozenset[int]) -> None:
     """Check that what is there of a batch is what was frozen, byte by byte, in a stream of its own.
 
     Whoever can write a ledger's file can write in any publisher's name: only seals are signed.
     """
-    if not there:
+    if not final:
         return
     frozen: dict[tuple[str, int], bytes] = {}
     kept = outbox.items(batch.batch_id, without=frozenset())
     for family, item in kept:
-        if item.ordinal in there:
+        if item.ordinal in final:
             frozen[family, item.ordinal] = sha256(item.stored).digest()
     for family in {family for family, _ in frozen}:
         for found in family_items(ledger, family, batch_key(batch.batch_id)):

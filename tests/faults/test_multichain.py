@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from precisionchain.errors import (
     LedgerFormatError,
     LedgerUnavailableError,
 )
+from precisionchain.ingest.outbox import Outbox
 from precisionchain.ledger import multichain_sending
 from precisionchain.ledger.base import LedgerItem, settle
 from precisionchain.ledger.multichain import MultiChainLedger
 from precisionchain.schemas.items import Item
 from tests.contract.ledger_contract import BATCH_1, SITE_A, A, B, item
+from tests.lib.batches import SIGNER, STREAMS, Job, parameters, unsealed
 from tests.lib.multichain_double import MultiChainDouble
 from tests.lib.multichain_ledgers import LONELY, PromptLedger, founded, opened, site_folder
 from tests.lib.multichain_nodes import ReachableNode, double_node
@@ -429,3 +432,21 @@ def test_an_index_of_another_chain_is_refused(
         pytest.raises(LedgerFormatError, match="another chain"),
     ):
         opened(elsewhere, folder, MultiChainLedger)
+
+
+def test_a_batch_goes_on_while_its_first_items_wait_for_a_block(
+    node: ReachableNode, ledger: MultiChainLedger, tmp_path: Path
+) -> None:
+    """A job was killed after its first transaction; the next one finds it without a block."""
+    ledger.create_streams(STREAMS)
+    node.mine()
+    job = Job(tmp_path / "outbox.sqlite", ledger, parameters())
+    frozen = job.fill(unsealed())
+    with closing(Outbox(job.path)) as outbox:
+        kept = list(outbox.items(frozen.batch_id, without=frozenset()))[:3]
+    publish(ledger, *(replace(one, stream=f"{family}_1") for family, one in kept))
+    assert not ledger.ordinals(SIGNER.public_key, frozen.batch_id, final=True)
+    double_of(node).mine_every(0.05)
+    (sent,) = job.send()
+    assert (sent.items, sent.new_items) == (frozen.items, frozen.items - 3)
+    assert written(node) == frozen.items
