@@ -9,21 +9,9 @@ from precisionchain.ledger.base import Ledger
 from tests.lib.omop_builder import answer_rows
 from tests.lib.site_builder import BuiltNetwork, BuiltSite
 from tests.lib.tables import assert_same, drawn
+from tests.lib.two_months import FEBRUARY, JANUARY
 from tests.spec.conftest import Build
 
-JANUARY = """
-    condition_occurrence
-    id | person | concept | start
-    1  | 7      | 10      | 2015-01-01
-    2  | 8      | 20      | 2015-01-02
-    """
-FEBRUARY = """
-    condition_occurrence
-    id | person | concept | start
-    1  | 7      | 10      | 2015-01-01
-    2  | 8      | 30      | 2015-01-02
-    3  | 9      | 10      | 2015-02-01
-    """
 OF_JANUARY = """
     person | id | concept | start
     A:7    | 1  | 10      | 2015-01-01

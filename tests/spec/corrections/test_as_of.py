@@ -16,21 +16,9 @@ from precisionchain.replica.as_of import Moment
 from tests.lib.drawn_genotypes import ingest_genotypes
 from tests.lib.site_builder import BuiltNetwork, BuiltSite
 from tests.lib.tables import drawn
+from tests.lib.two_months import FEBRUARY, JANUARY
 from tests.spec.conftest import Build
 
-JANUARY = """
-    condition_occurrence
-    id | person | concept | start
-    1  | 7      | 10      | 2015-01-01
-    2  | 8      | 20      | 2015-01-02
-    """
-FEBRUARY = """
-    condition_occurrence
-    id | person | concept | start
-    1  | 7      | 10      | 2015-01-01
-    2  | 8      | 30      | 2015-01-02
-    3  | 9      | 10      | 2015-02-01
-    """
 GENOTYPES = """
     place | ref | alt | 7   | 8
     9:100 | A   | G   | 0/1 | 1/1
