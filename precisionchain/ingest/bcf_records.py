@@ -200,7 +200,8 @@ def _read(  # noqa: PLR0917 - a record in its file
         )
     part = _Part(shared, _FIXED.size)
     ident = part.text()
-    alleles = [part.text() for _ in range(alleles_infos >> 16)]
+    # A string without a letter is a missing one (section 6.3.3).
+    alleles = [part.text() or "." for _ in range(alleles_infos >> 16)]
     if not alleles:
         raise _MalformedError("has no REF")
     filters = tuple(_name(names, one) for one in _integers(*part.value()))

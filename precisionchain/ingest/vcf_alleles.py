@@ -20,6 +20,7 @@ from precisionchain.schemas.variant import MISSING_ALLELE, trim
 MAX_ALTS: Final = 255
 """``alt_index`` and ``n_alts`` are stored in a byte."""
 
+_LETTERS = frozenset("ACGT")
 _BASES = re.compile(r"[ACGTN]+", re.ASCII)
 # VCF 4.3, section 1.6.1, REF: an ambiguity code is reduced to the first base it stands for.
 _AMBIGUOUS = str.maketrans("RYSWKMBDHV", "ACCAGACAAA")
@@ -78,7 +79,7 @@ def alleles_of(record: Record, *, trimmed: bool = True) -> tuple[Allele, ...] | 
     pos, ref, alts = record.pos, record.ref, record.alts
     if pos < 1:
         return Refusal.POSITION
-    if len(ref) == 1 and len(alts) == 1 and ref in "ACGT" and alts[0] in "ACGT" and ref != alts[0]:
+    if len(alts) == 1 and {ref, alts[0]} <= _LETTERS and ref != alts[0]:
         return (Allele(pos, ref, alts[0], 1),)
     ref = ref.upper()
     if not _REF.fullmatch(ref):

@@ -110,6 +110,12 @@ def put(folder: Path, content: bytes) -> Path:
     return path
 
 
+def test_an_allele_without_a_letter_is_a_missing_one(tmp_path: Path) -> None:
+    content = decompressed_file(tmp_path).replace(b"\x17A\x17G", b"\x17A\x17\0")
+    (record,) = read_bcf(scan(put(tmp_path, content)))
+    assert (record.record.ref, record.record.alts) == ("A", ())
+
+
 # Place counted from the shared part's start (or, negative, from the end), new bytes, what is said.
 MALFORMED = {
     "fewer samples": (20, b"\x01", "samples"),
