@@ -215,6 +215,7 @@ def test_commands_and_nodes_killed_seal_what_undisturbed_ones_do(
     for victim in victims:
         sys.stdout.write(f"site {victim.name}: {victim.exports} exports, {dict(victim.kills)}\n")
         assert doubled(world / f"site_{victim.name}" / INDEX_FILE) == []
+        assert not [said for said in victim.kills if "somebody else" in said]
     for name in SITES:
         checks = rows(world, "-C", f"site_{name}", "verify")
         assert [check for check in checks if not check["ok"] or check["findings"]] == []
