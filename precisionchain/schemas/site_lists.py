@@ -145,9 +145,10 @@ def _counts(said: Mapping[str, Any]) -> bool:
 def pack_dosages(dosage: Bytes) -> list[bytes]:
     """Return rows of dosages (0 to 3) in two bits each, counted from the low end of each byte."""
     rows, persons = dosage.shape
-    padded = np.zeros((rows, -(-persons // 4) * 4), np.uint8)
+    width = -(-persons // 4)
+    padded = np.zeros((rows, width * 4), np.uint8)
     padded[:, :persons] = dosage
-    fours = padded.reshape(rows, -1, 4) << np.array([0, 2, 4, 6], np.uint8)
+    fours = padded.reshape(rows, width, 4) << np.array([0, 2, 4, 6], np.uint8)
     packed = np.bitwise_or.reduce(fours, axis=2)
     return [row.tobytes() for row in packed]
 
