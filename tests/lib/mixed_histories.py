@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+from precisionchain.errors import SealRefusedError
 from tests.lib.mixed_loads import UNLISTED, Drawing
 from tests.lib.mixed_networks import Mixed, failed_checks
 
@@ -132,6 +133,39 @@ def interleaved(folder: Path, rng: Random) -> Found:
         else:
             network.oracle.sites[loads[source].site].load(loads[source])
             network.publish(loads[source], source=source)
+    found.ask(network, ("A", "B"))
+    return found
+
+
+def controlled(folder: Path, rng: Random) -> Found:
+    """Let quality control take out what misses calls at one site, and compare with another's.
+
+    What it took out is asked of the network; here the question is what becomes of it: nobody's
+    genotype at such an allele is told, nor where its record lies, whatever other batches list.
+    """
+    drawing, network = _begun(folder, rng, ("A", "B"))
+    found = Found()
+    load = drawing.whole("A", persons=34)
+    other = replace(drawing.whole("B", persons=3), half_call="missing")
+    if not load.taken or not other.taken:
+        return found
+    try:
+        network.ingest(load, source="controlled", qc="remove")
+    except SealRefusedError:  # it would leave no person, or no allele
+        found.done["nothing left"] += 1
+        return found
+    network.load(other, source="other")
+    with network.site("B").network() as asked:
+        rows = asked.exclusions().rows(named=True)
+    gone = {row["person_id"] for row in rows if row["kind"] == "person"}
+    removed = frozenset(
+        (row["chrom"], row["pos"], row["ref"], row["alt"])
+        for row in rows
+        if row["kind"] == "variant"
+    )
+    found.done += Counter({"removed alleles": len(removed), "removed persons": len(gone)})
+    samples = {sample: person for sample, person in load.persons.items() if person not in gone}
+    network.oracle.sites["A"].load(replace(load, persons=samples, removed=removed))
     found.ask(network, ("A", "B"))
     return found
 

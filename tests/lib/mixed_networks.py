@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -49,14 +49,16 @@ class Mixed:
             self.oracle.sites[load.site].load(load)
         return self.ingest(load, source=source).batch
 
-    def ingest(self, load: Load, *, source: str) -> Ingested:
+    def ingest(
+        self, load: Load, *, source: str, qc: Literal["none", "mark", "remove"] = "none"
+    ) -> Ingested:
         """Run the command of a load."""
         return self.site(load.site).site.ingest_vcf(
             list(load.files),
             samples=self._map(load),
             build="GRCh37",
             assay=str(load.assay),
-            qc="none",
+            qc=qc,
             source=source,
             half_call=load.half_call,  # type: ignore[arg-type] # drawn from its own values
             filter_policy=load.filter_policy,  # type: ignore[arg-type] # as above

@@ -17,7 +17,7 @@ import precisionchain as pc
 from precisionchain.opened import OpenSite
 from tests.conftest import PROJECT_ROOT
 from tests.lib.history_runs import two_sites
-from tests.lib.mixed_histories import Found, interleaved, life, one_load
+from tests.lib.mixed_histories import Found, controlled, interleaved, life, one_load
 from tests.lib.mixed_loads import UNLISTED, Drawing
 from tests.lib.mixed_networks import STATES, Answers, failed_checks, six_counts, text
 from tests.lib.mixed_oracle import Load, NetworkOracle
@@ -68,6 +68,19 @@ def test_many_sites_that_work_by_turns(capsys: pytest.CaptureFixture[str]) -> No
             found.append(interleaved(Path(folder), Random(seed)))
     with capsys.disabled():
         assert not total(found).differences
+
+
+def test_what_quality_control_took_out_is_nobodys_genotype(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = []
+    for seed in range(NETWORKS // 3):
+        with tempfile.TemporaryDirectory() as folder:
+            found.append(controlled(Path(folder), Random(seed)))
+    with capsys.disabled():
+        whole = total(found)
+    assert not whole.differences
+    assert whole.done["removed alleles"] > NETWORKS // 3
 
 
 @pytest.mark.parametrize("seed", range(4))
