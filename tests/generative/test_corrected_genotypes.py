@@ -21,6 +21,7 @@ from tests.generative.test_counts_fold import (
     STATES,
     UNLISTED,
     calls,
+    classes,
     folded,
 )
 from tests.lib.genetic_history import History
@@ -52,9 +53,15 @@ def batches_of(draw: st.DrawFn, people: dict[int, int]) -> Batch:
         for chrom, pos, ref, alts in sorted(places, key=PLACES.index)
     ]
     kind = draw(st.sampled_from(["sites", "bed"]))
-    extent = draw(st.lists(st.sampled_from(EXTENTS), unique=True)) if kind == "bed" else []
+    drawn = draw(st.lists(st.sampled_from(EXTENTS), unique=True)) if kind == "bed" else []
+    extent = [one for one in drawn if not any(_inside(one, other) for other in drawn)]
     persons = tuple(Person(one, people[one]) for one in ids)
-    return Batch(persons, tuple(records), kind, tuple(sorted(extent)))
+    return Batch(persons, tuple(records), kind, tuple(sorted(extent)), draw(classes()))
+
+
+def _inside(one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
+    """Whether an interval is a part of another: those of a batch do not overlap."""
+    return one != other and one[0] == other[0] and other[1] <= one[1] and one[2] <= other[2]
 
 
 @st.composite

@@ -109,8 +109,12 @@ def batches(draw: st.DrawFn, first_person: int) -> Batch:
     kind = draw(st.sampled_from(["sites", "bed"]))
     extent = draw(st.lists(st.sampled_from(INTERVALS), unique=True)) if kind == "bed" else []
     persons = tuple(Person(first_person + i, sex) for i, sex in enumerate(sexes))
-    classes = draw(st.sampled_from([("snv", "indel"), ("snv", "indel", "sv"), ("sv",)]))
-    return Batch(persons, tuple(records), kind, tuple(sorted(extent)), classes)
+    return Batch(persons, tuple(records), kind, tuple(sorted(extent)), draw(classes()))
+
+
+def classes() -> st.SearchStrategy[tuple[str, ...]]:
+    """Return what an assay may have called."""
+    return st.sampled_from([("snv", "indel"), ("snv", "indel", "sv"), ("sv",)])
 
 
 @st.composite

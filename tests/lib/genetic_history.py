@@ -15,6 +15,7 @@ from precisionchain.replica.corrected_genetic import corrected_parts
 from precisionchain.replica.fold_counts import fold_counts
 from precisionchain.replica.taken_over import superseding
 from precisionchain.schemas.genome import expected_ploidy
+from precisionchain.schemas.structural import is_structural
 from tests.lib.genetic_runs import (
     BUILD,
     MALE,
@@ -63,7 +64,7 @@ class History:
             for _, key in record.alleles()
             if key[3] != "."
             and not any(
-                _covers(later, record.chrom, pos)
+                _covers(later, record.chrom, pos, structural=is_structural(key[3]))
                 for later in self.covers_of(number, person.person_id)
                 for pos in (record.pos, key[1])
             )
@@ -130,38 +131,52 @@ class History:
         return Snapshot(root, Catalogue("", 2, 0, batches, files=names, sealed=tuple(sealed)))
 
 
-def _covers(batch: Batch, chrom: str, pos: int) -> bool:
+def _covers(batch: Batch, chrom: str, pos: int, *, structural: bool) -> bool:
+    """Whether a batch covers a position, for alleles of bases or for structural ones."""
     listed = {
         (record.chrom, at)
         for record in batch.records
-        for at in (record.pos, *(key[1] for _, key in record.alleles()))
+        for _, key in record.alleles()
+        if is_structural(key[3]) == structural
+        for at in (record.pos, key[1])
     }
-    return (chrom, pos) in listed or any(
-        c == chrom and first <= pos <= last for c, first, last in batch.extent
-    )
+    inside = any(c == chrom and first <= pos <= last for c, first, last in batch.extent)
+    return (chrom, pos) in listed or (inside and structural in _kinds(batch))
+
+
+def _kinds(batch: Batch) -> set[bool]:
+    """Whether structural alleles (True) and alleles of bases (False) were assayed."""
+    return {name == "sv" for name in batch.classes}
 
 
 def _state(batch: Batch, column: int, key: Key, covers: Sequence[Batch]) -> State:
     """Return what a batch still knows of one of its persons at an allele (`genetic_runs.state`)."""
     chrom, pos, _, alt = key
+    asked = is_structural(alt)
 
-    def counts(*positions: int) -> bool:
-        return not any(_covers(later, chrom, at) for later in covers for at in positions)
+    def counts(*positions: int, structural: bool) -> bool:
+        return not any(
+            _covers(later, chrom, at, structural=structural) for later in covers for at in positions
+        )
 
     left = [
         (record, number, own)
         for record in batch.records
         for number, own in record.alleles()
-        if record.chrom == chrom and counts(record.pos, own[1])
+        if record.chrom == chrom
+        and is_structural(own[3]) == asked
+        and counts(record.pos, own[1], structural=asked)
     ]
     for record, number, own in left:
         if own == key:
             return read_call(record.calls[column], number)
     for record, _, own in left:
-        if pos in (record.pos, own[1]):
+        if pos in (record.pos, own[1]) and not asked:
             return read_call(record.calls[column], 0)
     inside = any(c == chrom and first <= pos <= last for c, first, last in batch.extent)
-    if set(alt) <= set("ACGTN") and inside and counts(pos):
+    # An extent is one for all classes: where a later batch covers it in one of them, it ends.
+    left_of_it = all(counts(pos, structural=kind) for kind in _kinds(batch))
+    if asked in _kinds(batch) and inside and left_of_it:
         ploidy = expected_ploidy(BUILD, chrom, pos, male=batch.persons[column].sex == MALE)
         return State("0", ploidy) if ploidy else NOT_ASSAYED
     return NOT_ASSAYED
