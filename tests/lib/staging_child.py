@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
+from unittest import mock
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,12 +35,14 @@ class Case:
         name: the file's name.
         persons: rows of the sample map: sample, person, sex (``M``, ``F`` or nothing).
         options: of `stage_vcf`; ``bed`` is the text of a BED file, in place of ``assay``.
+        chunk: bytes that are read at a time; 0 means as ever.
     """
 
     content: bytes
     name: str
     persons: tuple[tuple[str, int, str], ...]
     options: dict[str, Any] = field(default_factory=dict)
+    chunk: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ def _received(stream: Any) -> Any:
 def outcome_of(case: Case, folder: Path) -> Outcome:
     """Stage a file below an empty folder."""
     from precisionchain.errors import PrecisionChainError
+    from precisionchain.ingest import vcf_bytes
     from precisionchain.ingest.stage_vcf import stage_vcf
     from precisionchain.ingest.staging import Staging
     from tests.lib.vcf_builder import write_map
@@ -178,8 +182,10 @@ def outcome_of(case: Case, folder: Path) -> Outcome:
     if bed := options.pop("bed", None):
         (folder / "assay.bed").write_text(bed, encoding="utf-8")
         options["assay"] = str(folder / "assay.bed")
+    chunk = case.chunk or vcf_bytes.CHUNK_BYTES
     try:
-        run = stage_vcf(Staging(folder / "staging"), [path], samples=mapped, **options)
+        with mock.patch.object(vcf_bytes, "CHUNK_BYTES", chunk):
+            run = stage_vcf(Staging(folder / "staging"), [path], samples=mapped, **options)
     except PrecisionChainError as error:
         where = error.where and error.where.replace(f"{folder}/", "")
         return Refused(type(error).__name__, error.message, where, error.hint)

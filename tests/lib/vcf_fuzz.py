@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -88,7 +88,7 @@ def case_of(content: bytes, name: str, rng: Random) -> Case:
         "filter_policy": rng.choice(("any", "any", "pass")),
         "assay": rng.choice(("sites", "sites", "sites", "wgs")),
     }
-    return Case(content, name, persons, options)
+    return Case(content, name, persons, options, chunk=rng.choice((0, 0, 97, 1_000, 10_007)))
 
 
 def as_they_are(seeds: Iterable[Seed]) -> dict[str, Judge]:
@@ -98,6 +98,7 @@ def as_they_are(seeds: Iterable[Seed]) -> dict[str, Judge]:
         for seed in seeds:
             case = case_of(seed.content, "f.vcf", Random(0))
             case.options.update(half_call="missing", filter_policy="any", assay="sites")
+            case = replace(case, chunk=0)
             outcome = child.stage(case)
             judge = Judge(seed, is_taken=isinstance(outcome, Taken))
             problems = judge.problems(case, outcome)
