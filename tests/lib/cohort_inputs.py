@@ -153,7 +153,7 @@ class RandomInputs:
         alts = pick(
             (
                 *(others[:1], others[:1], others[:2], [others[0], "*"], [others[0] + "CA"]),
-                *(["."], ["<DEL>", others[0]]),
+                *(["."], ["<CPX>", others[0]]),
             )
         )
         made = [(pos, ref + pick(("", "", "T")), ",".join(alts), self._calls(alts, samples))]
