@@ -36,12 +36,12 @@ class VcfFile:
     """A file whose header has been read."""
 
     path: Path
-    kind: Literal["vcf", "bcf"]
+    kind: Literal["vcf", "bcf", "bed"]
     compression: Compression
     header: Header
 
     def line_of(self, record: int) -> int:
-        """Return the 1-based line of a record; in a BCF file, its 1-based number."""
+        """Return the 1-based line of a record; in a binary file, its 1-based number."""
         return record + 1 + (self.header.columns_line if self.kind == "vcf" else 0)
 
     def where(self, record: int) -> str:

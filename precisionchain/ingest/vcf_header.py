@@ -76,10 +76,19 @@ def _samples(line: str, where: str) -> tuple[str, ...]:
     samples = columns[9:]
     if "" in samples:
         raise VcfFormatError("a sample column has no name", where=where)
+    refuse_twice(samples, where)
+    return tuple(samples)
+
+
+def refuse_twice(samples: list[str], where: str) -> None:
+    """Refuse a file in which a sample stands twice.
+
+    Raises:
+        SampleMapError: it does.
+    """
     twice = [name for name, n in Counter(samples).items() if n > 1]
     if twice:
         raise SampleMapError(f"samples with two columns: {name_some(twice)}", where=where)
-    return tuple(samples)
 
 
 def name_some(names: list[str], most: int = 10) -> str:

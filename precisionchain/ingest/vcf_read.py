@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from precisionchain.errors import VcfFormatError
 from precisionchain.ingest.bcf_records import read_bcf
+from precisionchain.ingest.plink_bed import read_bed_calls
 from precisionchain.ingest.vcf_records import record_runs
 from precisionchain.ingest.vcf_rules import Persons
 from precisionchain.ingest.vcf_run import CallRun, ReadRules, ReadTally
@@ -36,6 +37,9 @@ def read_runs(
             file has been changed since it was scanned.
         BuildMismatchError: a record lies beyond the end of its chromosome.
     """
+    if scan.kind == "bed":
+        yield from record_runs(scan, read_bed_calls(scan), persons, rules, tally)
+        return
     if scan.kind == "bcf":
         yield from record_runs(scan, read_bcf(scan), persons, rules, tally)
         return

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from precisionchain.errors import UsageError
+from precisionchain.ingest.plink_bed import is_bed, scan_bed
 from precisionchain.ingest.report import Step
 from precisionchain.ingest.vcf_file import Scan, VcfFile
 from precisionchain.ingest.vcf_normalise import contig_order
@@ -46,14 +47,15 @@ class Sources:
         self._step = step
         self._stream: TextStream | None = None
         self.scans: list[Scan] = []
-        if len(files) == 1 and not scan_first and not is_bcf(files[0]):
+        text = len(files) == 1 and not is_bed(files[0]) and not is_bcf(files[0])
+        if text and not scan_first:
             step(f"reading {files[0].name}")
             self._stream = TextStream(files[0])
             self.files: list[VcfFile] = [self._stream.file]
             return
         for path in files:
             step(f"checking {path.name}")
-            self._found(scan(path))
+            self._found(scan_bed(path) if is_bed(path) else scan(path))
         self.scans.sort(key=_place)
         contig_order(self.scans)
         self.files = [*self.scans]
