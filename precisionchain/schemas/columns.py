@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 import pyarrow as pa
@@ -98,8 +98,13 @@ def shrink(
     return pa.Table.from_arrays(kept, schema=schema)
 
 
-def restore(table: pa.Table) -> pa.Table:
+def restore(table: pa.Table, wanted: Callable[[str], bool] | None = None) -> pa.Table:
     """Return the table that `shrink` was given; a table it never saw is returned as it is.
+
+    Args:
+        table: as `shrink` left it.
+        wanted: which columns, by name, are restored and returned; all by default. A column told by
+            another needs that one, too.
 
     Raises:
         CodecError: the steps in the metadata are not ours or do not fit the columns.
@@ -107,9 +112,9 @@ def restore(table: pa.Table) -> pa.Table:
     metadata = dict(table.schema.metadata or {})
     said = metadata.pop(METADATA_KEY, None)
     if said is None:
-        return table
+        return table if wanted is None else table.select([*filter(wanted, table.column_names)])
     try:
-        return _restore(table, json.loads(said), metadata)
+        return _restore(table, json.loads(said), metadata, wanted)
     except (
         ArithmeticError,
         AttributeError,
@@ -192,7 +197,12 @@ def _plain(stream: memoryview) -> bytes | memoryview:
     return stream
 
 
-def _restore(table: pa.Table, said: Any, metadata: dict[bytes, bytes]) -> pa.Table:
+def _restore(
+    table: pa.Table,
+    said: Any,
+    metadata: dict[bytes, bytes],
+    wanted: Callable[[str], bool] | None,
+) -> pa.Table:
     rows, width = int(said["rows"]), int(said["width"])
     steps: dict[int, Step] = {int(step["i"]): step for step in said["steps"]}
     dropped = sum(step["k"] in DROPPED for step in steps.values())
@@ -203,6 +213,7 @@ def _restore(table: pa.Table, said: Any, metadata: dict[bytes, bytes]) -> pa.Tab
     stored = iter(zip(table.schema, table.columns, strict=True))
     fields: list[pa.Field[Any]] = []
     columns: list[Column | None] = []
+    told: list[tuple[int, Step]] = []
     for index in range(width):
         step = steps.get(index)
         array = None
@@ -211,16 +222,20 @@ def _restore(table: pa.Table, said: Any, metadata: dict[bytes, bytes]) -> pa.Tab
             array = _one_chunk(chunked)
         else:
             field = pa.field(step["n"], TYPES[step["t"]])
+        if wanted is not None and not wanted(field.name):
+            continue
         if step is not None:
             field = field.with_type(TYPES[step["t"]])
-            array = array if "of" in step else restore_column(step, array, rows, None)
+            if "of" in step:
+                told.append((len(fields), step))
+            else:
+                array = restore_column(step, array, rows, None)
         fields.append(field)
         columns.append(array)
     schema = pa.schema(fields).with_metadata(cast("Any", metadata or None))
-    for index, step in steps.items():
-        if "of" in step:
-            base = _present(columns[schema.names.index(step["of"])])
-            columns[index] = restore_column(step, columns[index], rows, column_integers(base))
+    for at, step in told:
+        base = _present(columns[schema.names.index(step["of"])])
+        columns[at] = restore_column(step, columns[at], rows, column_integers(base))
     return pa.Table.from_arrays([_present(column) for column in columns], schema=schema)
 
 

@@ -76,21 +76,21 @@ _OURS: Final = ("back", "size", "places", "long", *_BITMAPS)
 
 @dataclass(frozen=True)
 class VariantBlock:
-    """A variant block as read: sites at once, calls when asked for.
+    """A variant block as read: neither sites nor calls are restored before they are asked for.
 
     Attributes:
         chrom: canonical chromosome of all alleles.
         person_offset: index of the first person in the batch's person list.
         person_set: hex digest that names the batch's person list.
-        sites: a row an allele, with the columns `pack_variant_block` was given.
         near: the calls as they are stored (arrays are views into the body).
+        table: the table of the body, as `shrink` left it.
     """
 
     chrom: str
     person_offset: int
     person_set: str
-    sites: pa.Table
     near: NearCalls
+    table: pa.Table
 
     @property
     def n_alleles(self) -> int:
@@ -101,6 +101,15 @@ class VariantBlock:
     def n_persons(self) -> int:
         """Number of persons."""
         return self.near.n_persons
+
+    @cached_property
+    def sites(self) -> pa.Table:
+        """A row an allele, with the columns `pack_variant_block` was given.
+
+        Raises:
+            CodecError: they cannot be restored.
+        """
+        return restore(self.table, lambda name: name not in _OURS).replace_schema_metadata(None)
 
     @cached_property
     def packed(self) -> PackedCalls:
@@ -178,7 +187,8 @@ def unpack_variant_block(body: bytes) -> VariantBlock:
     Raises:
         CodecError: the bytes are damaged, of another format, or not a variant block.
     """
-    table, said = read_said(body, "variant")
+    whole, said = read_said(body, "variant")
+    table = restore(whole, _OURS.__contains__)
     try:
         n = int(said["n_persons"])
         if n < 1 or not table.num_rows:
@@ -212,8 +222,8 @@ def unpack_variant_block(body: bytes) -> VariantBlock:
             chrom=text_of(said, "chrom"),
             person_offset=int(said["person_offset"]),
             person_set=text_of(said, "person_set"),
-            sites=table.drop_columns([name for name in _OURS if has(table, name)]),
             near=near,
+            table=whole,
         )
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise CodecError("a payload is not a variant block of ours") from error
@@ -328,12 +338,12 @@ def with_said(table: pa.Table, said: dict[str, Any]) -> pa.Table:
 
 
 def read_said(body: bytes, view: str) -> tuple[pa.Table, dict[str, Any]]:
-    """Return the restored table of a block, and what its metadata says.
+    """Return the table of a block, still to be restored, and what its metadata says.
 
     Raises:
         CodecError: the bytes are damaged, of another format, or of another view.
     """
-    table = restore(from_body(body))
+    table = from_body(body)
     try:
         said = json.loads((table.schema.metadata or {})[METADATA_KEY])
         form, found = said["format"], said["view"]
@@ -346,4 +356,4 @@ def read_said(body: bytes, view: str) -> tuple[pa.Table, dict[str, Any]]:
         )
     if found != view:
         raise CodecError(f"a genotype block is the view by {found!r}, not by {view}")
-    return table.replace_schema_metadata(None), said
+    return table, said

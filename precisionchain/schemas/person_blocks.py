@@ -19,7 +19,7 @@ import pyarrow as pa
 from precisionchain.errors import CodecError
 from precisionchain.schemas.arrow_values import column_of, values_of
 from precisionchain.schemas.calls import Calls, Rows
-from precisionchain.schemas.columns import shrink, to_body
+from precisionchain.schemas.columns import restore, shrink, to_body
 from precisionchain.schemas.genotypes import (
     FORMAT,
     LEVEL,
@@ -176,6 +176,7 @@ def unpack_person_block(body: bytes) -> PersonBlock:
         CodecError: the bytes are damaged, of another format, or not a person block.
     """
     table, said = read_said(body, "person")
+    table = restore(table)
     try:
         blocks = tuple((str(digest), int(n)) for digest, n, _ in said["blocks"])
         codes = [str(code) for _, _, code in said["blocks"]]
