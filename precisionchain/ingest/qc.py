@@ -60,7 +60,7 @@ def assess(
     if founders < limits.min_founders:
         return no_exclusions(founders, f"{founders} founders, fewer than {limits.min_founders}")
     collector = Collector()
-    kept = np.ones(len(persons.columns), np.bool_)
+    kept = np.ones(len(persons), np.bool_)
     for found in (figures or person_figures(run_folder)).found(limits):
         collector.persons.append(found)
         kept[found.places] = False

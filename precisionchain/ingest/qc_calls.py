@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from precisionchain.ingest.qc_kernels import Planes, bit_planes
+from precisionchain.ingest.qc_planes import packed_planes
 from precisionchain.schemas.calls import Calls
 from precisionchain.schemas.genotypes import VariantBlock, unpack_variant_block
 
@@ -48,6 +50,14 @@ class StagedCalls:
     def complete(self) -> bool:
         """Whether it is known without unpacking that no call is missing."""
         return all(g.packed.phase != "none" and g.packed.missing is None for g in self.groups)
+
+    def planes(self) -> Planes:
+        """Return the calls as planes of all persons."""
+        if len(self.groups) == 1:
+            return packed_planes(self.groups[0].packed)
+        codes = np.ascontiguousarray(plink_codes(self.calls()))
+        rows, persons = codes.shape
+        return bit_planes(codes, np.zeros(rows, np.bool_), np.zeros(persons, np.bool_))
 
     def calls(self) -> Calls:
         """Return the calls, a row an allele, a column a person."""

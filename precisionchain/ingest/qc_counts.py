@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from precisionchain.ingest.qc_hwe import hwe_exact
-from precisionchain.ingest.qc_kernels import count_codes_by_class
+from precisionchain.ingest.qc_kernels import Planes
+from precisionchain.ingest.qc_planes import count_classes, mask
 from precisionchain.schemas.genome import in_par
 
-Codes = npt.NDArray[np.uint8]
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -54,21 +54,24 @@ def regions(build: str, chrom: str, positions: npt.NDArray[np.int32]) -> npt.NDA
 
 @dataclass(frozen=True, slots=True)
 class Persons:
-    """The persons that statistics are taken of.
+    """The persons of a run, in column order, and of whom statistics are taken.
 
     Attributes:
-        columns: int64, their columns in the run's blocks.
         male: bool, who is known to be male.
         founder: bool, who has no parent in the sample map.
+        there: bool, who is not excluded.
     """
 
-    columns: Ints
     male: Flags
     founder: Flags
+    there: Flags
+
+    def __len__(self) -> int:
+        return len(self.there)
 
     def kept(self, which: Flags) -> Persons:
-        """Return some of them."""
-        return Persons(self.columns[which], self.male[which], self.founder[which])
+        """Return the persons with some of them excluded."""
+        return Persons(self.male, self.founder, self.there & which)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +118,20 @@ class Counted:
         return p
 
 
-def count(codes: Codes, region: npt.NDArray[np.uint8], persons: Persons) -> Counted:
+def count(planes: Planes, region: npt.NDArray[np.uint8], persons: Persons) -> Counted:
     """Count the calls of some alleles.
 
     Args:
-        codes: uint8 [alleles, persons], see `qc_calls.plink_codes`.
+        planes: of the alleles and all persons, see `qc_planes`.
         region: `Region` of each allele.
-        persons: the columns of ``codes``.
+        persons: whose calls count.
     """
-    classes = persons.male.astype(np.uint8) + 2 * persons.founder.astype(np.uint8)
-    found = count_codes_by_class(codes, classes, N_CLASSES).astype(np.int64)
+    found = np.zeros((len(planes), N_CLASSES, 3), np.int64)
+    classes = persons.male + 2 * persons.founder
+    present = np.unique(classes[persons.there])
+    if len(present):
+        masks = [mask(persons.there & (classes == number)) for number in present]
+        found[:, present] = count_classes(planes, np.stack(masks))
     everybody = found.sum(axis=1)
     males = found[:, 1] + found[:, 3]
     female_founders, male_founders = found[:, 2], found[:, 3]
@@ -138,8 +145,8 @@ def count(codes: Codes, region: npt.NDArray[np.uint8], persons: Persons) -> Coun
     ref = 2 * two_copies[:, 0] + two_copies[:, 1] + one_copy[:, 0]
     alt = 2 * two_copies[:, 2] + two_copies[:, 1] + one_copy[:, 2]
     return Counted(
-        called=np.where(is_y[:, None], males, everybody)[:, :3].sum(axis=1),
-        persons=np.where(is_y, persons.male.sum(), len(persons.male)),
+        called=np.where(is_y[:, None], males, everybody).sum(axis=1),
+        persons=np.where(is_y, (persons.male & persons.there).sum(), persons.there.sum()),
         n_het=seen[:, 1],
         n_hom_alt=seen[:, 2],
         n_hom_ref=seen[:, 0],

@@ -10,70 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 Codes = npt.NDArray[np.uint8]
-Counts = npt.NDArray[np.int32]
 Planes = npt.NDArray[np.uint64]
-
-
-@njit(cache=True, nogil=True)
-def count_missing(codes: Codes, out: npt.NDArray[np.int64]) -> None:
-    """Add to ``out`` [n] the missing calls of each person in ``codes`` [rows, n]."""
-    rows, n = codes.shape
-    for row in range(rows):
-        for i in range(n):
-            out[i] += codes[row, i] == 3
-
-
-@njit(cache=True, nogil=True)
-def add_persons(
-    codes: Codes,
-    expected: npt.NDArray[np.float64],
-    het: npt.NDArray[np.int64],
-    missing: npt.NDArray[np.int64],
-    offset: npt.NDArray[np.float64],
-) -> None:
-    """Add to each person's sums the heterozygous and the missing calls of some alleles.
-
-    Args:
-        codes: [rows, n].
-        expected: [rows], the expected share of homozygotes; 1 = the allele does not vary, and is
-            left out.
-        het: in and out [n].
-        missing: in and out [n].
-        offset: in and out [n], ``expected`` of the rows at which the person is missing.
-    """
-    rows, n = codes.shape
-    for row in range(rows):
-        if expected[row] == 1.0:
-            continue
-        lost = 0
-        for i in range(n):
-            het[i] += codes[row, i] == 1
-            lost += codes[row, i] == 3
-        if lost:
-            for i in range(n):
-                if codes[row, i] == 3:
-                    missing[i] += 1
-                    offset[i] += expected[row]
-
-
-@njit(cache=True, nogil=True)
-def count_codes_by_class(codes: Codes, classes: Codes, n_classes: int) -> Counts:
-    """Count codes by class of person.
-
-    Args:
-        codes: [rows, n].
-        classes: uint8 [n], the class of each person, below ``n_classes``.
-        n_classes: number of classes.
-
-    Returns:
-        int32 [rows, n_classes, 4]: persons of each class with each code.
-    """
-    rows, n = codes.shape
-    out = np.zeros((rows, n_classes, 4), np.int32)
-    for row in range(rows):
-        for i in range(n):
-            out[row, classes[i], codes[row, i]] += 1
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -111,7 +48,7 @@ def bit_planes(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _ones(word: np.uint64) -> int:
+def bits_set(word: np.uint64) -> int:
     """Return the number of bits set."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     word = (word & np.uint64(0x3333333333333333)) + (
@@ -136,13 +73,13 @@ def correlation(one: Planes, other: Planes) -> tuple[float, int]:
     high1, low1, high2, low2 = 0, 0, 0, 0
     for w in range(one.shape[1]):
         a, b, c, d = one[0, w], one[1, w], other[0, w], other[1, w]
-        n += _ones(one[2, w] & other[2, w])
-        same += _ones((a & c) | (b & d))
-        opposite += _ones((a & d) | (b & c))
-        high1 += _ones(a & other[2, w])
-        low1 += _ones(b & other[2, w])
-        high2 += _ones(c & one[2, w])
-        low2 += _ones(d & one[2, w])
+        n += bits_set(one[2, w] & other[2, w])
+        same += bits_set((a & c) | (b & d))
+        opposite += bits_set((a & d) | (b & c))
+        high1 += bits_set(a & other[2, w])
+        low1 += bits_set(b & other[2, w])
+        high2 += bits_set(c & one[2, w])
+        low2 += bits_set(d & one[2, w])
     sum1, sum2 = high1 - low1, high2 - low2
     vary1 = float((high1 + low1) * n - sum1 * sum1)
     vary2 = float((high2 + low2) * n - sum2 * sum2)
@@ -160,9 +97,9 @@ def do_not_vary(planes: Planes) -> npt.NDArray[np.bool_]:
     for row in range(rows):
         n, high, low = 0, 0, 0
         for w in range(words):
-            high += _ones(planes[row, 0, w])
-            low += _ones(planes[row, 1, w])
-            n += _ones(planes[row, 2, w])
+            high += bits_set(planes[row, 0, w])
+            low += bits_set(planes[row, 1, w])
+            n += bits_set(planes[row, 2, w])
         out[row] = (high + low) * n == (high - low) * (high - low)
     return out
 
@@ -173,5 +110,5 @@ def known_persons(planes: Planes) -> npt.NDArray[np.int64]:
     out = np.zeros(planes.shape[0], np.int64)
     for row in range(planes.shape[0]):
         for w in range(planes.shape[2]):
-            out[row] += _ones(planes[row, 2, w])
+            out[row] += bits_set(planes[row, 2, w])
     return out

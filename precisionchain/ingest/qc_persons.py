@@ -19,10 +19,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from precisionchain.ingest.qc_calls import StagedCalls, plink_codes, staged_calls
+from precisionchain.ingest.qc_calls import StagedCalls, staged_calls
 from precisionchain.ingest.qc_counts import MALE, TOLERANCE, Persons, Region, count, regions
 from precisionchain.ingest.qc_exclusions import Found
-from precisionchain.ingest.qc_kernels import add_persons, count_missing
+from precisionchain.ingest.qc_kernels import Planes
+from precisionchain.ingest.qc_planes import KNOWN, add_missing, add_persons, mask
 from precisionchain.ingest.qc_settings import Thresholds
 from precisionchain.ingest.staging import DESCRIPTION
 from precisionchain.ingest.vcf_overruled import FILE as OVERRULED
@@ -91,11 +92,12 @@ class Sums:
         none = np.zeros(persons, np.int64)
         return cls(none, none.copy(), np.zeros(persons))
 
-    def add(self, codes: npt.NDArray[np.uint8], ref: Floats) -> None:
-        """Add alleles (rows of ``codes``) with their frequencies of REF."""
+    def add(self, planes: Planes, ref: Floats) -> None:
+        """Add alleles with their frequencies of REF."""
         varies = (ref >= _MONOMORPHIC) & (ref <= 1 - _MONOMORPHIC)
         expected = np.where(varies, 1 - 2 * ref * (1 - ref), 1.0)
-        add_persons(codes, expected, self.het, self.missing, self.offset)
+        everybody = mask(np.ones(len(self.het), np.bool_))
+        add_persons(planes, everybody, expected, self.het, self.missing, self.offset)
         self.alleles += int(varies.sum())
         self.expected += float(expected[varies].sum())
 
@@ -204,7 +206,7 @@ def run_persons(folder: Path) -> Persons:
         if name in rows.column_names:
             founder &= rows[name].is_null().to_numpy()
     sex = rows["sex"].to_numpy()
-    return Persons(np.arange(len(rows), dtype=np.int64), sex == MALE, founder)
+    return Persons(sex == MALE, founder, np.ones_like(founder))
 
 
 def build_of(folder: Path) -> str:
@@ -240,14 +242,16 @@ class _Overruled:
         x, y = (found.filter(pl.col("rule") == RULE[chrom]) for chrom in ("X", "Y"))
         return cls(x["row"].to_numpy(), x["index"].to_numpy(), y["index"].to_numpy())
 
-    def restored(self, codes: npt.NDArray[np.uint8], first: int) -> npt.NDArray[np.uint8]:
-        """Return the codes of rows from ``first`` on, heterozygous where the file has that."""
-        low, high = np.searchsorted(self.rows, [first, first + len(codes)])
+    def restored(self, planes: Planes, first: int) -> Planes:
+        """Return the planes of rows from ``first`` on, heterozygous where the file has that."""
+        low, high = np.searchsorted(self.rows, [first, first + len(planes)])
         if low == high:
-            return codes
-        codes = codes.copy()
-        codes[self.rows[low:high] - first, self.columns[low:high]] = 1
-        return codes
+            return planes
+        planes = planes.copy()
+        rows, columns = self.rows[low:high] - first, self.columns[low:high]
+        bits = np.left_shift(np.uint64(1), (columns & 63).astype(np.uint64))
+        np.bitwise_or.at(planes[:, KNOWN], (rows, columns >> 6), bits)  # and in no other plane
+        return planes
 
 
 @dataclass(slots=True)
@@ -265,31 +269,28 @@ class _Gathering:
     alleles_of_y: int = 0
 
     def __post_init__(self) -> None:
-        size = len(self.persons.columns)
+        size = len(self.persons)
         self.pairs, self.x = Sums.of(size), Sums.of(size)
         self.missing, self.y_called = np.zeros(size, np.int64), np.zeros(size, np.int64)
 
     def add(self, staged: StagedCalls) -> None:
-        codes = plink_codes(staged.calls())
+        planes = staged.planes()
         region = regions(self.build, staged.chrom, staged.sites["pos"].to_numpy())
-        ref = count(codes, region, self.persons).ref
-        self.alleles += len(codes)
+        ref = count(planes, region, self.persons).ref
+        self.alleles += len(planes)
         absent = self.missing if staged.chrom != "Y" else np.zeros_like(self.missing)
         if not staged.complete:
-            count_missing(codes, absent)
+            add_missing(planes, absent)
         if staged.chrom == "Y":
-            self.alleles_of_y += len(codes)
+            self.alleles_of_y += len(planes)
             self.missing += np.where(self.persons.male, absent, 0)
-            self.y_called += len(codes) - absent
+            self.y_called += len(planes) - absent
         pairs = (region == Region.DIPLOID) | (region == Region.PAR)
-        if pairs.all():
-            self.pairs.add(codes, ref)
-        elif pairs.any():
-            self.pairs.add(codes[pairs], ref[pairs])
+        if pairs.any():
+            self.pairs.add(planes if pairs.all() else planes[pairs], ref[pairs])
         on_x = region == Region.X
         if on_x.any():
-            restored = self.overruled.restored(codes, staged.first_row)
-            self.x.add(restored[on_x], ref[on_x])
+            self.x.add(self.overruled.restored(planes, staged.first_row)[on_x], ref[on_x])
 
     def figures(self, sex: npt.NDArray[np.uint8]) -> PersonFigures:
         alleles = np.where(self.persons.male, self.alleles, self.alleles - self.alleles_of_y)

@@ -15,6 +15,8 @@ from hypothesis.extra.numpy import arrays
 from precisionchain.ingest.qc_hwe import hwe_exact
 from precisionchain.ingest.qc_kernels import bit_planes, correlation
 from precisionchain.ingest.qc_ld import Pruned, Pruner
+from precisionchain.ingest.qc_planes import mask, packed_planes
+from precisionchain.schemas.calls import Calls, pack_calls
 
 Codes = npt.NDArray[np.uint8]
 MISSING = 3
@@ -72,6 +74,35 @@ def test_r_squared_of_planes_is_numpys(codes: Codes, flip_one: bool, flip_other:
     expected, expected_n = slow_r2(*rows)
     assert n == expected_n
     assert found == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("persons", [1, 4, 63, 64, 65, 130, 257])
+@pytest.mark.parametrize("phased", ["none", "all", "mixed"])
+@pytest.mark.parametrize("haploid", ["nobody", "some", "everywhere the same"])
+def test_planes_say_what_each_call_says(persons: int, phased: str, haploid: str) -> None:
+    rng = np.random.default_rng([persons, len(phased), len(haploid)])
+    shape = (30, persons)
+    dosage = rng.choice([0, 1, 2, 3], shape, p=[0.5, 0.2, 0.2, 0.1]).astype(np.uint8)
+    one = rng.random(shape) < 0.3
+    single = {"nobody": None, "some": one, "everywhere the same": np.repeat(one[:1], 30, axis=0)}
+    of = single[haploid]
+    if of is not None:
+        dosage[of & (dosage == 2)] = 1
+    phase = None
+    if phased != "none":
+        phase = np.where(dosage == 1, rng.integers(1, 3, shape), 1).astype(np.uint8)
+        has_phase = (dosage != 3) if of is None else (dosage != 3) & ~of
+        phase = np.where(has_phase, phase, 0).astype(np.uint8)
+        if phased == "mixed":
+            phase[rng.random(shape) < 0.4] = 0
+    planes = packed_planes(pack_calls(Calls(dosage, of, phase)))
+    for row in range(30):
+        for i in range(persons):
+            bits = tuple(int(plane[i // 64] >> np.uint64(i % 64)) & 1 for plane in planes[row])
+            two = dosage[row, i] == 2 or (of is not None and of[row, i] and dosage[row, i] == 1)
+            assert bits == (two, dosage[row, i] == 0, dosage[row, i] != 3)
+    unused = ~mask(np.ones(persons, np.bool_))
+    assert not (planes & unused).any()
 
 
 def slow_prune(

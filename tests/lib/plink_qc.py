@@ -83,7 +83,11 @@ class PlinkFile:
         )
 
     def heterozygosity(self) -> dict[str, tuple[str, ...]]:
-        """Return O(HOM), E(HOM), N(NM) and F of each sample as ``--het`` prints them."""
+        """Return O(HOM), E(HOM), N(NM) and F of each sample as ``--het`` prints them; none where
+        there is nothing but X, Y and MT.
+        """
+        if self._chromosomes() <= {"23", "24", "26"}:
+            return {}
         _plink(self.folder, "--bfile", "par", "--het", "--out", "het")
         rows = (line.split() for line in self._lines("het.het")[1:])
         return {row[1]: tuple(row[2:]) for row in rows}
@@ -92,8 +96,7 @@ class PlinkFile:
         """Return SNPSEX, STATUS and F of each sample as ``--check-sex`` prints them; none without
         X.
         """
-        chromosomes = {line.split()[0] for line in self._lines("par.bim")}
-        if "23" not in chromosomes:
+        if "23" not in self._chromosomes():
             return {}
         _plink(self.folder, "--bfile", "par", "--check-sex", "--out", "sex")
         rows = (line.split() for line in self._lines("sex.sexcheck")[1:])
@@ -109,6 +112,9 @@ class PlinkFile:
 
     def _ready(self, *arguments: str) -> None:
         _plink(self.folder, "--bfile", "ready", *arguments)
+
+    def _chromosomes(self) -> set[str]:
+        return {line.split()[0] for line in self._lines("par.bim")}
 
     def _lines(self, name: str) -> list[str]:
         return (self.folder / name).read_text(encoding="utf-8").splitlines()
