@@ -69,9 +69,11 @@ class SiteFiles:
         Raises:
             UnreadableFileError, MetadataFormatError: a file cannot be taken.
         """
-        from precisionchain.ingest.site_list_file import read_site_list
-
         files = {"kinship_sites_digest": self.kinship, "pc_sites_digest": self.pc}
+        if not any(files.values()):
+            return {}
+        from precisionchain.ingest.site_list_file import read_site_list  # loads Arrow
+
         return {
             name: read_site_list(path, build).digest
             for name, path in files.items()

@@ -8,18 +8,19 @@ from itertools import pairwise
 from precisionchain.schemas.genome import BUILDS, bin_name, bin_span, bins_of
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.parameters import NetworkParameters
-from precisionchain.schemas.site_lists import FAMILIES
 from precisionchain.schemas.streams import (
     ACCESS,
     ASSAY,
     BATCH,
     CHECKPOINT,
     EXCLUDED,
+    KINSHIP_SITES,
     MAP_CONCEPT,
     MAP_PERSON,
     MAP_SAMPLE,
     MAP_VARIANT,
     NETWORK,
+    PC_SITES,
     SEQUENCING,
     SITE_LISTS,
     SITE_TABLES,
@@ -46,7 +47,8 @@ _SINGLE = (
     EXCLUDED,
     SEQUENCING,
     SITE_LISTS,
-    *FAMILIES.values(),
+    KINSHIP_SITES,
+    PC_SITES,
     SUPERSEDED,
     WITHDRAWN,
     MAP_CONCEPT,

@@ -20,11 +20,12 @@ from precisionchain.errors import CodecError
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.columns import from_body, restore, shrink, to_body
 from precisionchain.schemas.items import Codec, Payload
+from precisionchain.schemas.streams import KINSHIP_SITES, PC_SITES
 
 KINSHIP: Final = "kinship"
 PC: Final = "pc"
 
-FAMILIES: Final[Mapping[str, str]] = {KINSHIP: "KINSHIP", PC: "PCSITES"}
+FAMILIES: Final[Mapping[str, str]] = {KINSHIP: KINSHIP_SITES, PC: PC_SITES}
 """The family of what was found of each list."""
 
 LIST_KIND: Final = "site-list"
