@@ -80,7 +80,12 @@ Outcome = Taken | Refused | Broken
 
 
 class Child:
-    """A process that stages what it is sent; a new one takes its place when it dies."""
+    """A process that stages what it is sent; a new one takes its place when it dies.
+
+    Args:
+        seconds: how long a file may take; the first of a process ten times as long, because it
+            waits for the compiler of loops.
+    """
 
     def __init__(self, seconds: float = 60) -> None:
         self._seconds = seconds
@@ -101,14 +106,15 @@ class Child:
 
     def stage(self, case: Case) -> Outcome:
         """Stage a file and say what became of it."""
+        seconds = self._seconds if self._running else 10 * self._seconds
         running = self._running or self._begin()
         assert running.stdin is not None
         assert running.stdout is not None
         try:
             _send(running.stdin, case)
-            if not _answers(running.stdout, self._seconds):
+            if not _answers(running.stdout, seconds):
                 self._end()
-                return Broken(f"no answer in {self._seconds} s")
+                return Broken(f"no answer in {seconds} s")
             outcome: Outcome = _received(running.stdout)
         except (EOFError, BrokenPipeError):
             running.wait()
