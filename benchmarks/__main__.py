@@ -18,12 +18,13 @@ from benchmarks.report import keep, show
 
 PARTS = {
     "vcf": genotypes.measure,
+    "large": genotypes.measure_large,
     "geometry": geometry.measure,
     "omop": omop.measure,
     "queries": queries.measure,
     "entries": entries.measure,
 }
-PROGRAMS = ("bcftools", "plink2", "gzip")
+PROGRAMS = ("bcftools", "bgzip", "plink2", "gzip")
 FILES = (genotypes.PGX, genotypes.PANEL, f"{omop.GIBLEED}/person.csv")
 
 
