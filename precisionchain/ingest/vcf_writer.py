@@ -31,6 +31,9 @@ from precisionchain.schemas.structural import LONG_BASES
 MAX_BODY_BYTES: Final = 2 * 2**20 - 64 * 2**10
 """An item holds 2 MiB; what is left is for the envelope, the keys and the signature."""
 
+ROWS_WRITTEN: Final = 2**16
+"""Rows of sites and counts written at a time: many small writes cost more than the blocks do."""
+
 SAMPLES: Final = table_schema(
     {
         "index": pa.int32(),
@@ -105,6 +108,7 @@ class RunWriter:
         self._groups = person_groups(len(samples.samples))
         self._person_set = person_set(samples)
         self._blocks: list[tuple[object, ...]] = []
+        self._held: list[tuple[pa.Table, pa.Table]] = []
         self.alleles = 0
         self.has_small = self.has_symbolic = self.has_long = False
         self.body_bytes = 0
@@ -123,6 +127,8 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._write_held()
         for writer in (self._sites, self._counts, self._refused):
             writer.close()
 
@@ -204,10 +210,20 @@ class RunWriter:
         place = {"chrom": chrom, "block": pa.repeat(pa.scalar(block, pa.int32()), n), "row": rows}
         listed = {name: run.sites[name] for name in run.sites.column_names} | place
         columns = [listed.get(field.name, pa.nulls(n, field.type)) for field in SITES]
-        self._sites.write_table(pa.table(columns, schema=SITES))
+        sites = pa.table(columns, schema=SITES)
         counts = packed_counts(run.calls).columns()
         key = [run.sites[name] for name in ("pos", "ref", "alt")]
-        self._counts.write_table(pa.table([chrom, *key, *counts.values()], schema=COUNTS))
+        self._held.append((sites, pa.table([chrom, *key, *counts.values()], schema=COUNTS)))
+        if sum(len(held) for held, _ in self._held) >= ROWS_WRITTEN:
+            self._write_held()
+
+    def _write_held(self) -> None:
+        if self._held:
+            for writer, tables in zip(
+                (self._sites, self._counts), zip(*self._held, strict=True), strict=True
+            ):
+                writer.write_table(pa.concat_tables(tables))
+        self._held = []
 
     def refuse(self, file: VcfFile, refused: Iterable[Refused]) -> None:
         """Write refused records of one file."""

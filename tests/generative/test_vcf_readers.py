@@ -67,7 +67,7 @@ def cells(draw: st.DrawFn, form: str, n_alts: int, n: int, broken: bool) -> list
     if form == "GT" and draw(st.booleans()):
         return draw(plain_cells(n, broken))
     keys = form.split(":")
-    found = []
+    found: list[str] = []
     for _ in range(n):
         values = [draw(genotypes(n_alts, broken)) if key == "GT" else draw(NUMBERS) for key in keys]
         # htslib ends the process if nobody has the GT that FORMAT names.
