@@ -21,6 +21,7 @@ from precisionchain.errors import UsageError, VcfFormatError
 from precisionchain.ingest.fasta import NO_REFERENCE, Fasta, Reference
 from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_alleles import Refusal
 from precisionchain.ingest.vcf_assay import Assay, Interval, merge
 from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
 from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_early, judge, weakest
@@ -33,6 +34,7 @@ from precisionchain.ingest.vcf_gvcf import (
     assayed_blocks,
     without_blocks,
 )
+from precisionchain.ingest.vcf_header import instead_of_genotypes
 from precisionchain.ingest.vcf_left_align import LEFT_ALIGN_WINDOW, left_aligned
 from precisionchain.ingest.vcf_normalise import OpenFile, contig_order, ordered_runs
 from precisionchain.ingest.vcf_overruled import OverruledWriter
@@ -215,13 +217,19 @@ class _Batch:
             if advance:
                 advance(*self.sources.progress(run.sites["record"][-1].as_py()))
         self.sources.end()
+        if contradicted := sum(tally.contradicted for tally in self.tallies):
+            step(f"warning: INFO AC or AN is not that of the genotypes ({contradicted} records)")
         if not writer.alleles and self.assay.kind not in ("bed", "gvcf"):
             refused = sum((tally.rules for tally in self.tallies), Counter())
             rules = ", ".join(f"{n} by {rule}" for rule, n in refused.most_common())
+            held = instead_of_genotypes(self.sources.files[0].header)
+            none = set(refused) == {Refusal.NO_GENOTYPES.value} and held is not None
             raise VcfFormatError(
                 f"none of {self.records} records could be taken"
-                + (f" (refused: {rules})" * bool(rules)),
+                + (f" (refused: {rules})" * bool(rules))
+                + (f": no GT, but {held[0]}" if none and held else ""),
                 where=str(self.sources.files[0].path),
+                hint=held[1] if none and held else None,
             )
 
     @property
@@ -355,4 +363,6 @@ class _Batch:
         found: Counter[str] = Counter()
         for one in self.sources.scans:
             found.update({warned.rule: warned.n for warned in one.warnings})
+        if contradicted := sum(tally.contradicted for tally in self.tallies):
+            found["contradicted_counts"] = contradicted
         return dict(sorted(found.items()))

@@ -5,11 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
 from precisionchain.errors import SampleMapError, VcfFormatError
 
 FIXED_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT")
 """VCF 4.x, section 1.5; then one column a sample."""
+
+_PLINK2 = "`plink2 --vcf FILE dosage={0} --export vcf` makes calls of {0}"
+_CALL = "{0} is a likelihood: let the program that made it call genotypes"
+_INSTEAD: Final = {
+    "GP": "`bcftools +tag2tag FILE -- -r --GP-to-GT` makes calls of GP",
+    "DS": _PLINK2.format("DS"),
+    "HDS": _PLINK2.format("HDS"),
+    "PL": _CALL.format("PL"),
+    "GL": _CALL.format("GL"),
+}
+"""FORMAT keys that stand where GT does not, and what to do."""
 
 _ITEM = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|[^,>]*)')
 _DICTIONARY = re.compile(r"##(?:FILTER|INFO|FORMAT|contig)=<")
@@ -61,6 +73,15 @@ def parse_header(raw: bytes, where: str) -> Header:
     samples = _samples(text[-1], f"{where}:{len(text)}")
     meta = tuple(text[:-1])
     return Header(samples, _contigs(text), len(text), tuple(_dictionary(text)), meta)
+
+
+def instead_of_genotypes(header: Header) -> tuple[str, str] | None:
+    """Return what a file without GT holds instead, and what makes calls of it; None for nothing."""
+    declared = {
+        _fields(line).get("ID", "") for line in header.meta if line.startswith("##FORMAT=<")
+    }
+    held = [name for name in _INSTEAD if name in declared]
+    return (", ".join(held), _INSTEAD[held[0]]) if held else None
 
 
 def _samples(line: str, where: str) -> tuple[str, ...]:

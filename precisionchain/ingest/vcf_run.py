@@ -114,6 +114,11 @@ class ReadTally:
     calls: npt.NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(len(COUNTERS), dtype=np.int64)
     )
+    contradicted: int = 0
+
+    def contradict(self, records: int) -> None:
+        """Count records whose INFO has other counts than their genotypes."""
+        self.contradicted += records
 
     def refuse(self, refused: Refused) -> None:
         """Note a refused record."""

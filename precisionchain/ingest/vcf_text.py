@@ -18,6 +18,7 @@ from precisionchain.errors import VcfFormatError
 from precisionchain.ingest.vcf_alleles import MAX_ALTS, Allele, Refusal, alleles_of
 from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, Verdict, write_calls
 from precisionchain.ingest.vcf_cells import N_FOUND, decode_lines
+from precisionchain.ingest.vcf_info_counts import contradicting
 from precisionchain.ingest.vcf_lines import OTHER, PHASED
 from precisionchain.ingest.vcf_record import record_of
 from precisionchain.ingest.vcf_rules import Persons, beyond_end, half_call_refused, ploidy_rules
@@ -32,6 +33,7 @@ from precisionchain.ingest.vcf_sites_kernel import (
 from precisionchain.ingest.vcf_stream import Lines, TextStream
 from precisionchain.ingest.vcf_structural_sites import with_structural
 from precisionchain.schemas.calls import PackedCalls
+from precisionchain.schemas.counts import packed_counts
 from precisionchain.schemas.genome import BUILDS
 from precisionchain.schemas.packed_calls import full_bits
 
@@ -127,6 +129,7 @@ class _Part:
             self._tally.refuse(self._refused[line])
         starts, sizes = self._rows()
         calls = self._calls(decoded, starts, sizes)
+        self._compare_counts(decoded, starts, sizes, calls)
         return CallRun(self._chrom, self._sites(starts, sizes), calls, read_to, last=False)
 
     # ---------------------------------------------------------------------------- alleles
@@ -279,6 +282,23 @@ class _Part:
             if line in self._odd:
                 numbers[at] = self._odd[line][within[at]].number
         return numbers, starts[of] + within
+
+    def _compare_counts(
+        self,
+        decoded: _Decoded,
+        starts: npt.NDArray[np.int64],
+        sizes: npt.NDArray[np.int64],
+        calls: PackedCalls,
+    ) -> None:
+        """Count the records whose INFO contradicts their genotypes, where these are as written."""
+        if len(self._persons.columns) != len(self._file.header.samples) or not sizes.any():
+            return
+        as_written = (self._kinds != ODD) & (self._ploidy == 0) & (sizes > 0)
+        as_written[decoded.lines[(decoded.found[:, 1:4] > 0).any(axis=1)]] = False
+        lines = np.flatnonzero(as_written)
+        counts = packed_counts(calls)
+        found = (self._lines.text, self._lines.fields, lines, starts, sizes, counts.ac, counts.an)
+        self._tally.contradict(contradicting(*found)[0])
 
     # ------------------------------------------------------------------------------ sites
 

@@ -368,3 +368,39 @@ def test_progress_is_told(tmp_path: Path) -> None:
     ]
     size = path.stat().st_size
     assert reached == [(size, size), (size, size)]
+
+
+WITHOUT_CALLS = {
+    "DS": "plink2 --vcf FILE dosage=DS",
+    "GP,DS": "bcftools .tag2tag FILE -- -r --GP-to-GT",
+    "PL": "let the program that made it call genotypes",
+}
+
+
+@pytest.mark.parametrize("keys", WITHOUT_CALLS)
+def test_a_file_of_dosages_alone_is_refused_by_what_it_holds(tmp_path: Path, keys: str) -> None:
+    names = keys.split(",")
+    text = header()
+    for name in names:
+        line = f'##FORMAT=<ID={name},Number=.,Type=Float,Description="x">'
+        text = text.replace("#CHROM", f"{line}\n#CHROM")
+    values = ":".join("0.5" for _ in names)
+    text += record(f"9:6 A G {values} {values}").replace("\tGT\t", f"\t{':'.join(names)}\t")
+    said = f"refused: 1 by no_genotypes.: no GT, but {', '.join(names)}.*{WITHOUT_CALLS[keys]}"
+    with pytest.raises(errors.VcfFormatError, match=said):
+        stage(tmp_path, write_text(tmp_path / "a.vcf", text))
+
+
+def test_counts_in_info_that_contradict_the_genotypes_are_a_warning(tmp_path: Path) -> None:
+    lines = (
+        record("9:5 A G 0/1 1/1", info="AC=3;AN=4"),
+        record("9:6 A G 0/1 1/1", info="AC=2;AN=4"),  # one copy too few
+        record("9:7 A G 0|1 ./.", info="AN=4;DP=3"),  # one person too many
+        record("9:8 A G,T 1/2 2/2", info="DP=1;AC=1,3;AN=4"),
+        record("9:9 A G,T 1/2 2/2", info="AC=1,2;AN=4;DP=1"),
+        record("9:10 A G 0/1 1/1", info="XAC=9;AC=.;AN=."),
+        record("9:11 A G 0/. 1/1", info="AC=2;AN=3"),  # a half-call, which is missing here
+    )
+    run = stage(tmp_path, write_text(tmp_path / "a.vcf", header() + "".join(lines)))
+    assert run.description["statistics"]["warnings"]["contradicted_counts"] == 3
+    assert [row["ac"] for row in table(run, "counts")][:2] == [3, 3]
