@@ -182,18 +182,24 @@ class Network(ExportsDoor, GeneticsDoor, ReasonsDoor):
     ) -> pl.DataFrame:
         """Return persons by genotype of a variant (Q4); default genotypes 1 and 2.
 
+        A variant may be named by the id that files gave it, ``rs4977574``.
+
         Raises:
             RegionError: the variant cannot be parsed.
+            UsageError: an id that no variant has, or several, which are named.
         """
+        from precisionchain.query.variant_ids import variant_meant, variant_or_id
+
         asked = {
-            "variant": typed.as_logged(variant, Variant.parse),
+            "variant": typed.as_logged(variant, variant_or_id),
             "genotype": typed.genotypes(genotype),
         }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             from precisionchain.query.variants import variant_calls
 
-            meant = Variant.parse(variant) if isinstance(variant, str) else variant
+            named = variant_or_id(variant) if isinstance(variant, str) else variant
+            meant = variant_meant(snapshot, named)
             frame = variant_calls(snapshot, meant, frozenset(typed.genotypes(genotype)))
             return evaluated_frame(frame, variants=[meant])
 

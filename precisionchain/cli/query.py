@@ -75,7 +75,7 @@ def person(
 @render.answers
 def variant(
     context: typer.Context,
-    variant: Annotated[str, typer.Argument(help="CHROM:POS:REF:ALT, as 9:22098574:A:G.")],
+    variant: Annotated[str, typer.Argument(help="9:22098574:A:G, or an id: rs4977574.")],
     genotype: Annotated[
         list[str] | None, typer.Option(help="0, 1, 2, missing or not_assayed; default 1 and 2.")
     ] = None,

@@ -6,6 +6,7 @@ A record number typed where a site or a chromosome belongs is a well-formed name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ from precisionchain.schemas.structural import is_structural, parse_alt
 _SITES: Final = {"site", "at_site"}
 _PERSONS: Final = {"person", "persons", "subject"}
 _SEQUENCED: Final = "sequenced"
+_ID: Final = re.compile(r"rs[1-9]\d{0,17}", re.ASCII)
 _PLACES: Final = {
     "region",
     "variant",
@@ -76,6 +78,8 @@ class KnownNames:
         return NOT_LOGGED
 
     def _is_known(self, name: str, text: str) -> bool:
+        if name == "variant" and _ID.fullmatch(text):
+            return True
         before, colon, _ = text.partition(":")
         if name in _SITES:
             return text in self.sites
