@@ -23,6 +23,7 @@ from tests.lib.vcf_builder import header, record, write_map, write_text
 PERSONS = 40
 MAN, WOMAN, HALF, LOST, CALLED = 4, 5, 3, 2, 1
 REMOVED, WITHDRAWN = 139, 36
+REMOVED_AND_WITHDRAWN = 138
 
 
 def vcf(path: Path, first: int, *records: tuple[str, dict[int, str], str]) -> tuple[Path, Path]:
@@ -63,7 +64,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     controlled = vcf(
         folder / "controlled.vcf",
         100,
-        *((f"2:{pos} A C", {100: "0/1", REMOVED: "./."}, "0/0") for pos in range(100, 900, 100)),
+        *(
+            (f"2:{pos} A C", {100: "0/1", REMOVED: "./.", REMOVED_AND_WITHDRAWN: "./."}, "0/0")
+            for pos in range(100, 900, 100)
+        ),
         ("2:1000 A C", {}, "0/1"),
         ("2:2000 A C", {101: "0/1", 102: "0/1", REMOVED: "1/1"}, "0/0"),
     )
@@ -75,7 +79,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gone = vcf(folder / "gone.vcf", 300, ("4:100 A C", {300: "0/1"}, "0/0"))
     published(site, gone, "gone")
     site.withdraw_source("gone")
-    site.withdraw_persons([WITHDRAWN])
+    site.withdraw_persons([WITHDRAWN, REMOVED_AND_WITHDRAWN])
     site.add_user("reader", ["researcher"])
     site.add_user("auditor", ["auditor"])
     return folder / "a"
@@ -174,7 +178,7 @@ CASES: dict[str, tuple[str, int, Expected, dict[str, Any]]] = {
         "2:1000:A:C",
         101,
         {"controlled": ("excluded", "excluded_variant")},
-        {"excluded": "removed", "rule": "hwe", "n": PERSONS - 1},
+        {"excluded": "removed", "rule": "hwe", "n": PERSONS - 2},
     ),
     "a person who was removed": (
         "2:2000:A:C",
@@ -235,6 +239,9 @@ def test_of_a_withdrawn_person_only_that_and_only_at_the_own_site(root: Path) ->
     with pc.connect(root) as network:
         (row,) = network.why("1:1000:A:C", WITHDRAWN).to_dicts()
         assert (row["reason"], row["state"], row["batch"]) == ("person_withdrawn", None, None)
+        (row,) = network.why("2:100:A:C", REMOVED_AND_WITHDRAWN).to_dicts()
+        assert (row["reason"], row["rule"]) == ("person_withdrawn", None)
+        assert network.exclusions(person=f"A:{REMOVED_AND_WITHDRAWN}").is_empty()
         with pytest.raises(UnknownPersonError):
             network.why("1:1000:A:C", 9999)
         with pytest.raises(RegionError):
@@ -255,7 +262,6 @@ def test_every_question_is_in_the_log_with_whom_it_shows(root: Path) -> None:
 def test_exclusions_by_site_batch_variant_person_and_rule(root: Path) -> None:
     with pc.connect(root) as network:
         everything = network.exclusions()
-        assert everything.filter(pl.col("person_id") == WITHDRAWN).is_empty()
         persons = everything.filter(pl.col("kind") == "person")
         assert persons["person_id"].to_list() == [REMOVED]
         (person,) = network.exclusions(person=f"A:{REMOVED}").to_dicts()
