@@ -1,8 +1,10 @@
-"""Loading numba, which compiles our loops, without what they never use."""
+"""Loading numba, which compiles our loops, and pyarrow without what we never use of them."""
 
 from __future__ import annotations
 
 import sys
+import warnings
+from types import ModuleType
 from typing import Final
 
 _NEVER_USED: Final = ("scipy.linalg", "cffi")
@@ -11,11 +13,12 @@ for functions of C. Both are imported whole for it, a third of the CPU of loadin
 
 
 def load_lean() -> None:
-    """Load numba, if nobody has, without `_NEVER_USED` (0.2 s of CPU less).
+    """Load numba, if nobody has, without `_NEVER_USED` (0.2 s of CPU less), pyarrow without pandas.
 
     In this process, numba then compiles no linear algebra: for a program of our own, not for one
     that imports the library and may have loops of its own.
     """
+    _leave_pandas()
     if "numba" in sys.modules:
         return
     absent = [name for name in _NEVER_USED if name not in sys.modules]
@@ -29,3 +32,24 @@ def load_lean() -> None:
     finally:
         for name in absent:
             del sys.modules[name]
+
+
+def _leave_pandas() -> None:
+    """Let pyarrow look for pandas once, and find none that is recent enough.
+
+    Otherwise it imports pandas, where that is installed, when it meets the first Python list: 0.2 s
+    of CPU. Who asks for pandas itself (``to_pandas``) still gets it.
+    """
+    if "pandas" in sys.modules:
+        return
+    old = ModuleType("pandas")
+    old.__version__ = "0"  # type: ignore[attr-defined]
+    sys.modules["pandas"] = old
+    try:
+        import pyarrow as pa
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that pandas is old
+            pa.array([0])
+    finally:
+        del sys.modules["pandas"]

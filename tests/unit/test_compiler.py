@@ -36,3 +36,17 @@ def test_numba_that_is_there_is_left_alone() -> None:
         "assert numba.njit(lambda a: np.dot(a, a))(np.ones(3)) == 3.0"
     )
     subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+
+
+def test_arrow_makes_arrays_without_pandas_and_still_gives_it_to_who_asks() -> None:
+    script = (
+        "import sys\n"
+        "from precisionchain.schemas.compiler import load_lean\n"
+        "load_lean()\n"
+        "import pyarrow as pa\n"
+        "made = pa.array([1, 2])\n"
+        "assert 'pandas' not in sys.modules\n"
+        "assert made.to_pandas().tolist() == [1, 2]\n"
+        "assert 'pandas' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, check=True)
