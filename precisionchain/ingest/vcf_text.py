@@ -18,7 +18,6 @@ from precisionchain.errors import VcfFormatError
 from precisionchain.ingest.vcf_alleles import MAX_ALTS, Allele, Refusal, alleles_of
 from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, Verdict, write_calls
 from precisionchain.ingest.vcf_cells import N_FOUND, decode_lines
-from precisionchain.ingest.vcf_info_counts import contradicting
 from precisionchain.ingest.vcf_lines import OTHER, PHASED
 from precisionchain.ingest.vcf_record import record_of
 from precisionchain.ingest.vcf_rules import Persons, beyond_end, half_call_refused, ploidy_rules
@@ -32,6 +31,7 @@ from precisionchain.ingest.vcf_sites_kernel import (
 )
 from precisionchain.ingest.vcf_stream import Lines, TextStream
 from precisionchain.ingest.vcf_structural_sites import with_structural
+from precisionchain.ingest.vcf_written_counts import contradicting
 from precisionchain.schemas.calls import PackedCalls
 from precisionchain.schemas.counts import packed_counts
 from precisionchain.schemas.genome import BUILDS
