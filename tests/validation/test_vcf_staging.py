@@ -289,6 +289,7 @@ def files_with_genotypes(shared_data: Path) -> list[Path]:
 ON_ITS_OWN = (PHASE3, HAIL, "unfiltered1KG", "1KG_phase3_subset_chrX")
 
 
+@pytest.mark.timeout(1200)  # big files, bcftools and a comparison call by call
 def test_every_file_equals_bcftools_or_is_refused_with_a_line(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
