@@ -19,7 +19,7 @@ EXAMPLES = max(2, settings().max_examples // 20)
 @given(st.randoms(use_true_random=False))
 def test_states_and_counts_are_those_of_the_files_whatever_happened(rng: Random) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        found = life(Path(folder), rng, steps=6)
+        found = life(Path(folder), rng, steps=5)
         assert not found.differences, "\n".join(found.differences)
 
 
