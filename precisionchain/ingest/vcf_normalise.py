@@ -22,6 +22,7 @@ from precisionchain.errors import DuplicateVariantError, VcfFormatError
 from precisionchain.ingest.vcf_run import CallRun, join_calls, take_calls
 from precisionchain.ingest.vcf_scan import Scan
 from precisionchain.ingest.vcf_structural_sites import joined_sites
+from precisionchain.schemas.genome import chrom_rank
 from precisionchain.schemas.packed_calls import agreed_phase, same_calls, widened
 from precisionchain.schemas.variant import Variant
 
@@ -57,6 +58,10 @@ def contig_order(scans: Sequence[Scan]) -> list[str]:
     Raises:
         VcfFormatError: two files have shared contigs in different orders.
     """
+    contigs = [[segment.chrom for segment in scan.segments] for scan in scans]
+    genome = sorted({chrom for of in contigs for chrom in of}, key=lambda c: (chrom_rank(c), c))
+    if all(of == [chrom for chrom in genome if chrom in of] for of in contigs):
+        return genome
     order: list[str] = []
     for scan in scans:
         shared = [segment.chrom for segment in scan.segments if segment.chrom in order]
