@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -55,29 +57,35 @@ class OpenFile:
 def contig_order(scans: Sequence[Scan]) -> list[str]:
     """Return the contigs of a batch in the order in which they are written.
 
+    Each file's order is kept; where that leaves a choice, the genome's order decides.
+
     Raises:
         VcfFormatError: two files have shared contigs in different orders.
     """
-    contigs = [[segment.chrom for segment in scan.segments] for scan in scans]
-    genome = sorted({chrom for of in contigs for chrom in of}, key=lambda c: (chrom_rank(c), c))
-    if all(of == [chrom for chrom in genome if chrom in of] for of in contigs):
-        return genome
-    order: list[str] = []
+    before: dict[str, set[str]] = {}
     for scan in scans:
-        shared = [segment.chrom for segment in scan.segments if segment.chrom in order]
-        if shared != [chrom for chrom in order if chrom in shared]:
-            raise VcfFormatError(
-                "has its contigs in another order than the other files of the batch",
-                where=str(scan.path),
-                hint="sort the files with `bcftools sort`, or join them with `bcftools concat -a`",
-            )
-        at = 0
-        for segment in scan.segments:
-            if segment.chrom in order:
-                at = order.index(segment.chrom) + 1
-            else:
-                order.insert(at, segment.chrom)
-                at += 1
+        contigs = [segment.chrom for segment in scan.segments]
+        for chrom in contigs:
+            before.setdefault(chrom, set())
+        for above, below in pairwise(contigs):
+            before[below].add(above)
+    merging = TopologicalSorter(before)
+    try:
+        merging.prepare()
+    except CycleError as error:
+        ring = set(error.args[1])
+        last = [scan for scan in scans if len(ring & {s.chrom for s in scan.segments}) > 1][-1]
+        raise VcfFormatError(
+            "has its contigs in another order than the other files of the batch",
+            where=str(last.path),
+            hint="sort the files with `bcftools sort`, or join them with `bcftools concat -a`",
+        ) from error
+    order: list[str] = []
+    ready: list[str] = []
+    while merging.is_active():
+        ready = sorted({*ready, *merging.get_ready()}, key=lambda c: (chrom_rank(c), c))
+        order.append(ready.pop(0))
+        merging.done(order[-1])
     return order
 
 

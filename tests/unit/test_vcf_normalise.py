@@ -86,6 +86,23 @@ def test_files_that_share_a_contig_are_merged(tmp_path: Path, tiny_runs: None) -
     assert not collapsed
 
 
+@pytest.mark.parametrize(
+    ("files", "order"),
+    [
+        ("1 Y | X MT | Y MT", "1 X Y MT"),
+        ("2 9 | 1 X | 9 X", "1 2 9 X"),
+        ("10 2 | 1 10 | 2 X", "1 10 2 X"),  # sorted as text, as some tools do
+        ("X", "X"),
+    ],
+)
+def test_each_files_order_of_contigs_is_kept(tmp_path: Path, files: str, order: str) -> None:
+    scans = [
+        scan(write_vcf(tmp_path / f"{i}.vcf", *(f"{c}:1 A T 0 0" for c in file.split())))
+        for i, file in enumerate(files.split("|"))
+    ]
+    assert contig_order(scans) == order.split()
+
+
 def test_contigs_in_two_orders_are_refused(tmp_path: Path) -> None:
     scans: list[Scan] = [
         scan(write_vcf(tmp_path / f"{i}.vcf", *specs))
