@@ -12,6 +12,7 @@ from precisionchain.access.evaluated import Evaluated, evaluated_frame
 from precisionchain.errors import UsageError
 from precisionchain.opened import OpenSite
 from precisionchain.query import persons, typed
+from precisionchain.query.asked_variants import asked_variant
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.column_names import folded
 from precisionchain.schemas.variant import Region, Variant
@@ -190,11 +191,11 @@ def _place(where: str | Region | Variant | Iterable[str | Variant]) -> Region | 
     several = [where] if isinstance(where, str | Variant) else list(where)
     if not several:
         raise UsageError("no variant is named", hint="9:22098574:A:G, or a region")
-    return [Variant.parse(one) if isinstance(one, str) else one for one in several]
+    return [asked_variant(one) if isinstance(one, str) else one for one in several]
 
 
 def _as_logged(where: str | Region | Variant | Iterable[str | Variant]) -> dict[str, Any]:
     if isinstance(where, Region) or (isinstance(where, str) and where.count(":") < 2):
         return {"region": typed.as_logged(where, Region.parse)}
     several = [where] if isinstance(where, str | Variant) else list(where)
-    return {"variant": [typed.as_logged(one, Variant.parse) for one in several]}
+    return {"variant": [typed.as_logged(one, asked_variant) for one in several]}

@@ -188,7 +188,8 @@ class Network(ExportsDoor, GeneticsDoor, ReasonsDoor):
             RegionError: the variant cannot be parsed.
             UsageError: an id that no variant has, or several, which are named.
         """
-        from precisionchain.query.variant_ids import variant_meant, variant_or_id
+        from precisionchain.query.asked_variants import variant_or_id
+        from precisionchain.query.variant_ids import variant_meant
 
         asked = {
             "variant": typed.as_logged(variant, variant_or_id),

@@ -13,6 +13,7 @@ from numbers import Integral
 from typing import Final, TypeAlias
 
 from precisionchain.errors import UsageError
+from precisionchain.query.asked_variants import is_id, variant_or_id
 from precisionchain.query.criteria import (
     COMPARISONS,
     OPERATORS,
@@ -179,16 +180,20 @@ def as_event(given: object) -> Event:
     return given
 
 
-def as_variant(given: object) -> Variant:
-    """Return a variant."""
+def as_variant(given: object) -> Variant | str:
+    """Return a variant, or the id of one."""
     place = as_place(given)
-    if not isinstance(place, Variant):
-        raise UsageError("this needs a variant", hint="chrom:pos:ref:alt, as 9:22098574:A:G")
+    if isinstance(place, Region):
+        raise UsageError(
+            "this needs a variant", hint="chrom:pos:ref:alt or an id, as 9:22098574:A:G, rs4977574"
+        )
     return place
 
 
-def as_place(given: object) -> Variant | Region:
-    """Return the variant or region, as it is printed again: so a value has one spelling."""
+def as_place(given: object) -> Variant | Region | str:
+    """Return the variant, its id or the region, as it is printed again: so a value has one
+    spelling.
+    """
     if isinstance(given, Variant) and given.build is not None:
         raise UsageError(
             "a criterion asks in the network's build", hint="give the variant without a build"
@@ -196,7 +201,20 @@ def as_place(given: object) -> Variant | Region:
     if isinstance(given, Variant | Region) or is_word_or_whole(given):
         text = str(given)  # a chromosome may be given as a number
         if text.isprintable():
-            return Variant.parse(text) if text.count(":") > 1 else Region.parse(text)
+            return _place_of(text, is_region=isinstance(given, Region))
     raise UsageError(
-        "this needs a variant or a region", hint="9:22098574:A:G or 9:22000000-22130000"
+        "this needs a variant or a region",
+        hint="9:22098574:A:G, rs4977574 or 9:22000000-22130000",
     )
+
+
+def _place_of(text: str, *, is_region: bool) -> Variant | Region | str:
+    if text.count(":") > 1 or (is_id(text.strip()) and not is_region):
+        return variant_or_id(text)
+    region = Region.parse(text)
+    if is_id(str(region)):
+        raise UsageError(
+            "a whole contig that is named as a variant's id cannot be told from it",
+            hint="name the last position too, as rs7:1-1000000",
+        )
+    return region

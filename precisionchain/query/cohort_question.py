@@ -33,12 +33,14 @@ from precisionchain.query.criteria import (
 )
 from precisionchain.query.criterion_scope import CriterionScope
 from precisionchain.query.evaluate import evaluate, inside_out
+from precisionchain.query.resolved_criteria import resolved
 from precisionchain.query.saved_cohorts import SavedCohorts
 from precisionchain.query.spelling import criterion as spelled
 from precisionchain.query.spelling import from_json
 from precisionchain.query.typed import NOT_LOGGED
 from precisionchain.query.universe import persons_frame, universe_from
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.variant import Variant
 
 Given: TypeAlias = "Criterion | Cohort | str | Mapping[str, Any]"
 """A criterion as a value, as text, as JSON or its text; or a cohort, to be kept."""
@@ -107,8 +109,8 @@ def data_of(criterion: Criterion) -> str:
 def answer(given: Given, scope: CriterionScope) -> Evaluated[Cohort]:
     """Return the cohort of a criterion, with what it shows.
 
-    ``saved(NAME)`` by itself, and a cohort, are given back as they are, without the persons who
-    are withdrawn by now.
+    Its criterion names the variants that ids stand for. ``saved(NAME)`` by itself, and a cohort,
+    are given back as they are, without the persons who are withdrawn by now.
 
     Raises:
         UsageError: it is no criterion, or asks for what is not there.
@@ -123,6 +125,7 @@ def answer(given: Given, scope: CriterionScope) -> Evaluated[Cohort]:
         cohort = scope.saved(criterion.name).without(scope.snapshot.catalogue.withdrawn)
     else:
         catalogue = scope.snapshot.catalogue
+        criterion = resolved(scope.snapshot, criterion)
         truth = evaluate(scope, criterion)
         position = (catalogue.position,)
         cohort = Cohort(criterion, catalogue.network, position, scope.universe, truth)
@@ -147,7 +150,7 @@ def _named_variants(criterion: Criterion) -> postings.Alleles:
     named = [
         (part.variant.chrom, part.variant.pos, part.variant.ref, part.variant.alt)
         for part in inside_out(criterion)
-        if isinstance(part, Genotype | Carries | Assayed)
+        if isinstance(part, Genotype | Carries | Assayed) and isinstance(part.variant, Variant)
     ]
     return postings.alleles(pl.DataFrame(named, schema=ALLELE_SCHEMA, orient="row"))
 

@@ -40,6 +40,7 @@ from precisionchain.query.criterion_scope import CriterionScope
 from precisionchain.query.event_criteria import Rows
 from precisionchain.query.genotyped import Bytes
 from precisionchain.query.kleene import Truth
+from precisionchain.query.variant_ids import variant_meant
 from precisionchain.schemas.variant import Variant
 
 
@@ -162,8 +163,8 @@ class _Evaluation:
             self.rows[event] = event_criteria.rows_of(self.scope, event)
         return self.rows[event]
 
-    def _states(self, variant: Variant) -> Bytes:
-        variant = variant.trimmed()
+    def _states(self, asked: Variant | str) -> Bytes:
+        variant = variant_meant(self.scope.snapshot, asked).trimmed()
         if variant not in self.states:
             self.states[variant] = genetic_criteria.states_at(self.scope, variant)
         return self.states[variant]

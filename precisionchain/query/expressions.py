@@ -254,7 +254,7 @@ def carries(
     """Return the criterion of a copy of an allele, or of any allele of a region and frequency.
 
     Args:
-        where: a variant or a region.
+        where: a variant, the id that files gave it, or a region.
         maf: the frequency of a region's alleles.
         overlap: of a region also the alleles that begin outside and reach into it.
     """

@@ -6,11 +6,11 @@ A record number typed where a site or a chromosome belongs is a well-formed name
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from precisionchain.query.asked_variants import is_id
 from precisionchain.query.typed import NOT_LOGGED
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.genome import CHROMOSOMES
@@ -19,7 +19,7 @@ from precisionchain.schemas.structural import is_structural, parse_alt
 _SITES: Final = {"site", "at_site"}
 _PERSONS: Final = {"person", "persons", "subject"}
 _SEQUENCED: Final = "sequenced"
-_ID: Final = re.compile(r"rs[1-9]\d{0,17}", re.ASCII)
+_VARIANTS: Final = {"variant", "carries", "genotype", "assayed"}
 _PLACES: Final = {
     "region",
     "variant",
@@ -78,7 +78,7 @@ class KnownNames:
         return NOT_LOGGED
 
     def _is_known(self, name: str, text: str) -> bool:
-        if name == "variant" and _ID.fullmatch(text):
+        if name in _VARIANTS and is_id(text):
             return True
         before, colon, _ = text.partition(":")
         if name in _SITES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import polars as pl
@@ -13,18 +12,7 @@ from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.genetic_payloads import NO_ALLELE
 from precisionchain.schemas.variant import Variant
 
-_ID: Final = re.compile(r"rs[1-9]\d{0,17}", re.ASCII)
 _MOST_NAMED: Final = 20
-
-
-def variant_or_id(text: str) -> Variant | str:
-    """Read a variant, or the id of one as dbSNP gives them; other ids cannot be asked for.
-
-    Raises:
-        RegionError: the text is neither.
-    """
-    found = text.strip()
-    return found if _ID.fullmatch(found) else Variant.parse(text)
 
 
 def variants_of_id(snapshot: Snapshot, ident: str) -> list[Variant]:

@@ -15,9 +15,9 @@ from precisionchain.schemas.variant import Region, Variant
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Genotype(Criterion):
-    """The person's state at a variant is one of ``states``, of `STATES`."""
+    """The person's state at a variant, or at that of an id, is one of ``states``, of `STATES`."""
 
-    variant: Variant
+    variant: Variant | str
     states: tuple[str, ...]
 
     def call(self) -> Call:
@@ -28,9 +28,9 @@ class Genotype(Criterion):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Carries(Criterion):
-    """The person has a copy of an allele."""
+    """The person has a copy of an allele, or of that of an id."""
 
-    variant: Variant
+    variant: Variant | str
 
     def call(self) -> Call:
         """Return ``carries(variant)``."""
@@ -39,9 +39,9 @@ class Carries(Criterion):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Assayed(Criterion):
-    """The variant was looked at in the person, called or missing."""
+    """The variant, or that of an id, was looked at in the person, called or missing."""
 
-    variant: Variant
+    variant: Variant | str
 
     def call(self) -> Call:
         """Return ``assayed(variant)``."""

@@ -53,8 +53,13 @@ READ = """
     carries(9:22098574:A:G)                                 =>
     carries(chr9:22098574:a:g)                              => carries(9:22098574:A:G)
     carries("9:22,098,574:A:G")                             => carries(9:22098574:A:G)
-    carries("9:22098574:A:<DEL>")                           =>
-    carries("9:1:A:\\u003CDEL>")                            => carries("9:1:A:<DEL>")
+    carries("9:22098574:A:<DEL;END=22098900>")              =>
+    carries("9:1:A:\\u003CDEL;END=9>")                      => carries("9:1:A:<DEL;END=9>")
+    carries(rs4977574)                                      =>
+    carries("rs4977574")                                    => carries(rs4977574)
+    genotype(rs4977574, 1, missing)                         =>
+    assayed(rs4977574)                                      =>
+    carries(rs7:1-9)                                        =>
     carries(9:22000000-22130000)                            =>
     carries(9:5)                                            => carries(9:5-5)
     carries(9)                                              =>
@@ -139,6 +144,14 @@ REFUSED = """
     sex()                                                   => at least one concept
     carries(9:22,098,574:A:G)                               => too many positional
     carries(9:1:A:<DEL>)                                    => column 15: .*a string
+    carries("9:1:A:<DEL>")                                  => <DEL> is without END
+    carries("9:1:A:<DUP:TANDEM;CN=3>")                      => is without END
+    carries("9:1:A:<FOO;END=9>")                            => no structural allele
+    carries("9:1:A:A]9:")                                   => no breakend
+    carries(rs7, maf(0..0.01))                              => maf.* goes with a region
+    carries(rs7, overlap=true)                              => overlap goes with a region
+    carries_structural(rs7)                                 => needs a region
+    carries("rs7:1-2147483647")                             => cannot be told from it
     carries(9:5:A:G, maf(0..0.01))                          => maf.* goes with a region
     carries(9:1-5, 0..0.01)                                 => given as maf
     carries(9:1-5, maf(0..0.6))                             => minor allele frequencies

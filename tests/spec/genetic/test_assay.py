@@ -93,7 +93,7 @@ CASES = {
         """,
     ),
     "a class that was not called": (
-        "9:101:A:<DEL>",
+        "9:101:A:<DEL;END=120>",
         """
         person | genotype
         A:1    | not_assayed

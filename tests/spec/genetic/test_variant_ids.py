@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 import pytest
 
+import precisionchain as pc
 from precisionchain.errors import RegionError, UsageError
+from precisionchain.query.cohort_question import Given
+from precisionchain.query.criteria import Criterion
 from tests.lib.drawn_genotypes import assert_answer
 from tests.lib.site_builder import BuiltNetwork, BuiltSite
 from tests.lib.vcf_builder import header, record, write_map, write_text
@@ -74,7 +79,7 @@ def test_an_id_that_no_allele_has(network: BuiltNetwork, ident: str) -> None:
         ask(network, ident)
 
 
-@pytest.mark.parametrize("ident", ["MRN-00777", "rs0", "rs", "RS1", "rs1;rs2"])
+@pytest.mark.parametrize("ident", ["MRN-00777", "rs0", "rs", "RS1", "rs1;rs2", "9:5:A:<DEL>"])
 def test_other_ids_cannot_be_asked_for(network: BuiltNetwork, ident: str) -> None:
     with pytest.raises(RegionError):
         ask(network, ident)
@@ -88,3 +93,85 @@ def test_the_log_has_the_id_and_the_variant(network: BuiltNetwork) -> None:
     questions = " ".join(str(value) for row in entries.iter_rows() for value in row)
     assert "rs1" in questions
     assert "MRN-00777" not in questions
+
+
+CRITERIA: dict[str, tuple[Callable[[], Criterion], str, str]] = {
+    "a copy": (lambda: pc.carries("rs1"), "A:1 B:2", "carries(9:100:A:G)"),
+    "one copy": (lambda: pc.genotype("rs1", 1), "A:1", "genotype(9:100:A:G, 1)"),
+    "looked at": (lambda: pc.assayed("rs4"), "B:2", "assayed(X:5000000:A:G)"),
+    "inside of others": (
+        lambda: ~pc.carries("rs4") & (pc.everyone() | ~pc.genotype("rs1", 2)),
+        "",
+        "~carries(X:5000000:A:G) & (everyone() | ~genotype(9:100:A:G, 2))",
+    ),
+    "whose frequency": (
+        lambda: pc.carries(
+            "9:1-500", pc.maf((0.5, 0.5), within=pc.carries("rs1") & pc.at_site("A"))
+        ),
+        "A:1 B:2",
+        "carries(9:1-500, maf(0.5..0.5, within=carries(9:100:A:G) & at_site(A)))",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CRITERIA)
+def test_a_criterion_of_an_id_is_that_of_its_variant(network: BuiltNetwork, case: str) -> None:
+    made, members, meant = CRITERIA[case]
+    criterion = made()
+    spellings: tuple[Given, ...] = (criterion, criterion.text, criterion.json)
+    with network.site("A").network() as door:
+        cohorts = [door.cohort(given) for given in (*spellings, meant)]
+    assert len({cohort.digest for cohort in cohorts}) == 1
+    assert cohorts[0].criterion.text == meant
+    assert " ".join(f"{s}:{p}" for s, p in cohorts[0].persons.iter_rows()) == members
+
+
+def test_a_saved_cohort_holds_the_variant(network: BuiltNetwork) -> None:
+    with network.site("A").network() as door:
+        cohort = door.cohort("genotype(rs1, 2)", save="of_an_id")
+        assert door.cohort(pc.saved("of_an_id")) == cohort
+        assert door.cohort(cohort.criterion) == cohort
+        listed = dict(door.cohorts().select("name", "criterion").iter_rows())
+    assert listed["of_an_id"] == "genotype(9:100:A:G, 2)"
+
+
+@pytest.mark.parametrize(
+    ("criterion", "message"),
+    [
+        ("carries(rs2)", "rs2 stands for 2 variants: 9:200:C:G, 9:200:C:T"),
+        ("~(genotype(rs22, 1) | sex(male))", "rs22 stands for 2 variants"),
+        ("carries(9, maf(0..0.5, within=assayed(rs3)))", "have a variant of id rs3"),
+        ("carries(rs12) | everyone()", "have a variant of id rs12"),
+    ],
+)
+def test_a_criterion_of_no_one_variant_is_refused(
+    network: BuiltNetwork, criterion: str, message: str
+) -> None:
+    with network.site("A").network() as door, pytest.raises(UsageError, match=message):
+        door.cohort(criterion)
+
+
+def test_the_log_has_the_criterion_as_written_and_the_variant(network: BuiltNetwork) -> None:
+    with network.site("A").network() as door:
+        door.cohort("carries(rs4) & genotyped()")
+        who = door.audit.who_saw("X:5000000:A:G")
+        door.frequencies("9:1-900", within="genotype(rs1, 1)")
+        asked = door.audit.entries()["question"].to_list()
+    assert any('{"carries":["rs4"]}' in text for text in asked)
+    assert any('{"genotype":["rs1",1]}' in text for text in asked)
+    assert "cohort" in who["operation"].to_list()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda door: door.variant("9:5:A:<DEL>"),
+        lambda door: door.cohort('~carries("9:5:A:<DEL>")'),
+        lambda door: door.frequencies("9:5:A:<DEL>"),
+    ],
+)
+def test_a_deletion_without_its_end_is_refused(
+    network: BuiltNetwork, ask: Callable[[pc.Network], object]
+) -> None:
+    with network.site("A").network() as door, pytest.raises(RegionError, match="without END"):
+        ask(door)
