@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -68,6 +68,27 @@ _COUNTED: Final = {
     "records_without_allele": "records without an ALT, kept as listed positions",
     "collapsed_duplicates": "equal alleles of several records, collapsed",
 }
+
+WARNED: Final = {
+    "unknown_version": "##fileformat is not VCFv4.0 to VCFv4.5, or stands twice",
+    "malformed_header_line": "a ## line is no key with a value, or no address where it needs one",
+    "malformed_definition": "a definition lacks a key, has one out of order or one that cannot be",
+    "defined_twice": "an INFO, FORMAT, FILTER or ALT has two lines",
+    "reserved_otherwise": "a key that VCF reserves has another Number or Type than there",
+    "undeclared_contig": "contigs of records are without a header line",
+    "undeclared_filter": "FILTER names what has no header line",
+    "undeclared_info": "INFO names what has no header line",
+    "undeclared_format": "FORMAT names what has no header line",
+    "malformed_id": "ID is no list of names",
+    "malformed_qual": "QUAL is no number",
+    "malformed_filter": "FILTER is no list of names",
+    "malformed_info": "INFO is no list of keys, or a value is not as its key says",
+    "malformed_format": "FORMAT is no list of keys, or GT is not the first",
+    "malformed_sample": "a sample has more values than FORMAT has keys, or one not as its key says",
+    "contradicted_counts": "AC or AN of INFO is not that of the genotypes; neither is used",
+    "provisional_ref": "REF is A2 of a PLINK fileset, and need not be the reference's",
+}
+"""What each warning means, by the rules of docs/reference/vcf-staging.md."""
 
 _QC: Final = {
     SAMPLE_MISSING: ("persons missing at too many alleles", "sample_missing", ">"),
@@ -164,6 +185,8 @@ class VcfPage:
         records, refused: of the files.
         refusals: by rule, the most frequent first.
         normalised, calls: what staging counted.
+        warnings: what was not as the specification asks and taken all the same, in lines of the
+            header or records, the most frequent first.
         chromosomes: in order.
         pictures: histograms.
         qc: None where none was done.
@@ -181,6 +204,7 @@ class VcfPage:
     refusals: tuple[Finding, ...]
     normalised: tuple[Counted, ...]
     calls: tuple[Counted, ...]
+    warnings: tuple[Counted, ...]
     chromosomes: tuple[Alleles, ...]
     pictures: Pictures
     qc: QualityControl | None
@@ -242,6 +266,7 @@ def vcf_page(run: Run, origin: Origin) -> VcfPage:
         refusals=refusals,
         normalised=_counted(statistics["normalised"]),
         calls=_counted(statistics["calls"] | statistics.get("dropped", {})),
+        warnings=_warnings(statistics.get("warnings", {})),
         chromosomes=chromosomes,
         pictures=draw(run.path, thresholds=settings.get("qc", {}).get("thresholds", {})),
         qc=qc,
@@ -323,10 +348,18 @@ def _quality_control(
     )
 
 
-def _counted(counts: dict[str, int]) -> tuple[Counted, ...]:
+def _counted(
+    counts: dict[str, int], descriptions: Mapping[str, str] = _COUNTED
+) -> tuple[Counted, ...]:
     return tuple(
-        Counted(name, _COUNTED.get(name, name.replace("_", " ")), n) for name, n in counts.items()
+        Counted(name, descriptions.get(name, name.replace("_", " ")), n)
+        for name, n in counts.items()
     )
+
+
+def _warnings(counts: dict[str, int]) -> tuple[Counted, ...]:
+    found = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    return _counted(dict(found), WARNED)
 
 
 def _rows(database: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import precisionchain as pc
+from precisionchain.ingest.page_vcf import WARNED
 from tests.functional.test_report_omop import assert_self_contained
 from tests.lib.page_reader import number, read_page
 from tests.lib.vcf_builder import write_map, write_vcf
@@ -162,9 +163,7 @@ def test_records_samples_and_build(built: Built) -> None:
 def test_refused_records_have_their_lines(built: Built) -> None:
     lines = built.slow.refused
     assert len(lines) > 20
-    assert [row[:2] for row in built.page.rows("t-refused")] == [
-        ["sv_end", f"{len(lines)}"]
-    ]
+    assert [row[:2] for row in built.page.rows("t-refused")] == [["sv_end", f"{len(lines)}"]]
     card = built.page.texts["refused-1"]
     assert [int(at) for at in re.findall(r"^line (\d+)$", card, re.MULTILINE)] == lines[:20]
     assert f"First 20 of {len(lines)} records" in card
@@ -190,6 +189,48 @@ def test_what_staging_met_is_counted(built: Built) -> None:
         name: built.slow.met[name] for name in COUNTERS
     }
     assert min(built.slow.met[name] for name in COUNTERS) > 0
+
+
+def test_warnings_are_counted_by_rule_and_explained(tmp_path: Path) -> None:
+    """Of a file that is wrong beside its genotypes: AC is 1, in all of its records."""
+    lines = (
+        "##fileformat=VCFv4.2",
+        '##INFO=<ID=AC,Number=1,Type=Integer,Description="reserved with Number A">',
+        "##INFO=<ID=broken>",
+        "##FORMAT=<ID=GT,Number=1,Type=String,Description=unquoted>",
+        '##contig=<ID=9,length=141213431,about="<i>&">',
+        "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT a b",
+        "9 5 . A G . . AC=1 GT 0/1 0/0",
+        "9 6 . A G . . AC=2 GT 0/1 0/0",
+        "9 7 . A G . <b> AC=0 GT 0/1 0/0",
+    )
+    vcf = tmp_path / "wrong.vcf"
+    text = [line if line.startswith("##") else line.replace(" ", "\t") for line in lines]
+    vcf.write_text("\n".join((*text, "")), encoding="utf-8")
+    site = pc.Site.init(tmp_path / "site", site="B", build="GRCh37")
+    samples = write_map(tmp_path / "map.csv", "a,1,M", "b,2,F")
+    site.stage_vcf(vcf, samples=samples, build="GRCh37", qc="none")
+    page = read_page(site.report().read_text(encoding="utf-8"))
+    shown = {row[0]: (number(row[1]), row[2]) for row in page.rows("t-warnings")}
+    expected = {"malformed_definition": 2, "contradicted_counts": 2, "reserved_otherwise": 1,
+                "undeclared_filter": 1}  # fmt: skip
+    assert {rule: n for rule, (n, _) in shown.items()} == expected
+    assert list(shown)[:2] == ["contradicted_counts", "malformed_definition"]
+    assert all(
+        meaning and meaning != rule.replace("_", " ") for rule, (_, meaning) in shown.items()
+    )
+
+
+def test_each_warning_there_can_be_is_explained() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/reference/vcf-staging.md"
+    table = page.read_text(encoding="utf-8").partition("## Warnings")[2].partition("\n## ")[0]
+    rules = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    assert {name for cell in rules for name in re.findall(r"`(\w+)`", cell)} == set(WARNED)
+
+
+def test_no_warning_is_said_too(built: Built) -> None:
+    assert "t-warnings" not in built.page.tables
+    assert "Nothing was found that is not as the specification asks" in built.page.text
 
 
 def test_the_picture_of_frequencies(built: Built) -> None:
