@@ -50,3 +50,31 @@ def test_arrow_makes_arrays_without_pandas_and_still_gives_it_to_who_asks() -> N
         "assert 'pandas' in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, check=True)
+
+
+def test_what_was_loaded_is_not_searched_for_garbage_and_duckdb_is_collected() -> None:
+    script = (
+        "import gc\n"
+        "from precisionchain.schemas.compiler import load_lean\n"
+        "load_lean()\n"
+        "assert gc.isenabled()\n"
+        "kept = gc.get_freeze_count()\n"
+        "assert kept > 50_000, kept\n"
+        "import duckdb\n"
+        "duckdb.connect().execute('SELECT 1')\n"
+        "load_lean()\n"
+        "assert gc.get_freeze_count() <= kept"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stderr == b""
+
+
+def test_nothing_is_kept_where_duckdb_was_loaded_before() -> None:
+    script = (
+        "import duckdb, gc\n"
+        "from precisionchain.schemas.compiler import load_lean\n"
+        "load_lean()\n"
+        "assert gc.isenabled() and not gc.get_freeze_count()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stderr == b""
