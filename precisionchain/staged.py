@@ -104,7 +104,7 @@ class StagingDoor(ABC):
             InputError: a file, sample map or build that cannot be taken.
             SiteLockedError: another job is writing.
         """
-        from precisionchain.ingest.qc import Thresholds, apply_qc
+        from precisionchain.ingest.qc_settings import Thresholds
         from precisionchain.ingest.sequencing import attach_sequencing
         from precisionchain.ingest.site_calls import attach_sites
         from precisionchain.ingest.stage_vcf import stage_vcf
@@ -136,7 +136,10 @@ class StagingDoor(ABC):
                 run = attach_sequencing(self.staging, run, found, step=said.step)
             run = attach_sites(self.staging, run, self._site_lists(said), step=said.step)
             limits = Thresholds(sex_check=sex_check, max_f=max_f)
-            run = apply_qc(self.staging, run, qc, thresholds=limits, step=said.step)
+            if qc != "none":
+                from precisionchain.ingest.qc import apply_qc
+
+                run = apply_qc(self.staging, run, qc, thresholds=limits, step=said.step)
             self.staging.refresh_views()
         return run.name
 

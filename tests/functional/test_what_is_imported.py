@@ -9,8 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import precisionchain as pc
 from precisionchain.schemas.columns import shrink, to_body
 from tests.functional.conftest import SmallSite
+from tests.lib.vcf_builder import write_map, write_vcf
 
 HEAVY = ("cyvcf2", "duckdb", "mcrpc", "msprime", "numba", "pandas", "scipy", "statsmodels")
 CLINICAL = (
@@ -28,6 +30,7 @@ GENETIC = (
 )
 COUNTING = ("audit summary", "audit seen-by admin@A")
 """What counts and lists the persons of many answers, in compiled loops."""
+QUALITY_CONTROL = ("", "_alleles", "_calls", "_counts", "_hwe", "_ld", "_persons", "_planes")
 COMPILER = ("numba", "pandas", "scipy")
 """What numba brings along where it is installed; it costs these commands 0.3 s."""
 _LOADED = """
@@ -96,6 +99,21 @@ def test_a_site_is_made_without_engines(tmp_path: Path) -> None:
     arguments = ("init", str(tmp_path / "site"), "--site", "A")
     program = _COMMAND + "print('made')\n"
     assert loaded_by(program, (*HEAVY, "numpy", "polars", "pyarrow"), *arguments) == []
+
+
+def test_genotypes_are_ingested_without_quality_control_unless_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    """Nor with what only OMOP files, BCF, or a table that leaves for pandas need."""
+    site = tmp_path / "site"
+    pc.Site.init(site, site="A", build="GRCh37")
+    vcf = write_vcf(tmp_path / "a.vcf", "9:5 A G 0/1 0/0")
+    samples = write_map(tmp_path / "map.csv", "a,1,M", "b,2,F")
+    options = ("--samples", str(samples), "--build", "GRCh37", "--qc", "none", "--build-unverified")
+    control = tuple(f"precisionchain.ingest.qc{part}" for part in QUALITY_CONTROL)
+    unneeded = ("cyvcf2", "mcrpc", "msprime", "pandas", "scipy.linalg", "statsmodels", "rich")
+    arguments = ("-C", str(site), "ingest", "vcf", str(vcf), *options)
+    assert loaded_by(_COMMAND, (*control, *unneeded), *arguments) == []
 
 
 def test_no_way_of_restoring_a_column_loads_pandas(tmp_path: Path) -> None:
