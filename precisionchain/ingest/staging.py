@@ -105,6 +105,7 @@ class Staging:
         self.directory = directory
         self.views = views or directory.with_name(f"{directory.name}.duckdb")
         self._runs = directory / "runs"
+        self._written: tuple[list[str], tuple[int, int] | None] | None = None
 
     @classmethod
     def open(cls, directory: Path) -> Staging:
@@ -180,12 +181,16 @@ class Staging:
         """Write the file of views anew and put it into place by rename; return its path.
 
         A job does this once, when its runs are complete, and clears what a dead job left. Who holds
-        the older file open keeps reading the older one. Needs the site's lock.
+        the older file open keeps reading the older one. A file that this object wrote of the same
+        runs, and nobody touched, is left. Needs the site's lock.
         """
-        from precisionchain.ingest.staging_views import write_views
+        from precisionchain.ingest.staging_views import view_statements, write_views
 
         self._tidy()
-        write_views(self.newest(), self.views)
+        statements = view_statements(self.newest())
+        if self._written != (statements, _mark(self.views)):
+            write_views(statements, self.views)
+            self._written = (statements, _mark(self.views))
         return self.views
 
     def database(self) -> duckdb.DuckDBPyConnection:
@@ -252,3 +257,12 @@ def link_tree(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def _mark(file: Path) -> tuple[int, int] | None:
+    """Return what differs once a file was replaced or written to; None where there is none."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns

@@ -26,12 +26,12 @@ _DESCRIBED = [name for name in RUN_TABLES if name != LINES]
 _RUN_COLUMNS = ("run", "kind", "source", "source_id", "cdm_version", "build", "validated")
 
 
-def write_views(runs: Sequence[Run], target: Path) -> None:
-    """Write a database of views over runs, and put it into place by rename."""
+def write_views(statements: Sequence[str], target: Path) -> None:
+    """Write a database of `view_statements`, and put it into place by rename."""
     partial = target.with_name(f".{target.name}.partial")
     partial.unlink(missing_ok=True)
     with duckdb.connect(str(partial)) as database:
-        _create(database, runs)
+        _create(database, statements)
     partial.chmod(0o600)
     # A write-ahead log that an analyst's session left belongs to the older file alone.
     target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
@@ -41,11 +41,19 @@ def write_views(runs: Sequence[Run], target: Path) -> None:
 def database_of_views(runs: Sequence[Run]) -> duckdb.DuckDBPyConnection:
     """Return a database in memory with views over runs."""
     database = duckdb.connect()
-    _create(database, runs)
+    _create(database, view_statements(runs))
     return database
 
 
-def _create(database: duckdb.DuckDBPyConnection, runs: Sequence[Run]) -> None:
+def _create(database: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> None:
+    database.begin()
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+
+
+def view_statements(runs: Sequence[Run]) -> list[str]:
+    """Return what creates the views over runs, by name."""
     parts: dict[str, list[str]] = {}
     for run in runs:
         for view, rows in _omop_rows(run) if run.kind == "omop" else _vcf_rows(run):
@@ -56,10 +64,7 @@ def _create(database: duckdb.DuckDBPyConnection, runs: Sequence[Run]) -> None:
         parts.setdefault(view, [f"SELECT {_nulls(names)} WHERE false"])
     views = {view: " UNION ALL BY NAME ".join(selects) for view, selects in parts.items()}
     views["runs"] = _runs(runs)
-    database.begin()
-    for view, select in sorted(views.items()):
-        database.execute(f"CREATE VIEW {identifier(view)} AS {select}")
-    database.commit()
+    return [f"CREATE VIEW {identifier(view)} AS {select}" for view, select in sorted(views.items())]
 
 
 def _omop_rows(run: Run) -> Iterator[tuple[str, str]]:

@@ -161,6 +161,29 @@ def test_an_analyst_who_holds_the_file_open_stops_no_job(staging: Staging, expor
         assert database.execute("SELECT count(*) FROM person").fetchall() == [(2,)]
 
 
+def test_views_are_written_again_when_runs_or_their_file_are_others(
+    staging: Staging, export: Path
+) -> None:
+    stage_omop(staging, export)
+    first = staging.refresh_views().stat().st_ino
+    assert staging.refresh_views().stat().st_ino == first  # of the same runs: left
+    second_run = stage_omop(staging, export, source="b")
+    staging.refresh_views()
+    with duckdb.connect(str(staging.views)) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchall() == [(2,)]
+        database.execute("DROP VIEW runs")
+    staging.refresh_views()
+    shutil.rmtree(second_run.path)
+    Staging.open(staging.directory).refresh_views()  # as another process would
+    with duckdb.connect(str(staging.views), read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
+    staging.refresh_views()
+    with duckdb.connect(str(staging.views), read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
+    staging.views.unlink()
+    assert staging.refresh_views().is_file()
+
+
 def test_views_join_the_newest_run_of_each_source(staging: Staging, export: Path) -> None:
     stage_omop(staging, export, source="a")
     (export / "person.csv").write_text("person_id,race_concept_id\n7,0\n")
