@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -33,10 +34,10 @@ from precisionchain.schemas.genetic_payloads import (
     mapping_payload,
     variant_family,
 )
-from precisionchain.schemas.genome import TILE_BITS
+from precisionchain.schemas.genome import TILE_BITS, tiles
 from precisionchain.schemas.items import Codec, Payload
 from precisionchain.schemas.parameters import NetworkParameters
-from precisionchain.schemas.person_blocks import serves_both_views
+from precisionchain.schemas.person_blocks import runs, serves_both_views
 from precisionchain.schemas.streams import ASSAY as ASSAY_FAMILY
 from precisionchain.schemas.streams import MAP_SAMPLE as MAP_SAMPLE_FAMILY
 from precisionchain.schemas.streams import MAP_VARIANT as MAP_VARIANT_FAMILY
@@ -158,27 +159,32 @@ def _counts(run: StagedGenotypes, max_bytes: int) -> Iterator[Draft]:
     pieces = run.runs.group_by(piece, "family", "chrom", maintain_order=True).agg(
         pl.col("first_row").min(), pl.col("n_alleles").sum()
     )
-    for _, family, chrom, first, size in pieces.iter_rows():
-        for start in range(first, first + size, COUNT_ROWS):
-            rows = _count_rows(run.folder, start, min(COUNT_ROWS, first + size - start))
-            yield from _count_drafts((counter_family(family), chrom), rows, max_bytes, _counted)
+    cuts = [
+        (counter_family(family), chrom, start, min(COUNT_ROWS, first + size - start))
+        for _, family, chrom, first, size in pieces.iter_rows()
+        for start in range(first, first + size, COUNT_ROWS)
+    ]
+    # Many short families are read at once: to read one costs as much as thousands of rows.
+    for together in runs([size for *_, size in cuts], COUNT_ROWS):
+        first = cuts[together[0]][2]
+        rows = _count_rows(run.folder, first, sum(cuts[index][3] for index in together))
+        for family, chrom, start, size in (cuts[index] for index in together):
+            here = rows.slice(start - first, size)
+            yield from _count_drafts((family, chrom), here, max_bytes, counts_payload)
 
 
-def _counted(rows: pl.DataFrame) -> Payload:
-    return counts_payload(rows.to_arrow())
-
-
-def _count_rows(folder: Path, start: int, size: int) -> pl.DataFrame:
-    """Return rows of the run's counts, with the record of each from its sites."""
-    sites, counts = (
-        pl.scan_parquet(folder / f"{name}.parquet").slice(start, size)
-        for name in ("sites", "counts")
+def _count_rows(folder: Path, start: int, size: int) -> pa.Table:
+    """Return rows of the run's counts (`COUNTS`), with the record of each from its sites."""
+    sites, counts = pl.collect_all(
+        [
+            pl.scan_parquet(folder / f"{name}.parquet").slice(start, size).select(wanted)
+            for name, wanted in (("sites", ["pos", "record"]), ("counts", pl.all()))
+        ]
     )
-    record = sites.select("pos", "record").collect()
-    rows = counts.collect()
-    if not rows["pos"].equals(record["pos"]):
+    if not counts["pos"].equals(sites["pos"]):
         raise AssertionError("the run's counts are not in the order of its sites")
-    return rows.with_columns(record["record"]).select(COUNTS.names)
+    rows = counts.with_columns(sites["record"]).select(COUNTS.names)
+    return rows.to_arrow().cast(COUNTS)
 
 
 def corrected_count_drafts(
@@ -195,33 +201,33 @@ def corrected_count_drafts(
     """
     signed = [(pl.col(name) * sign).cast(pl.Int32) for name in PUBLISHED_COUNTS]
 
-    def payload(rows: pl.DataFrame) -> Payload:
-        return corrected_counts_payload(rows.to_arrow(), batch)
+    def payload(rows: pa.Table) -> Payload:
+        return corrected_counts_payload(rows, batch)
 
     for family, counted in added:
         rows = counted.with_columns(*signed)
         for (chrom,), here in rows.group_by("chrom", maintain_order=True):
             for start in range(0, here.height, COUNT_ROWS):
-                piece = here[start : start + COUNT_ROWS]
+                piece = here[start : start + COUNT_ROWS].to_arrow()
                 place = (counter_family(family), str(chrom))
                 yield from _count_drafts(place, piece, parameters.max_item_bytes // 2, payload)
 
 
 def _count_drafts(
     place: tuple[str, str],
-    rows: pl.DataFrame,
+    rows: pa.Table,
     max_bytes: int,
-    payload_of: Callable[[pl.DataFrame], Payload],
+    payload_of: Callable[[pa.Table], Payload],
 ) -> Iterator[Draft]:
     """Yield drafts of counts of one family and chromosome that fit into items."""
     payload = payload_of(rows)
-    if len(payload.body) > max_bytes and rows.height > 1:
-        half = rows.height // 2
-        yield from _count_drafts(place, rows[:half], max_bytes, payload_of)
-        yield from _count_drafts(place, rows[half:], max_bytes, payload_of)
+    if len(payload.body) > max_bytes and rows.num_rows > 1:
+        half = rows.num_rows // 2
+        yield from _count_drafts(place, rows.slice(0, half), max_bytes, payload_of)
+        yield from _count_drafts(place, rows.slice(half), max_bytes, payload_of)
         return
-    tiles = rows.select(_tile(pl.col("pos"))).to_series().unique().sort()
-    yield Draft(place[0], tuple(tile_key(place[1], tile) for tile in tiles), payload)
+    listed = np.unique(tiles(rows.column("pos").to_numpy()))
+    yield Draft(place[0], tuple(tile_key(place[1], tile) for tile in listed.tolist()), payload)
 
 
 def _assay(run: StagedGenotypes, parameters: NetworkParameters) -> Iterator[Draft]:

@@ -15,11 +15,12 @@ So the counts do not depend on how persons were split into batches, nor on the b
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from precisionchain.replica.assayed import allele_class, expected_an, infers
@@ -45,6 +46,7 @@ FOLDED: Final = {
 is 0."""
 
 _FORMAT: Final = "folded counts 1"
+_ROWS_AT_ONCE: Final = 65_536
 PREFIX: Final = "folded/"
 """Folded counts of a bin are found under ``folded/VAR_9_16777217_33554432``."""
 
@@ -67,16 +69,47 @@ def fold_counts(batches: Sequence[tuple[SealedBatch, Path]], out: Path) -> dict[
         for family in _families_touched(genetic):
             touching[family].append(part)
     listing = {f for genetic in opened.values() for f in genetic.variant_blocks["family"].unique()}
-    answer = {}
+    answer, alone = {}, defaultdict(list)
     for family in sorted(listing):
         near = sorted(touching[family])
         origin = [_FORMAT, family, *(" ".join(part) for part in near)]
         digest = sha256("\n".join(origin).encode()).hexdigest()
         target = out / digest[:32] / f"{family}.parquet"
-        if not target.exists():
-            _write(fold(family, [(batch, opened[batch, name]) for batch, name in near]), target)
         answer[f"{PREFIX}{family}"] = target
+        if target.exists():
+            continue
+        if len(near) == 1 and opened[near[0]].lists(family):
+            alone[near[0]].append(family)
+        else:
+            _write(fold(family, [(batch, opened[batch, name]) for batch, name in near]), target)
+    for place, families in alone.items():
+        for family, folded in _fold_alone(families, opened[place]):
+            _write(folded, answer[f"{PREFIX}{family}"])
     return answer
+
+
+def _fold_alone(families: Sequence[str], part: GeneticBatch) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield what `fold` returns for each of some bins that one part alone touches.
+
+    Many short bins are folded at once: to fold one costs as much as thousands of rows.
+    """
+    held: list[pl.DataFrame] = []
+    for index, family in enumerate(families):
+        held.append(part.counts(family))
+        if index + 1 < len(families) and sum(rows.height for rows in held) < _ROWS_AT_ONCE:
+            continue
+        of_bin = np.repeat(np.arange(len(held), dtype=np.int32), [rows.height for rows in held])
+        rows = pl.concat(held).with_columns(pl.Series("bin", of_bin))
+        added = [pl.col(name).cast(pl.Int64).sum() for name in COUNT_COLUMNS]
+        adding = (pl.col("an") > 0).any().cast(pl.UInt32).alias("batches")
+        alleles = rows.filter(pl.col("alt") != NO_ALLELE).group_by("bin", *ALLELE_KEY)
+        folded = in_genome_order(alleles.agg(*added, adding)).sort("bin", maintain_order=True)
+        ends = np.bincount(folded["bin"].to_numpy(), minlength=len(held)).cumsum().tolist()
+        folded = _with_frequencies(folded)
+        names = families[index + 1 - len(held) : index + 1]
+        for name, start, end in zip(names, [0, *ends[:-1]], ends, strict=True):
+            yield name, folded[start:end]
+        held = []
 
 
 def fold(family: str, parts: Sequence[tuple[str, GeneticBatch]]) -> pl.DataFrame:

@@ -11,14 +11,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from precisionchain.errors import IntegrityError
 from precisionchain.ingest.encode_vcf import encode_vcf
 from precisionchain.query.person_variants import person_variants
 from precisionchain.query.variants import variant_calls
+from precisionchain.replica import fold_counts as folding
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.checkpoints import Recounts, checkpoint_payloads
-from precisionchain.replica.fold_counts import fold_counts
+from precisionchain.replica.fold_counts import fold, fold_counts
+from precisionchain.replica.genetic_batch import genetic_batch
 from precisionchain.replica.kept import Kept
 from precisionchain.replica.recount import recount
 from precisionchain.replica.unpack_genetic import unpack_genetic
@@ -410,6 +413,23 @@ def test_a_bin_no_new_batch_touches_is_not_folded_again(tmp_path: Path) -> None:
     untouched = ("folded/VAR_1_1_16777216", "folded/VAR_1_16777217_33554432")
     assert [alone[name] for name in untouched] == [both[name] for name in untouched]
     assert alone["folded/VAR_2_1_16777216"] != both["folded/VAR_2_1_16777216"]
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 65_536])
+def test_bins_folded_together_are_as_each_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    monkeypatch.setattr(folding, "_ROWS_AT_ONCE", rows_at_once)
+    snapshot = replica(tmp_path, [cohort(5)])
+    (batch,) = snapshot.catalogue.batches
+    folder = snapshot.batch_folder(batch.batch)
+    files = fold_counts([(batch, folder)], tmp_path / "folded")
+    assert len(files) > 2
+    for name, path in files.items():
+        family = name.removeprefix(folding.PREFIX)
+        assert_frame_equal(
+            pl.read_parquet(path), fold(family, [(batch.batch, genetic_batch(folder))])
+        )
 
 
 def test_checkpoints_hold_every_allele_with_a_frequency_once(tmp_path: Path) -> None:
