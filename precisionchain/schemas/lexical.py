@@ -84,8 +84,12 @@ class LexicalType:
         Raises:
             LexicalError: the cell is outside the type.
         """
-        match = re.fullmatch(self.accepted, cell) if isinstance(cell, str) else None
-        value = None if match is None else self.convert(match.expand(self.canonical), match[0])
+        value = None
+        if isinstance(cell, str):
+            if re.fullmatch(self.plain, cell):  # as `sql_cast`: what is common is not rewritten
+                value = self.convert(cell, cell)
+            elif match := re.fullmatch(self.accepted, cell):
+                value = self.convert(match.expand(self.canonical), cell)
         if value is None:
             raise LexicalError(f"not of the lexical type {self.name}")
         return value
