@@ -106,5 +106,6 @@ class Recounts:
 
 
 def _folded(paths: Iterable[Path]) -> pl.DataFrame:
-    frames = [pl.read_parquet(path) for path in paths]
-    return in_genome_order(pl.concat([pl.DataFrame(schema=FOLDED), *frames]))
+    files = list(paths)
+    folded = pl.read_parquet(files) if files else pl.DataFrame(schema=FOLDED)
+    return in_genome_order(folded)
