@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	  || { echo '$(VENV) is not of Python 3.11 or newer: remove it (rm -r $(VENV)) and run make setup again' >&2; exit 1; }
 	@echo '$(VENV): installing the versions of constraints.txt (a few minutes the first time)'
 	@$(PIP) install -q -c constraints.txt hatchling editables
-	@$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[dev,multichain,demo]'
+	@$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[dev,multichain,demo,pgen]'
 	@touch $@
 
 demo: setup ## generate a small consortium, ingest it, ask five questions, compare with the truth

@@ -10,7 +10,7 @@ trap 'rm -rf "$room"' EXIT
 python3.11 -m venv "$room/venv"
 pip=("$room/venv/bin/python" -m pip --disable-pip-version-check)
 "${pip[@]}" install -q hatchling editables
-"${pip[@]}" install -q --no-build-isolation -e '.[dev,multichain,demo]'
+"${pip[@]}" install -q --no-build-isolation -e '.[dev,multichain,demo,pgen]'
 {
   echo "# Versions that every installation uses; written by 'make constraints' on Python 3.11."
   "${pip[@]}" freeze --exclude-editable --exclude precisionchain

@@ -22,7 +22,7 @@ Vocabulary = Annotated[
     Path | None, typer.Option(help="A folder of OMOP vocabulary files, as from Athena.")
 ]
 Source = Annotated[str | None, typer.Option(help="The source's name; its next export replaces it.")]
-Vcfs = Annotated[list[Path], typer.Argument(help="VCF, BCF or PLINK .bed files, same samples.")]
+Vcfs = Annotated[list[Path], typer.Argument(help="VCF, BCF, .bed or .pgen files, same samples.")]
 Samples = Annotated[Path, typer.Option(help="CSV: sample_id,person_id[,sex]; or .fam, .psam.")]
 Build = Annotated[str, typer.Option(help="Reference build of the files.")]
 Assay = Annotated[str, typer.Option(help="sites, wgs, gvcf, or a BED file of what was assayed.")]

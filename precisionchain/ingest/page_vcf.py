@@ -86,7 +86,7 @@ WARNED: Final = {
     "malformed_format": "FORMAT is no list of keys, or GT is not the first",
     "malformed_sample": "a sample has more values than FORMAT has keys, or one not as its key says",
     "contradicted_counts": "AC or AN of INFO is not that of the genotypes; neither is used",
-    "provisional_ref": "REF is A2 of a PLINK fileset, and need not be the reference's",
+    "provisional_ref": "REF is provisional in a PLINK fileset: it need not be the reference's",
 }
 """What each warning means, by the rules of docs/reference/vcf-staging.md."""
 

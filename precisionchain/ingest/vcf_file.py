@@ -36,7 +36,7 @@ class VcfFile:
     """A file whose header has been read."""
 
     path: Path
-    kind: Literal["vcf", "bcf", "bed"]
+    kind: Literal["vcf", "bcf", "bed", "pgen"]
     compression: Compression
     header: Header
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from precisionchain.errors import VcfFormatError
 from precisionchain.ingest.bcf_records import read_bcf
 from precisionchain.ingest.plink_bed import read_bed_calls
+from precisionchain.ingest.plink_pgen import read_pgen_calls
 from precisionchain.ingest.vcf_records import record_runs
 from precisionchain.ingest.vcf_rules import Persons
 from precisionchain.ingest.vcf_run import CallRun, ReadRules, ReadTally
@@ -39,6 +40,9 @@ def read_runs(
     """
     if scan.kind == "bed":
         yield from record_runs(scan, read_bed_calls(scan), persons, rules, tally)
+        return
+    if scan.kind == "pgen":
+        yield from record_runs(scan, read_pgen_calls(scan), persons, rules, tally)
         return
     if scan.kind == "bcf":
         yield from record_runs(scan, read_bcf(scan), persons, rules, tally)

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from precisionchain.errors import UsageError
 from precisionchain.ingest.plink_bed import is_bed, scan_bed
+from precisionchain.ingest.plink_pgen import is_pgen, scan_pgen
 from precisionchain.ingest.report import Step
 from precisionchain.ingest.vcf_file import Scan, VcfFile
 from precisionchain.ingest.vcf_normalise import contig_order
@@ -47,7 +48,7 @@ class Sources:
         self._step = step
         self._stream: TextStream | None = None
         self.scans: list[Scan] = []
-        text = len(files) == 1 and not is_bed(files[0]) and not is_bcf(files[0])
+        text = len(files) == 1 and not _is_binary(files[0])
         if text and not scan_first:
             step(f"reading {files[0].name}")
             self._stream = TextStream(files[0])
@@ -55,7 +56,7 @@ class Sources:
             return
         for path in files:
             step(f"checking {path.name}")
-            self._found(scan_bed(path) if is_bed(path) else scan(path))
+            self._found(_scanned(path))
         self.scans.sort(key=_place)
         contig_order(self.scans)
         self.files = [*self.scans]
@@ -108,6 +109,16 @@ class Sources:
         """Take what the pass over a single text file has found, once it was read."""
         if self._stream:
             self._found(self._stream.scan())
+
+
+def _is_binary(path: Path) -> bool:
+    return is_bed(path) or is_pgen(path) or is_bcf(path)
+
+
+def _scanned(path: Path) -> Scan:
+    if is_bed(path):
+        return scan_bed(path)
+    return scan_pgen(path) if is_pgen(path) else scan(path)
 
 
 def _place(one: Scan) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ ENGINES = (
     "numba",
     "numpy",
     "pandas",
+    "pgenlib",
     "polars",
     "pyarrow",
     "pydantic",
@@ -62,6 +63,11 @@ PLANTED = {
         "precisionchain.replica.planted -> msprime",
     ),
     "mcrpc": ("ledger/planted.py", "import mcrpc", "precisionchain.ledger.planted -> mcrpc"),
+    "pgenlib": (
+        "query/planted_pgen.py",
+        "import pgenlib",
+        "precisionchain.query.planted_pgen -> pgenlib",
+    ),
     "statsmodels": (
         "cli/planted.py",
         "import statsmodels",
