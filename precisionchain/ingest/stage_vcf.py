@@ -103,7 +103,7 @@ def stage_vcf(
             they are. Nothing is left behind.
     """
     settings = _settings(build, half_call, filter_policy, normalisation, (min_gq, min_dp))
-    extent = Assay.of(assay)  # before the long work of reading
+    extent = Assay.of(assay, settings["build"])  # before the long work of reading
     if extent.kind == "gvcf":
         settings["gvcf"] = {"min_gq": blocks.min_gq, "min_dp": blocks.min_dp}
     mapped = read_sample_map(samples)
@@ -219,6 +219,13 @@ class _Batch:
         self.sources.end()
         if contradicted := sum(tally.contradicted for tally in self.tallies):
             step(f"warning: INFO AC or AN is not that of the genotypes ({contradicted} records)")
+        if unlisted := self.assay.unlisted(contig_order(self.sources.scans)):
+            more = f" and {len(unlisted) - 5} more" if len(unlisted) > 5 else ""
+            step(
+                f"warning: no record on {', '.join(unlisted[:5])}{more}, where the BED file has "
+                "intervals: everybody is 0/0 there; if these files are only a part, "
+                "name all of them, or give a BED file of this part"
+            )
         if not writer.alleles and self.assay.kind not in ("bed", "gvcf"):
             refused = sum((tally.rules for tally in self.tallies), Counter())
             rules = ", ".join(f"{n} by {rule}" for rule, n in refused.most_common())

@@ -41,8 +41,12 @@ class Assay:
     intervals: tuple[Interval, ...] = ()
 
     @classmethod
-    def of(cls, assay: str | Path) -> Assay:
+    def of(cls, assay: str | Path, build: str | None = None) -> Assay:
         """Return the assay named by ``sites``, ``wgs``, ``gvcf`` or a BED file.
+
+        Args:
+            assay: one of these.
+            build: canonical build, whose chromosomes a BED's intervals must lie in.
 
         Raises:
             UsageError: none of these names, and no such file.
@@ -58,7 +62,18 @@ class Assay:
             raise UsageError(
                 f"--assay {assay} is not 'sites', 'wgs' or 'gvcf', and there is no such file"
             )
-        return cls("bed", read_bed(Path(assay)))
+        return cls("bed", read_bed(Path(assay), build))
+
+    def unlisted(self, contigs: Iterable[str]) -> tuple[str, ...]:
+        """Return the contigs of a BED without any record: everybody is 0/0 in its intervals there.
+
+        Args:
+            contigs: canonical contigs that have records in the batch.
+        """
+        if self.kind != "bed":
+            return ()
+        have = frozenset(contigs)
+        return tuple(dict.fromkeys(c for c, _, _ in self.intervals if c not in have))
 
     def extent(
         self, build: str, contigs: Iterable[str], refused: Iterable[Interval]
@@ -89,13 +104,15 @@ class Assay:
         return subtract(whole, merge(refused))
 
 
-def read_bed(path: Path) -> tuple[Interval, ...]:
+def read_bed(path: Path, build: str | None = None) -> tuple[Interval, ...]:
     """Read a BED file (0-based, half-open; plain or gzip) into merged 1-based intervals.
 
     Raises:
         UnreadableFileError: it cannot be read.
-        BedFormatError: a line is not of BED, named by its number; or there is no interval.
+        BedFormatError: a line is not of BED, or reaches beyond its chromosome in ``build``, named
+            by its number; or there is no interval.
     """
+    lengths = BUILDS[build].lengths if build else {}
     try:
         with path.open("rb") as file:
             raw = file.read()
@@ -105,7 +122,16 @@ def read_bed(path: Path) -> tuple[Interval, ...]:
     intervals = []
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.startswith(("#", "track", "browser")):
-            intervals.append(_interval(line, f"{path}:{number}"))
+            chrom, start, end = _interval(line, f"{path}:{number}")
+            if end > lengths.get(chrom, end):
+                raise BedFormatError(
+                    f"reaches beyond the end of chromosome {chrom} in {build} "
+                    f"({lengths[chrom]} bp)",
+                    where=f"{path}:{number}",
+                    hint=f"give the intervals on {build}: those of another build would make 0/0 "
+                    "of positions nobody looked at",
+                )
+            intervals.append((chrom, start, end))
     if not intervals:
         raise BedFormatError("holds no interval", where=str(path))
     return merge(intervals)

@@ -218,8 +218,12 @@ def _refuse(run: CallRun, one: int, other: int, locate: Callable[[int], str]) ->
     pos = int(value("pos", one))
     variant = Variant(run.chrom, pos, value("ref", one), value("alt", one))
     places = [locate(int(value("record", row))) for row in (one, other)]
+    structural = variant.alt.startswith("<")  # whose ALT as written lacks END
     raise DuplicateVariantError(
         f"{variant} stands twice with different genotypes, also at {places[0]}",
         where=places[1],
-        hint="remove one of them, for instance with `bcftools norm --rm-dup exact`",
+        hint="remove one of the two records, by its line: `bcftools norm --rm-dup` looks at POS, "
+        "REF and ALT alone, so it would remove structural alleles of other ends too"
+        if structural
+        else "remove one of them, for instance with `bcftools norm --rm-dup exact`",
     )

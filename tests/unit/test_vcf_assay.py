@@ -71,6 +71,21 @@ def test_an_empty_bed_is_an_error(tmp_path: Path) -> None:
         read_bed(bed(tmp_path, "# nothing\n"))
 
 
+def test_an_interval_beyond_its_chromosome_is_named(tmp_path: Path) -> None:
+    """The BED of another build would make 0/0 of positions nobody looked at."""
+    path = bed(tmp_path, "chr22\t0\t50818468\nchr22\t100\t51304566\nchrUn_1\t0\t9000\n")
+    assert read_bed(path, "GRCh37") == (("22", 1, 51304566), ("chrUn_1", 1, 9000))
+    with pytest.raises(BedFormatError, match="end of chromosome 22 in GRCh38") as caught:
+        Assay.of(path, "GRCh38")
+    assert caught.value.where == f"{path}:2"
+
+
+def test_contigs_of_a_bed_without_records(tmp_path: Path) -> None:
+    path = bed(tmp_path, "9\t0\t5\n9\t7\t9\n22\t0\t5\nX\t0\t5\n")
+    assert Assay.of(path).unlisted(["22"]) == ("9", "X")
+    assert Assay("wgs").unlisted(["22"]) == ()
+
+
 def test_names_of_assays(tmp_path: Path) -> None:
     assert Assay.of("sites") == Assay("sites")
     assert Assay.of("wgs") == Assay("wgs")

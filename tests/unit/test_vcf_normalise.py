@@ -151,3 +151,13 @@ def test_other_duplicates_are_an_error_that_names_both(
         read(tmp_path, *[specs for specs in files if specs])
     assert "record 0" in str(caught.value)
     assert "record 1" in str(caught.value)
+
+
+@pytest.mark.parametrize(("alt", "advice"), [("T", "--rm-dup exact"), ("<INS>", "other ends")])
+def test_no_advice_removes_structural_alleles_of_other_ends(
+    tmp_path: Path, alt: str, advice: str
+) -> None:
+    """`bcftools norm --rm-dup exact` takes <DEL> to 200 and <DEL> to 900 for one (1.16)."""
+    with pytest.raises(DuplicateVariantError) as caught:
+        read(tmp_path, [f"9:10 A {alt} 0/1 0/0", f"9:10 A {alt} 0/1 0/1"])
+    assert advice in str(caught.value.hint)

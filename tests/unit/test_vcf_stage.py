@@ -170,7 +170,10 @@ def test_filters_are_kept_by_default(tmp_path: Path) -> None:
 def test_a_bed_says_what_was_assayed(tmp_path: Path) -> None:
     bed = tmp_path / "exome.bed"
     bed.write_text("chr9\t0\t100\nchr9\t50\t200\nchrX\t10\t20\n", encoding="utf-8")
-    run = stage(tmp_path, write_vcf(tmp_path / "f.vcf", "9:5 A G 0/1 0/0"), assay=bed)
+    said: list[str] = []
+    path = write_vcf(tmp_path / "f.vcf", "9:5 A G 0/1 0/0")
+    run = stage(tmp_path, path, assay=bed, step=said.append)
+    assert [line for line in said if "no record on X, where the BED" in line]  # 0/0 on X as well
     assert [tuple(row.values()) for row in table(run, "extent")] == [("9", 1, 200), ("X", 11, 20)]
     assert run.description["assay"]["kind"] == "bed"
 
