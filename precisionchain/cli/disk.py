@@ -12,6 +12,8 @@ from precisionchain.errors import SiteError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 _ROOM = "make room, and run the command again: it goes on where it stopped"
+_NO_CACHE = "cannot cache function"
+"""How numba's error begins where neither the package's folder nor the user's can be written."""
 _RIGHTS = "give back the right to write, and run the command again"
 
 
@@ -27,6 +29,12 @@ def disk_error(error: BaseException) -> SiteError | None:
         if _is(one, _READ_ONLY, sqlite3.SQLITE_READONLY):
             return SiteError(
                 "it may not be written, or not be read", where=_file(one), hint=_RIGHTS
+            )
+        if isinstance(one, RuntimeError) and str(one).startswith(_NO_CACHE):
+            return SiteError(
+                "compiled loops cannot be kept: neither the package's folder nor this account's"
+                " cache may be written",
+                hint="set NUMBA_CACHE_DIR to a folder of this account",
             )
     return None
 

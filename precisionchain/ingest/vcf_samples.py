@@ -96,7 +96,7 @@ def read_sample_map(path: Path) -> dict[str, Sample]:
     else:
         names, rows = _table(text, path)
     found: dict[str, Sample] = {}
-    twice = []
+    twice: list[str] = []
     for line, cells in rows:
         if len(cells) != len(names):
             raise SampleMapError(
@@ -108,7 +108,9 @@ def read_sample_map(path: Path) -> dict[str, Sample]:
             twice.append(sample.sample_id)
         found[sample.sample_id] = sample
     if twice:
-        raise SampleMapError(f"samples that stand twice: {name_some(twice)}", where=str(path))
+        raise SampleMapError(
+            f"{len(twice)} samples stand twice{_named(twice, found)}", where=str(path)
+        )
     if not found:
         raise SampleMapError("names no sample", where=str(path))
     return found
@@ -134,15 +136,15 @@ def match_samples(
         differ = sorted(set(names) ^ set(scan.header.samples))
         if differ:
             raise SampleMapError(
-                f"the files of one batch must have the same samples; not in both: "
-                f"{name_some(differ)}",
+                "the files of one batch must have the same samples; not in both"
+                f"{_named(differ, mapped)}",
                 where=str(scan.path),
                 hint="ingest files with other samples as a batch of their own",
             )
     unknown = [name for name in names if name not in mapped]
     if unknown:
         raise SampleMapError(
-            f"{len(unknown)} samples are not in the sample map: {name_some(unknown)}",
+            f"{len(unknown)} samples are not in the sample map{_named(unknown, mapped)}",
             where=str(scans[0].path),
             hint=f"add them to {path}, or leave them out with `bcftools view -s`",
         )
@@ -150,21 +152,30 @@ def match_samples(
     missing = [name for name in mapped if name not in here]
     if missing and not allow_missing:
         raise SampleMapError(
-            f"{len(missing)} samples of the map are in no file: {name_some(missing)}",
+            f"{len(missing)} samples of the map are in no file{_named(missing, mapped)}",
             where=str(path),
             hint="give the map of these files, or say --allow-missing-samples",
         )
     samples = tuple(mapped[name] for name in names)
-    _refuse_shared_persons(samples, path)
+    _refuse_shared_persons(samples, mapped, path)
     return SampleSet(samples)
 
 
-def _refuse_shared_persons(samples: Sequence[Sample], path: Path) -> None:
+def _named(samples: list[str], mapped: dict[str, Sample]) -> str:
+    """Return the names of samples for a message; none where the map has persons' ids as names."""
+    if any(sample.sample_id == str(sample.person_id) for sample in mapped.values()):
+        return " (their names are ids of persons, and not shown)"
+    return f": {name_some(samples)}"
+
+
+def _refuse_shared_persons(
+    samples: Sequence[Sample], mapped: dict[str, Sample], path: Path
+) -> None:
     times = Counter(sample.person_id for sample in samples)
     shared = [sample.sample_id for sample in samples if times[sample.person_id] > 1]
     if shared:
         raise SampleMapError(
-            f"{len(shared)} samples share a person with another sample: {name_some(shared)}",
+            f"{len(shared)} samples share a person with another sample{_named(shared, mapped)}",
             where=str(path),
             hint="keep one sample a person, for instance with `bcftools view -s`",
         )

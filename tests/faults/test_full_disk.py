@@ -138,6 +138,7 @@ def test_only_what_is_said_of_the_disk_is_told() -> None:
     assert told is not None
     assert "4711" not in str(told)
     assert "no space" in str(disk_error(OSError(errno.ENOSPC, "full", "outbox.sqlite")))
+    assert "NUMBA_CACHE_DIR" in str(disk_error(RuntimeError("cannot cache function 'x': no …")))
     assert disk_error(ValueError("4711")) is None
     assert disk_error(OSError(errno.ENOENT, "absent")) is None
     assert disk_error(sqlite3.OperationalError("no such table")) is None

@@ -113,6 +113,20 @@ def test_unknown_samples_are_named(tmp_path: Path) -> None:
     assert caught.value.message.endswith("s10 and 4 more")
 
 
+def test_samples_named_by_the_ids_of_persons_are_counted_and_not_named(tmp_path: Path) -> None:
+    """As a .fam has them whose IIDs are person ids."""
+    for rows, names in (
+        (["471100,471100,"], ("471100", "471200")),
+        (["471100,471100,", "471200,471200,"], ("471100",)),
+        (["471100,471100,", "471200,471100,"], ("471100", "471200")),
+    ):
+        with pytest.raises(SampleMapError) as caught:
+            matched(tmp_path, rows, names)
+        assert "ids of persons" in caught.value.message
+        assert "4711" not in str(caught.value)
+        assert "4712" not in str(caught.value)
+
+
 def test_missing_samples_are_named_unless_allowed(tmp_path: Path) -> None:
     rows = ["a,1,M", "b,2,F", "c,3,"]
     with pytest.raises(SampleMapError, match="1 samples of the map are in no file: c"):
