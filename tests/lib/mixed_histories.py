@@ -89,7 +89,8 @@ def one_load(folder: Path, rng: Random, persons: int) -> Found:
     once.load(whole, source="whole")
     names = SITES[: rng.choice((1, 2))]
     _, split = _begun(folder, rng, names, "split")
-    parts = [part for part in drawing.split(whole, names) if part.taken]
+    drawn = drawing.split(whole, names)
+    parts = [part for part in drawn if part.taken]
     found.done["parts"] += len(parts)
     for number, part in enumerate(parts):
         split.load(part, source=f"part {number}")
@@ -104,6 +105,8 @@ def one_load(folder: Path, rng: Random, persons: int) -> Found:
     found.differences += other.differences(split.oracle, split.oracle.alleles())
     if one.folded != other.folded:
         found.differences.append("the counts of the parts are not those of the whole")
+    if len(parts) < len(drawn):
+        return found  # a file of refused records alone is refused, and what it covers with it
     for key in keys:
         parted = {person: state for (_, person), state in other.states[key].items()}
         if {person: state for (_, person), state in one.states[key].items()} != parted:
