@@ -33,6 +33,8 @@ class BcfNames:
         for line in header.dictionary:
             kind, _, text = line.partition("<")
             name, _, idx = text.rpartition(",")
+            if not name:
+                continue  # a definition without an ID defines nothing that a record could mean
             into = contigs if kind == "##contig=" else strings
             if idx and not (idx.isascii() and idx.isdecimal() and len(idx) < 10):
                 raise VcfFormatError("an IDX of the header is no number", where=where)

@@ -215,7 +215,8 @@ class Oracle:
 
     # -------------------------------------------------------------------------------- genotypes
 
-    def _states(self, variant: Variant) -> dict[Person, str]:
+    def _states(self, variant: Variant | str) -> dict[Person, str]:
+        assert isinstance(variant, Variant), "ids are resolved before"
         found = dict.fromkeys(self.universe, STATES[NOT_ASSAYED])
         if self.genotypes:
             own = shortest(variant.pos, variant.ref, variant.alt)

@@ -165,6 +165,8 @@ def test_names_are_numbered_by_idx_or_in_order() -> None:
         header_of("##FILTER=<q,", "##contig=<9,", "##INFO=<DP,", "##FORMAT=<DP,"), ""
     )
     assert (named.contigs, named.strings) == ({0: "9"}, {0: "PASS", 1: "q", 2: "DP"})
+    named = BcfNames.of(header_of("##INFO=<DP,4", "##FORMAT=<,5"), "")
+    assert 5 not in named.strings  # a definition without an ID
     named = BcfNames.of(header_of("##FILTER=<PASS,0", "##contig=<9,7", "##INFO=<DP,4"), "")
     assert (named.contigs, named.strings) == ({7: "9"}, {0: "PASS", 4: "DP"})
 

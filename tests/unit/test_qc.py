@@ -13,7 +13,7 @@ from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
 from tests.lib.vcf_builder import write_map, write_vcf
 
-FEW = {"min_founders": 0}
+FEW: dict[str, Any] = {"min_founders": 0}
 OFF = {"sample_missing": 1.0, "variant_missing": 1.0, "hwe_p": 0.0, "ld_r2": None}
 
 
