@@ -51,9 +51,16 @@ def everything(ledger: Path) -> Iterator[bytes]:
 
 
 def items_in(ledger: Path) -> int:
-    """How many items the ledger file holds."""
+    """How many items the ledger file holds.
+
+    Not counted are log keys, which a user's first question brings, and members' checkpoints, which
+    follow every publication.
+    """
     with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as database:
-        count = database.execute("select count(*) from items").fetchone()[0]
+        count = database.execute(
+            "select count(*) from items join streams using (stream)"
+            " where instr(stored, cast('log-key' as blob)) = 0 and name not like 'CHECKPOINT%'"
+        ).fetchone()[0]
     database.close()
     return int(count)
 
