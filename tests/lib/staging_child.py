@@ -6,14 +6,15 @@ it dies, or does not answer in time, the case it had last is the one to look at.
 
 from __future__ import annotations
 
+import base64
+import json
 import os
-import pickle
 import selectors
 import subprocess
 import sys
 import tempfile
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -111,11 +112,11 @@ class Child:
         assert running.stdin is not None
         assert running.stdout is not None
         try:
-            _send(running.stdin, case)
+            _send(running.stdin, _written(case))
             if not _answers(running.stdout, seconds):
                 self._end()
                 return Broken(f"no answer in {seconds} s")
-            outcome: Outcome = _received(running.stdout)
+            outcome = _outcome_read(_received(running.stdout))
         except (EOFError, BrokenPipeError):
             running.wait()
             self._end()
@@ -155,18 +156,35 @@ def _answers(stream: Any, seconds: float) -> bool:
         return bool(selector.select(seconds))
 
 
-def _send(stream: Any, message: object) -> None:
-    body = pickle.dumps(message)
+def _send(stream: Any, message: Row) -> None:
+    body = json.dumps(message).encode()
     stream.write(len(body).to_bytes(8, "little") + body)
     stream.flush()
 
 
-def _received(stream: Any) -> Any:
+def _received(stream: Any) -> Row:
     size = stream.read(8)
     if len(size) < 8:
         raise EOFError
-    body = stream.read(int.from_bytes(size, "little"))
-    return pickle.loads(body)
+    found: Row = json.loads(stream.read(int.from_bytes(size, "little")))
+    return found
+
+
+def _written(case: Case) -> Row:
+    return asdict(case) | {"content": base64.b64encode(case.content).decode()}
+
+
+def _read(case: Row) -> Case:
+    persons = tuple((sample, person, sex) for sample, person, sex in case.pop("persons"))
+    return Case(base64.b64decode(case.pop("content")), persons=persons, **case)
+
+
+def _outcome_read(said: Row) -> Outcome:
+    ((kind, values),) = said.items()
+    for site in values.get("sites", ()):
+        site["calls"] = [tuple(call) for call in site["calls"]]
+    outcome: Outcome = {one.__name__: one for one in (Taken, Refused, Broken)}[kind](**values)
+    return outcome
 
 
 # -------------------------------------------------------------------------------- in the child
@@ -233,18 +251,15 @@ def calls_of(calls: Any, row: int) -> list[Call]:
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     while True:
         try:
-            case = _received(requests)
+            case = _read(_received(requests))
         except EOFError:
             return
         with tempfile.TemporaryDirectory() as folder:
             outcome = outcome_of(case, Path(folder))
-        _send(answers, outcome)
+        _send(answers, {type(outcome).__name__: asdict(outcome)})
 
 
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not be taken for an answer
-    # Pickled objects must be of the module, not of `__main__`.
-    from tests.lib import staging_child
-
-    staging_child._serve(sys.stdin.buffer, answers)
+    _serve(sys.stdin.buffer, answers)
