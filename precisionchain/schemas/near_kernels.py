@@ -6,32 +6,56 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from precisionchain.schemas.bit_words import set_bits
+
 Bytes1 = npt.NDArray[np.uint8]
 Counts1 = npt.NDArray[np.int32]
 Places1 = npt.NDArray[np.uint16]
+Words1 = npt.NDArray[np.uint64]
 Words2 = npt.NDArray[np.uint64]
 
-
-@njit(cache=True, nogil=True)
-def _set_bits(word: np.uint64) -> int:
-    """Return how many bits of a word are set."""
-    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    low = np.uint64(0x3333333333333333)
-    word = (word & low) + ((word >> np.uint64(2)) & low)
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))  # type: ignore[return-value]
+_FOLD = 8  # words of a folded row: 512 bits, a register of the widest
 
 
 @njit(cache=True, nogil=True)
-def _difference(words: Words2, pair: tuple[int, int], stride: int, most: int) -> int:
-    """Return in how many bits every ``stride``-th word of two rows differs, or ``most`` or more."""
-    i, j = pair
-    differ = 0
-    for k in range(0, words.shape[1], stride):
-        differ += _set_bits(words[i, k] ^ words[j, k])
-        if differ >= most:
-            break
-    return differ
+def _difference(words: Words2, i: int, j: int, stride: int) -> int:
+    """Return in how many bits every ``stride``-th word of two rows differs."""
+    differ = np.uint64(0)
+    if stride == 1:  # a loop of its own: over neighbours it takes many words at once
+        for k in range(words.shape[1]):
+            differ += set_bits(words[i, k] ^ words[j, k])
+    else:
+        for k in range(0, words.shape[1], stride):
+            differ += set_bits(words[i, k] ^ words[j, k])
+    return np.int64(differ)  # type: ignore[return-value]
+
+
+@njit(cache=True, nogil=True)
+def _folded(row: Words1, fold: Words1) -> int:
+    """Write the exclusive or of a row's pieces of `_FOLD` words; return the row's set bits."""
+    n, total = len(row), np.uint64(0)
+    whole = n // _FOLD * _FOLD
+    fold[:] = 0
+    for begin in range(0, whole, _FOLD):
+        for k in range(_FOLD):
+            fold[k] ^= row[begin + k]
+    for k in range(whole, n):
+        fold[k % _FOLD] ^= row[k]
+    for k in range(n):
+        total += set_bits(row[k])
+    return np.int64(total)  # type: ignore[return-value]
+
+
+@njit(cache=True, nogil=True)
+def _least_difference(folds: Words2, i: int, j: int) -> int:
+    """Return in how many bits two folded rows differ: the rows differ in as many at least.
+
+    Most rows have few bits, which lie apart when folded: then it is hardly less.
+    """
+    differ = np.uint64(0)
+    for k in range(_FOLD):
+        differ += set_bits(folds[i, k] ^ folds[j, k])
+    return np.int64(differ)  # type: ignore[return-value]
 
 
 @njit(cache=True, nogil=True)
@@ -51,25 +75,27 @@ def nearest_rows(words: Words2, n_bits: int, limits: tuple[int, int]) -> tuple[B
     rows, n = words.shape
     window, steps = limits
     back, weight = np.zeros(rows, np.uint8), np.zeros(rows, np.int32)
-    total, depth = np.zeros(rows, np.int64), np.zeros(rows, np.int32)
+    total, depth = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
+    folds = np.empty((rows, _FOLD), np.uint64)
     stride = max(1, n // 8)
     for i in range(rows):
-        for k in range(n):
-            total[i] += _set_bits(words[i, k])
-        best, at = total[i] - 3, 0  # a link takes a byte, and three bits listed hardly more
-        if n_bits - total[i] < best:
-            best, at = n_bits - total[i], 255
+        own = _folded(words[i], folds[i])
+        total[i] = own
+        best, at = own - 3, 0  # a link takes a byte, and three bits listed hardly more
+        if n_bits - own < best:
+            best, at = n_bits - own, 255
         for j in range(i - 1, max(-1, i - 1 - window), -1):
-            if abs(total[i] - total[j]) >= best or depth[j] >= steps:
+            if abs(own - total[j]) >= best or depth[j] >= steps:
                 continue
-            seems = stride * _difference(words, (i, j), stride, best)
-            if stride > 1 and seems > 2 * best + 16 * stride:
+            if _least_difference(folds, i, j) >= best:
+                continue
+            if stride > 1 and stride * _difference(words, i, j, stride) > 2 * best + 16 * stride:
                 continue  # far, as an eighth of the words or less tell
-            differ = _difference(words, (i, j), 1, best)
+            differ = _difference(words, i, j, 1)
             if differ < best:
                 best, at = differ, i - j
         if at == 0:
-            best = total[i]
+            best = own
         back[i], weight[i] = at, best
         if 0 < at < 255:
             depth[i] = depth[i - at] + 1
@@ -116,7 +142,7 @@ def split_rows(
                 continue
             while word:
                 below = (word & (~word + np.uint64(1))) - np.uint64(1)
-                places[at] = 64 * k + _set_bits(below)
+                places[at] = 64 * k + np.int64(set_bits(below))
                 at += 1
                 word &= word - np.uint64(1)
         to += weight[i] > most
