@@ -15,6 +15,7 @@ import typer
 
 from precisionchain import __version__
 from precisionchain.cli import (
+    ancestor_choice,
     audit,
     cohort,
     export,
@@ -130,6 +131,7 @@ def init(
 
 
 members.register(app)
+ancestor_choice.register(app)
 ingest.register(app)
 withdraw.register(app)
 app.command()(report.report)

@@ -1,10 +1,9 @@
 """The chosen ancestor concepts that place a concept in the Domain view, and where they come from.
 
-The default list (``ancestors.csv``, 200 concepts) was chosen once, by a rule: for each domain, the
-ancestors that hold the most of its concepts in the public Synthea and GiBleed vocabulary extracts,
-leaving out those over more than a fifth of the domain (too coarse to spread anything) and, for
-drugs, all but ATC classes. A network with other data names its own list: placement is an index, and
-every answer is the same whatever the list.
+The default list (``ancestors.csv``, 200 concepts) is what ``precisionchain ancestors`` chooses for
+the rows of two public exports, GiBleed and Synthea27NJ, from the vocabularies of GiBleed and
+dbt-synthea (``docs/reference/streams.md`` section 5 has the rule). A network with other rows names
+its own list: placement is an index, and every answer is the same whatever the list.
 """
 
 from __future__ import annotations
@@ -43,6 +42,12 @@ def read_ancestors(path: Path, prefixes: Iterable[str]) -> Mapping[str, tuple[in
             "the list of ancestors cannot be read", where=path.name
         ) from error
     return _parse(text.splitlines(), path.name, frozenset(prefixes))
+
+
+def ancestors_text(chosen: Iterable[tuple[str, int]]) -> str:
+    """Return prefixes and concepts as the file that `read_ancestors` reads, in their order."""
+    lines = [",".join(_HEADER), *(f"{prefix},{concept}" for prefix, concept in chosen)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _parse(lines: list[str], name: str, prefixes: frozenset[str]) -> dict[str, tuple[int, ...]]:
