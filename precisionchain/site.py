@@ -12,24 +12,25 @@ from precisionchain.additions import AdditionsDoor
 from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
 from precisionchain.ingest.report import Ingested, Progress, Silent, ingested
 from precisionchain.ingest.staging import Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.members import MembersDoor
 from precisionchain.proofs import ProofsDoor
 from precisionchain.staged import StagingDoor, mode_of
+from precisionchain.staged_genotypes import Files, GenotypesDoor
 from precisionchain.withdrawals import WithdrawalsDoor
 
 if TYPE_CHECKING:
     from precisionchain.ingest.changes_limits import Mode, Refresh
     from precisionchain.ingest.publish import Publisher
     from precisionchain.ingest.qc_settings import Mode as QualityControl
-    from precisionchain.ingest.vcf_calls import HalfCall
-    from precisionchain.ingest.vcf_run import FilterPolicy
+    from precisionchain.ingest.vcf_settings import FilterPolicy, HalfCall
     from precisionchain.ledger.restoring import Restored
     from precisionchain.opened import OpenSite
     from precisionchain.replica.sync import SyncReport
     from precisionchain.verify import Check
 
 
-class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor):
+class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor):
     """An institution's site folder.
 
     Args:
@@ -230,26 +231,26 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
 
     def ingest_vcf(
         self,
-        files: str | Path | Sequence[str | Path],
+        files: Files,
         *,
         samples: str | Path,
         build: str,
-        assay: str = "sites",
-        qc: QualityControl = "mark",
-        sex_check: bool = False,
-        max_f: float | None = None,
-        source: str | None = None,
-        half_call: HalfCall = "missing",
-        filter_policy: FilterPolicy = "any",
-        min_gq: float | None = None,
-        min_dp: float | None = None,
-        reference: str | Path | None = None,
-        block_min_gq: int = 20,
-        block_min_dp: int = 1,
-        build_unverified: bool = False,
-        allow_missing_samples: bool = False,
-        metadata: str | Path | None = None,
-        metadata_columns: Sequence[str] | None = None,
+        assay: str | Path = VcfSettings.assay,
+        qc: QualityControl = VcfSettings.qc,
+        sex_check: bool = VcfSettings.sex_check,
+        max_f: float | None = VcfSettings.max_f,
+        source: str | None = VcfSettings.source,
+        half_call: HalfCall = VcfSettings.half_call,
+        filter_policy: FilterPolicy = VcfSettings.filter_policy,
+        min_gq: float | None = VcfSettings.min_gq,
+        min_dp: float | None = VcfSettings.min_dp,
+        reference: str | Path | None = VcfSettings.reference,
+        block_min_gq: int = VcfSettings.block_min_gq,
+        block_min_dp: int = VcfSettings.block_min_dp,
+        build_unverified: bool = VcfSettings.build_unverified,
+        allow_missing_samples: bool = VcfSettings.allow_missing_samples,
+        metadata: str | Path | None = VcfSettings.metadata,
+        metadata_columns: Sequence[str] | None = VcfSettings.metadata_columns,
         replace: bool = False,
         progress: Progress | None = None,
     ) -> Ingested:
@@ -266,33 +267,11 @@ class Site(StagingDoor, AdditionsDoor, MembersDoor, ProofsDoor, WithdrawalsDoor)
                 ``replace`` was not said.
             ParameterMismatchError: the network is of another reference build.
         """
-        from precisionchain.schemas.genome import fold_build
-
+        settings = VcfSettings.of(locals())
         with self._opened() as opened:  # before the long work of staging
             opened.require("publish")
-            opened.parameters.require(build=fold_build(build))
-        name = self.stage_vcf(
-            files,
-            samples=samples,
-            build=build,
-            assay=assay,
-            qc=qc,
-            sex_check=sex_check,
-            max_f=max_f,
-            source=source,
-            half_call=half_call,
-            filter_policy=filter_policy,
-            min_gq=min_gq,
-            min_dp=min_dp,
-            reference=reference,
-            block_min_gq=block_min_gq,
-            block_min_dp=block_min_dp,
-            build_unverified=build_unverified,
-            allow_missing_samples=allow_missing_samples,
-            metadata=metadata,
-            metadata_columns=metadata_columns,
-            progress=progress,
-        )
+            opened.parameters.require(build=settings.build)
+        name = self._stage_vcf(files, settings, progress or Silent())
         staged = self.staging.read(name).source
         return self.publish(source=staged, replace=replace, progress=progress)[0]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, writing_job
-from precisionchain.errors import LedgerError, SiteError, UsageError
+from precisionchain.errors import LedgerError, SiteError
 from precisionchain.ingest.report import Progress, Silent, table_fates
 from precisionchain.ingest.reserved import refuse_reserved
 from precisionchain.ingest.staging import Run, Staging
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from precisionchain.ingest.changes_limits import Mode
-    from precisionchain.ingest.qc_settings import Mode as QualityControl
-    from precisionchain.ingest.sequencing_file import SequencingFile
-    from precisionchain.ingest.site_list_file import SiteList
-    from precisionchain.ingest.vcf_calls import HalfCall
-    from precisionchain.ingest.vcf_run import FilterPolicy
     from precisionchain.opened import OpenSite
 
 
@@ -63,83 +57,6 @@ class StagingDoor(ABC):
                 source=source,
                 step=said.step,
             )
-            self.staging.refresh_views()
-        return run.name
-
-    def stage_vcf(
-        self,
-        files: str | Path | Sequence[str | Path],
-        *,
-        samples: str | Path,
-        build: str,
-        assay: str = "sites",
-        qc: QualityControl = "mark",
-        sex_check: bool = False,
-        max_f: float | None = None,
-        source: str | None = None,
-        half_call: HalfCall = "missing",
-        filter_policy: FilterPolicy = "any",
-        min_gq: float | None = None,
-        min_dp: float | None = None,
-        reference: str | Path | None = None,
-        block_min_gq: int = 20,
-        block_min_dp: int = 1,
-        build_unverified: bool = False,
-        allow_missing_samples: bool = False,
-        metadata: str | Path | None = None,
-        metadata_columns: Sequence[str] | None = None,
-        progress: Progress | None = None,
-    ) -> str:
-        """Stage genotype files of the same samples as packed blocks; return the run's name.
-
-        Quality control (``docs/reference/quality-control.md``) marks or removes by ``qc``; with
-        ``sex_check`` also persons whose X shows another sex than the sample map, and with
-        ``max_f`` those whose F of heterozygosity is further from 0.
-        ``min_gq`` and ``min_dp``: calls with less become missing.
-        ``reference``: the FASTA of a network that aligns variants to the left. ``block_min_gq`` and
-        ``block_min_dp``: of ``assay="gvcf"``, what its blocks must have to be assayed.
-        ``metadata`` is a file of sequencing metadata (``docs/reference/sequencing.md``).
-
-        Raises:
-            InputError: a file, sample map or build that cannot be taken.
-            SiteLockedError: another job is writing.
-        """
-        from precisionchain.ingest.qc_settings import Thresholds
-        from precisionchain.ingest.sequencing import attach_sequencing
-        from precisionchain.ingest.site_calls import attach_sites
-        from precisionchain.ingest.stage_vcf import stage_vcf
-        from precisionchain.ingest.vcf_gvcf import BlockRules
-
-        refuse_reserved(source)
-        said = progress or Silent()
-        found = _metadata(metadata, metadata_columns, None if allow_missing_samples else samples)
-        with writing_job(self.folder):
-            run = stage_vcf(
-                self.staging,
-                _paths(files),
-                samples=Path(samples),
-                build=build,
-                assay=assay,
-                source=source,
-                half_call=half_call,
-                filter_policy=filter_policy,
-                min_gq=min_gq,
-                min_dp=min_dp,
-                **self._normalising(reference, said),
-                blocks=BlockRules(block_min_gq, block_min_dp),
-                build_unverified=build_unverified,
-                allow_missing_samples=allow_missing_samples,
-                step=said.step,
-                advance=said.advance,
-            )
-            if found is not None:
-                run = attach_sequencing(self.staging, run, found, step=said.step)
-            run = attach_sites(self.staging, run, self._site_lists(said), step=said.step)
-            limits = Thresholds(sex_check=sex_check, max_f=max_f)
-            if qc != "none":
-                from precisionchain.ingest.qc import apply_qc
-
-                run = apply_qc(self.staging, run, qc, thresholds=limits, step=said.step)
             self.staging.refresh_views()
         return run.name
 
@@ -314,59 +231,6 @@ class StagingDoor(ABC):
             step=said.step,
         )
 
-    def _normalising(self, reference: str | Path | None, said: Progress) -> dict[str, Any]:
-        """Return how the network normalises variants, with the FASTA given for it.
-
-        Raises:
-            UsageError: a FASTA that nothing uses, or none where one is needed.
-        """
-        from precisionchain.ingest.fasta import Reference
-
-        try:
-            with self._opened() as opened:
-                parameters = opened.parameters
-        except LedgerError as error:  # looking at files needs no ledger
-            said.step(f"variants are split and trimmed: {error.message}")
-            return {}
-        steps = parameters.normalisation
-        if ("left-align" in steps) != (reference is not None):
-            raise UsageError(
-                "this network aligns variants to the left, by a reference"
-                if reference is None
-                else "this network does not align variants to the left",
-                hint="--reference names the FASTA that the network was founded with"
-                if reference is None
-                else "leave --reference out",
-            )
-        path = None if reference is None else Path(reference)
-        return {"normalisation": steps, "reference": Reference(path, parameters.reference)}
-
-    def _site_lists(self, said: Progress) -> dict[str, SiteList]:
-        """Return the network's lists of sites, from the ledger; none where it cannot be read."""
-        from precisionchain.ingest.site_list_batch import digests_of
-        from precisionchain.ingest.site_list_file import SiteList
-        from precisionchain.replica.site_lists import list_by_digest
-
-        try:
-            with self._opened() as opened:
-                digests = digests_of(opened.parameters)
-                if not digests:
-                    return {}
-                snapshot = opened.sync_if_behind(said.step)
-        except (LedgerError, SiteError) as error:  # looking at files needs no ledger
-            said.step(f"no listed sites are extracted: {error.message}")
-            return {}
-        lists = {}
-        for name, digest in digests.items():
-            found = list_by_digest(snapshot, digest)
-            if found is None:
-                said.step(
-                    f"the network's {name} sites are not on its ledger yet: none is extracted"
-                )
-            else:
-                lists[name] = SiteList(found[0], bool(found[1]["oriented"]))
-        return lists
-
     def _judged_as(self, run: Run, mode: Mode | None, said: Progress) -> Run:
         """Return a run as it is in a mode: whom its rows may be about depends on that."""
         if run.kind != "omop" or mode in (None, mode_of(run)):
@@ -390,30 +254,3 @@ def mode_of(run: Run) -> Mode:
     """Return the mode that a run was validated in."""
     mode: Mode = run.description.get("mode", "full")
     return mode
-
-
-def _metadata(
-    file: str | Path | None, columns: Sequence[str] | None, samples: str | Path | None
-) -> SequencingFile | None:
-    """Read a file of sequencing metadata, before the long work of staging.
-
-    Args:
-        file: None where there is none.
-        columns: those that were named.
-        samples: the sample map that must know its samples; None lets it name others.
-    """
-    from precisionchain.ingest.sequencing_file import read_sequencing_file
-    from precisionchain.ingest.vcf_samples import read_sample_map
-
-    if file is None:
-        if columns:
-            raise UsageError("columns of metadata are named, and no file of them")
-        return None
-    found = read_sequencing_file(Path(file), columns or None)
-    if samples is not None:
-        found.require_known(list(read_sample_map(Path(samples))))
-    return found
-
-
-def _paths(files: str | Path | Sequence[str | Path]) -> list[Path]:
-    return [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]

@@ -11,6 +11,7 @@ import typer
 from precisionchain.cli import render
 from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
+from precisionchain.cli.vcf_options import Asked, MetadataColumns, Vcfs, takes_vcf_options
 from precisionchain.schemas.compiler import load_lean
 
 if TYPE_CHECKING:
@@ -22,61 +23,9 @@ Vocabulary = Annotated[
     Path | None, typer.Option(help="A folder of OMOP vocabulary files, as from Athena.")
 ]
 Source = Annotated[str | None, typer.Option(help="The source's name; its next export replaces it.")]
-Vcfs = Annotated[list[Path], typer.Argument(help="VCF, BCF, .bed or .pgen files, same samples.")]
-Samples = Annotated[Path, typer.Option(help="CSV: sample_id,person_id[,sex]; or .fam, .psam.")]
-Build = Annotated[str, typer.Option(help="Reference build of the files.")]
-Assay = Annotated[str, typer.Option(help="sites, wgs, gvcf, or a BED file of what was assayed.")]
-LeastGq = Annotated[
-    float | None, typer.Option("--min-gq", min=0, help="Calls with a lower GQ become missing.")
-]
-LeastDp = Annotated[
-    float | None, typer.Option("--min-dp", min=0, help="Calls with a lower depth become missing.")
-]
-BlockGq = Annotated[
-    int, typer.Option("--block-min-gq", min=0, help="Of gvcf: least GQ of a block's persons.")
-]
-BlockDp = Annotated[
-    int, typer.Option("--block-min-dp", min=0, help="Of gvcf: least depth of a block's persons.")
-]
-Unverified = Annotated[
-    bool, typer.Option("--build-unverified", help="Take the build on trust; published as such.")
-]
-HalfCalls = Annotated[
-    Literal["missing", "haploid", "reference", "error"],
-    typer.Option("--half-call", help="What a call such as 0/. becomes."),
-]
-Filter = Annotated[
-    Literal["any", "pass"],
-    typer.Option("--filter", help="pass: only records whose FILTER is PASS."),
-]
-Reference = Annotated[
-    Path | None, typer.Option(help="The FASTA of a network that aligns variants to the left.")
-]
-MissingSamples = Annotated[
-    bool, typer.Option("--allow-missing-samples", help="The map may list samples no file has.")
-]
-Metadata = Annotated[
-    Path | None,
-    typer.Option("--metadata", help="CSV of how samples were sequenced: sample_id,..."),
-]
-MetadataColumns = Annotated[
-    list[str] | None,
-    typer.Option("--metadata-column", help="A column of it that leaves; repeat for several."),
-]
 Replacing = Annotated[
     bool,
     typer.Option("--replace", help="Take the place of sealed genotypes that these meet."),
-]
-GeneticSource = Annotated[str | None, typer.Option("--source", help="A name for this batch.")]
-QualityControl = Annotated[
-    Literal["none", "mark", "remove"], typer.Option("--qc", help="Quality control, as PLINK's.")
-]
-SexCheck = Annotated[
-    bool, typer.Option("--sex-check", help="Exclude persons whose X shows another sex.")
-]
-MaxF = Annotated[
-    float | None,
-    typer.Option("--max-f", help="Exclude persons whose |F| of heterozygosity is larger."),
 ]
 Shrinking = Annotated[
     bool, typer.Option("--allow-shrinking", help="Accept that many persons or rows vanish.")
@@ -147,59 +96,18 @@ def ingest_omop(
 
 
 @ingest_app.command("vcf")
+@takes_vcf_options
 def ingest_vcf(
     context: typer.Context,
     files: Vcfs,
-    samples: Samples,
-    build: Build,
-    assay: Assay = "sites",
-    qc: QualityControl = "mark",
-    sex_check: SexCheck = False,
-    max_f: MaxF = None,
-    source: GeneticSource = None,
-    half_call: HalfCalls = "missing",
-    filter_policy: Filter = "any",
-    min_gq: LeastGq = None,
-    min_dp: LeastDp = None,
-    reference: Reference = None,
-    block_min_gq: BlockGq = 20,
-    block_min_dp: BlockDp = 1,
-    build_unverified: Unverified = False,
-    allow_missing_samples: MissingSamples = False,
-    metadata: Metadata = None,
-    metadata_column: MetadataColumns = None,
+    asked: Asked,
     replace: Replacing = False,
     as_json: Json = False,
 ) -> None:
     """Stage and publish genotypes as one sealed batch."""
     load_lean()
-    done = (
-        scope(context)
-        .site()
-        .ingest_vcf(
-            files,
-            samples=samples,
-            build=build,
-            assay=assay,
-            qc=qc,
-            sex_check=sex_check,
-            max_f=max_f,
-            source=source,
-            half_call=half_call,
-            filter_policy=filter_policy,
-            min_gq=min_gq,
-            min_dp=min_dp,
-            reference=reference,
-            block_min_gq=block_min_gq,
-            block_min_dp=block_min_dp,
-            build_unverified=build_unverified,
-            allow_missing_samples=allow_missing_samples,
-            metadata=metadata,
-            metadata_columns=metadata_column,
-            replace=replace,
-            progress=scope(context).progress,
-        )
-    )
+    site, progress = scope(context).site(), scope(context).progress
+    done = site.ingest_vcf(files, **asked, replace=replace, progress=progress)
     _report(done, as_json=as_json)
 
 
@@ -268,56 +176,12 @@ def stage_omop(
 
 
 @stage_app.command("vcf")
-def stage_vcf(
-    context: typer.Context,
-    files: Vcfs,
-    samples: Samples,
-    build: Build,
-    assay: Assay = "sites",
-    qc: QualityControl = "mark",
-    sex_check: SexCheck = False,
-    max_f: MaxF = None,
-    source: GeneticSource = None,
-    half_call: HalfCalls = "missing",
-    filter_policy: Filter = "any",
-    min_gq: LeastGq = None,
-    min_dp: LeastDp = None,
-    reference: Reference = None,
-    block_min_gq: BlockGq = 20,
-    block_min_dp: BlockDp = 1,
-    build_unverified: Unverified = False,
-    allow_missing_samples: MissingSamples = False,
-    metadata: Metadata = None,
-    metadata_column: MetadataColumns = None,
-) -> None:
+@takes_vcf_options
+def stage_vcf(context: typer.Context, files: Vcfs, asked: Asked) -> None:
     """Stage genotypes as packed blocks and a table of sites, to look at with `sql`."""
     load_lean()
-    run = (
-        scope(context)
-        .site()
-        .stage_vcf(
-            files,
-            samples=samples,
-            build=build,
-            assay=assay,
-            qc=qc,
-            sex_check=sex_check,
-            max_f=max_f,
-            source=source,
-            half_call=half_call,
-            filter_policy=filter_policy,
-            min_gq=min_gq,
-            min_dp=min_dp,
-            reference=reference,
-            block_min_gq=block_min_gq,
-            block_min_dp=block_min_dp,
-            build_unverified=build_unverified,
-            allow_missing_samples=allow_missing_samples,
-            metadata=metadata,
-            metadata_columns=metadata_column,
-            progress=scope(context).progress,
-        )
-    )
+    site, progress = scope(context).site(), scope(context).progress
+    run = site.stage_vcf(files, **asked, progress=progress)
     typer.echo(f"staged as run {run}; next: precisionchain publish")
 
 

@@ -16,8 +16,6 @@ values is in `precisionchain.query.answer_files`.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
 import re
 import sys
@@ -30,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from precisionchain.cli.options import takes
 from precisionchain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -217,24 +216,7 @@ class Out:
 
 def answers(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of an answer; it gets them as ``out`` (see the module)."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "out"]
-    options = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-        )
-        for name, (annotation, default) in _OPTIONS.items()
-    ]
-
-    @functools.wraps(command)
-    def with_options(*arguments: Any, **given: Any) -> None:
-        wanted = {name: given.pop(name) for name in _OPTIONS}
-        command(*arguments, **given, out=Out.wanted(**wanted))
-
-    every = [*own, *options]
-    vars(with_options)["__signature__"] = signature.replace(parameters=every)
-    with_options.__annotations__ = {p.name: p.annotation for p in every}
-    return with_options
+    return takes("out", _OPTIONS, Out.wanted)(command)
 
 
 # ----------------------------------------------------------------------------- the formats of text

@@ -11,9 +11,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,70 +24,70 @@ from precisionchain.ingest.vcf_alleles import Refusal
 from precisionchain.ingest.vcf_assay import Assay, Interval, merge
 from precisionchain.ingest.vcf_blocks import allele_limit, block_runs
 from precisionchain.ingest.vcf_build import BuildProof, Evidence, contradict_early, judge, weakest
-from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, HalfCall
+from precisionchain.ingest.vcf_calls import COUNTERS
 from precisionchain.ingest.vcf_file import Scan
-from precisionchain.ingest.vcf_gvcf import (
-    DEFAULT_BLOCKS,
-    BlockRules,
-    BlockTally,
-    assayed_blocks,
-    without_blocks,
-)
+from precisionchain.ingest.vcf_gvcf import BlockRules, BlockTally, assayed_blocks, without_blocks
 from precisionchain.ingest.vcf_header import instead_of_genotypes
 from precisionchain.ingest.vcf_left_align import LEFT_ALIGN_WINDOW, left_aligned
 from precisionchain.ingest.vcf_normalise import OpenFile, contig_order, ordered_runs
 from precisionchain.ingest.vcf_overruled import OverruledWriter
 from precisionchain.ingest.vcf_rules import Persons
-from precisionchain.ingest.vcf_run import DROPPED, CallRun, FilterPolicy, ReadRules, ReadTally
-from precisionchain.ingest.vcf_samples import SampleSet, match_samples, read_sample_map
+from precisionchain.ingest.vcf_run import DROPPED, CallRun, ReadRules, ReadTally
+from precisionchain.ingest.vcf_samples import Sample, SampleSet, match_samples, read_sample_map
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.ingest.vcf_sources import Sources
 from precisionchain.ingest.vcf_writer import RunWriter
 from precisionchain.schemas.canonical import canonical_json
-from precisionchain.schemas.genome import fold_build
 from precisionchain.schemas.parameters import NORMALISATIONS
 
 FORMAT: Final = 1
 """Version of how files become blocks; part of every source id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Normalising:
+    """How the network normalises variants: its steps, and the FASTA that ``left-align`` uses.
+
+    Raises:
+        UsageError: steps that staging cannot do.
+    """
+
+    steps: Sequence[str] = ("split", "trim")
+    reference: Reference = NO_REFERENCE
+
+    def __post_init__(self) -> None:
+        if tuple(self.steps) not in NORMALISATIONS:
+            raise UsageError(
+                f"the network normalises variants by {', '.join(self.steps)}, which staging cannot",
+                hint="; ".join(", ".join(steps) for steps in NORMALISATIONS),
+            )
+
+    def fasta(self, sources: Sources) -> Fasta | None:
+        """Return the open FASTA, which must have all contigs of the sources; None without one."""
+        if "left-align" not in self.steps:
+            return None
+        return self.reference.open(contig_order(sources.scans))
+
+
+SPLIT_AND_TRIMMED: Final = Normalising()
+
+
 def stage_vcf(
     staging: Staging,
     files: Sequence[Path],
+    settings: VcfSettings,
+    normalising: Normalising = SPLIT_AND_TRIMMED,
     *,
-    samples: Path,
-    build: str,
-    assay: str | Path = "sites",
-    source: str | None = None,
-    half_call: HalfCall = "missing",
-    filter_policy: FilterPolicy = "any",
-    normalisation: Sequence[str] = ("split", "trim"),
-    reference: Reference = NO_REFERENCE,
-    blocks: BlockRules = DEFAULT_BLOCKS,
-    build_unverified: bool = False,
-    allow_missing_samples: bool = False,
-    min_gq: float | None = None,
-    min_dp: float | None = None,
     step: Step = silent,
     advance: Advance | None = None,
 ) -> Run:
-    """Stage files as one batch.
+    """Stage files as one batch; metadata and quality control are steps of their own.
 
     Args:
         staging: where the run is written; needs the site's lock.
         files: VCF or BCF files with the same samples, in any order.
-        samples: the sample map.
-        build: the reference build the files are on, ``GRCh37`` or ``GRCh38`` (or an alias).
-        assay: ``sites``, ``wgs``, ``gvcf``, or the path of a BED file.
-        source: name of the source; by default one that follows from its content.
-        half_call: what a call such as ``0/.`` becomes.
-        filter_policy: ``any`` or ``pass``, see `ReadRules`.
-        normalisation: the network's.
-        reference: the FASTA that ``left-align`` uses, and the network's digests.
-        blocks: when a gVCF's block is assayed; its ``only_pass`` follows ``filter_policy``.
-        build_unverified: accept files whose build nothing proves; published with the batch.
-        allow_missing_samples: accept samples of the map that no file has.
-        min_gq: calls with a lower GQ, or none, become missing.
-        min_dp: the same of DP.
+        settings: how they are read.
+        normalising: the network's.
         step: called with a line a step: a file checked, a contig begun.
         advance: called after every block with (bytes read, size) of a single text file, otherwise
             with (records read, records in all).
@@ -102,79 +101,21 @@ def stage_vcf(
         DuplicateVariantError, ParameterMismatchError: the files, or the FASTA, cannot be taken as
             they are. Nothing is left behind.
     """
-    settings = _settings(build, half_call, filter_policy, normalisation, (min_gq, min_dp))
-    extent = Assay.of(assay, settings["build"])  # before the long work of reading
-    if extent.kind == "gvcf":
-        settings["gvcf"] = {"min_gq": blocks.min_gq, "min_dp": blocks.min_dp}
-    mapped = read_sample_map(samples)
-    aligned = "left-align" in normalisation  # by a FASTA, which must have all contigs
-    with Sources(files, step, scan_first=aligned) as sources:
+    stored = settings.stored(normalising.steps)
+    assay = Assay.of(settings.assay, settings.build)  # before the long work of reading
+    mapped = read_sample_map(Path(settings.samples))
+    with Sources(files, step, scan_first="left-align" in normalising.steps) as sources:
         for one in sources.scans:
-            contradict_early(one, settings["build"])
-        fasta = reference.open(contig_order(sources.scans)) if aligned else None
-        batch = _Batch(
-            sources=sources,
-            samples=match_samples(
-                sources.files, mapped, samples, allow_missing=allow_missing_samples
-            ),
-            assay=extent,
-            rules=ReadRules(
-                build=settings["build"],
-                half_call=half_call,
-                filter_policy=filter_policy,
-                trimmed="trim" in normalisation and fasta is None,  # it checks the whole of REF
-                min_gq=min_gq,
-                min_dp=min_dp,
-            ),
-            fasta=fasta,
-            blocks=replace(blocks, only_pass=filter_policy == "pass"),
-        )
+            contradict_early(one, settings.build)
+        batch = _Batch.of(sources, settings, normalising, assay, mapped)
         with staging.new_run("vcf") as partial:
-            overruled = OverruledWriter(partial.path, settings["build"], batch.samples.sex)
+            overruled = OverruledWriter(partial.path, settings.build, batch.samples.sex)
             with RunWriter(partial.path, batch.samples) as writer, overruled:
                 batch.write(writer, overruled, step, advance)
-                proof = batch.judge_build(build_unverified=build_unverified)
+                proof = batch.judge_build(build_unverified=settings.build_unverified)
                 writer.finish(batch.extent())
-            partial.describe(batch.description(source, settings, proof, writer))
+            partial.describe(batch.description(settings.source, stored, proof, writer))
     return staging.read(partial.name)
-
-
-def _settings(
-    build: str,
-    half_call: str,
-    filter_policy: str,
-    normalisation: Sequence[str],
-    least: tuple[float | None, float | None],
-) -> dict[str, Any]:
-    """Return the settings that shape the output, canonical.
-
-    Raises:
-        UsageError: one of them is not known.
-    """
-    for option, value, known in (
-        ("--half-call", half_call, HALF_CALLS),
-        ("--filter", filter_policy, get_args(FilterPolicy)),
-    ):
-        if value not in known:
-            raise UsageError(f"{option} {value} is not one of {', '.join(known)}")
-    if tuple(normalisation) not in NORMALISATIONS:
-        raise UsageError(
-            f"the network normalises variants by {', '.join(normalisation)}, which staging cannot",
-            hint="; ".join(", ".join(steps) for steps in NORMALISATIONS),
-        )
-    asked: dict[str, float] = {}
-    for name, number in zip(("min_gq", "min_dp"), least, strict=True):
-        if number is not None:
-            if not 0 <= number < inf:
-                raise UsageError(f"--{name.replace('_', '-')} {number} is not a number from 0 up")
-            asked[name] = number
-    return {
-        "build": fold_build(build),
-        "half_call": half_call,
-        "filter": filter_policy,
-        "normalisation": list(normalisation),
-        **asked,
-    }
 
 
 @dataclass(slots=True)
@@ -185,13 +126,44 @@ class _Batch:
     samples: SampleSet
     assay: Assay
     rules: ReadRules
-    fasta: Fasta | None = None
-    blocks: BlockRules = DEFAULT_BLOCKS
+    fasta: Fasta | None
+    blocks: BlockRules
     seen_blocks: BlockTally = field(default_factory=BlockTally)
     tallies: list[ReadTally] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
     holes: tuple[Interval, ...] = ()
     collapsed: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(
+        cls,
+        sources: Sources,
+        settings: VcfSettings,
+        normalising: Normalising,
+        assay: Assay,
+        mapped: dict[str, Sample],
+    ) -> _Batch:
+        """Return the batch of files that have been opened, before it is read."""
+        fasta = normalising.fasta(sources)
+        missing = settings.allow_missing_samples
+        only_pass = settings.filter_policy == "pass"
+        return cls(
+            sources=sources,
+            samples=match_samples(
+                sources.files, mapped, Path(settings.samples), allow_missing=missing
+            ),
+            assay=assay,
+            rules=ReadRules(
+                build=settings.build,
+                half_call=settings.half_call,
+                filter_policy=settings.filter_policy,
+                trimmed="trim" in normalising.steps and fasta is None,  # it checks the whole of REF
+                min_gq=settings.min_gq,
+                min_dp=settings.min_dp,
+            ),
+            fasta=fasta,
+            blocks=BlockRules(settings.block_min_gq, settings.block_min_dp, only_pass),
+        )
 
     def write(
         self, writer: RunWriter, overruled: OverruledWriter, step: Step, advance: Advance | None

@@ -6,15 +6,11 @@ The rules of ploidy and sex are the table in docs/reference/vcf-staging.md.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numba
 import numpy as np
 import numpy.typing as npt
-
-HalfCall = Literal["missing", "haploid", "reference", "error"]
-HALF_CALLS: Final = get_args(HalfCall)
-"""What to do with a call such as ``0/.``; a policy's place here is its number in the kernel."""
 
 
 class Ploidy(IntEnum):
@@ -92,7 +88,7 @@ def write_calls(  # noqa: PLR0917 - numba knows no keyword-only arguments
         columns: the sample of each person, in the order of the columns to write.
         sex: uint8 [persons]; 1 male, 2 female, 0 unknown.
         rules: int64 [records], a `Ploidy` each.
-        half_call: index into ``HALF_CALLS``.
+        half_call: index into `vcf_settings.HALF_CALLS`.
         alts: int16 [alleles], numbers of the alleles wanted (0 asks for a row without copies).
         edges: int64 [records + 1], where each record's alleles begin in ``alts``.
         rows: int64 [alleles], the row of each in the arrays below, which are zeros there.

@@ -21,6 +21,7 @@ from precisionchain.ingest.vcf_assay import Interval, merge
 from precisionchain.ingest.vcf_bytes import decompressed
 from precisionchain.ingest.vcf_file import Scan
 from precisionchain.ingest.vcf_run import ReadTally, Refused
+from precisionchain.ingest.vcf_settings import VcfSettings
 
 _TAB, _NEWLINE, _RETURN, _HASH = 9, 10, 13, 35
 _COLON, _SEMICOLON, _DOT, _ZERO = 58, 59, 46, 48
@@ -44,12 +45,9 @@ class BlockRules:
         only_pass: whether FILTER must be ``PASS`` or ``.``.
     """
 
-    min_gq: int = 20
-    min_dp: int = 1
+    min_gq: int = VcfSettings.block_min_gq
+    min_dp: int = VcfSettings.block_min_dp
     only_pass: bool = False
-
-
-DEFAULT_BLOCKS: Final = BlockRules()
 
 
 @dataclass(slots=True)

@@ -11,17 +11,12 @@ import pyarrow as pa
 
 from precisionchain.errors import VcfFormatError
 from precisionchain.ingest.vcf_alleles import MAX_ALTS, Allele, Refusal, alleles_of
-from precisionchain.ingest.vcf_calls import (
-    COUNTERS,
-    HALF_CALLS,
-    Verdict,
-    inspect_calls,
-    write_calls,
-)
+from precisionchain.ingest.vcf_calls import COUNTERS, Verdict, inspect_calls, write_calls
 from precisionchain.ingest.vcf_file import Scan
 from precisionchain.ingest.vcf_record import Record
 from precisionchain.ingest.vcf_rules import Persons, beyond_end, half_call_refused, ploidy_rules
 from precisionchain.ingest.vcf_run import RUN_SITES, CallRun, ReadRules, ReadTally, Refused
+from precisionchain.ingest.vcf_settings import HALF_CALLS
 from precisionchain.ingest.vcf_structural import StructuralAllele
 from precisionchain.ingest.vcf_structural_sites import with_structural
 from precisionchain.schemas.calls import PackedCalls

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from precisionchain.ingest.vcf_alleles import Allele, Refusal
-from precisionchain.ingest.vcf_calls import COUNTERS, HalfCall
+from precisionchain.ingest.vcf_calls import COUNTERS
+from precisionchain.ingest.vcf_settings import FilterPolicy, HalfCall, VcfSettings
 from precisionchain.schemas.calls import PackedCalls
 from precisionchain.schemas.packed_calls import join_rows, take_rows
 from precisionchain.schemas.structural import is_structural
-
-FilterPolicy = Literal["any", "pass"]
 
 
 def table_schema(columns: dict[str, pa.DataType]) -> pa.Schema:
@@ -56,20 +55,19 @@ class ReadRules:
 
     Attributes:
         build: canonical build, for pseudo-autosomal regions and the ends of chromosomes.
-        half_call: what ``0/.`` becomes.
-        filter_policy: ``any`` keeps every record; ``pass`` refuses those whose FILTER is neither
-            ``PASS`` nor ``.``.
+        half_call: see `VcfSettings`.
+        filter_policy: see `VcfSettings`.
         trimmed: whether the network trims alleles.
-        min_gq: calls with a lower GQ, or none, become missing; None asks nothing.
-        min_dp: the same of DP.
+        min_gq: see `VcfSettings`.
+        min_dp: see `VcfSettings`.
     """
 
     build: str
-    half_call: HalfCall = "missing"
-    filter_policy: FilterPolicy = "any"
+    half_call: HalfCall = VcfSettings.half_call
+    filter_policy: FilterPolicy = VcfSettings.filter_policy
     trimmed: bool = True
-    min_gq: float | None = None
-    min_dp: float | None = None
+    min_gq: float | None = VcfSettings.min_gq
+    min_dp: float | None = VcfSettings.min_dp
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from precisionchain.errors import VcfFormatError
 from precisionchain.ingest.vcf_alleles import MAX_ALTS, Allele, Refusal, alleles_of
-from precisionchain.ingest.vcf_calls import COUNTERS, HALF_CALLS, Verdict, write_calls
+from precisionchain.ingest.vcf_calls import COUNTERS, Verdict, write_calls
 from precisionchain.ingest.vcf_cells import N_FOUND, decode_lines
 from precisionchain.ingest.vcf_lines import OTHER, PHASED
 from precisionchain.ingest.vcf_record import record_of
 from precisionchain.ingest.vcf_rules import Persons, beyond_end, half_call_refused, ploidy_rules
 from precisionchain.ingest.vcf_run import CallRun, ReadRules, ReadTally, Refused
+from precisionchain.ingest.vcf_settings import HALF_CALLS
 from precisionchain.ingest.vcf_sites import no_sites, sites_of
 from precisionchain.ingest.vcf_sites_kernel import (
     N_PLACES,

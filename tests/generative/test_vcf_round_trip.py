@@ -16,6 +16,7 @@ from precisionchain.errors import DuplicateVariantError
 from precisionchain.ingest import vcf_blocks, vcf_bytes, vcf_records
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.schemas.calls import Calls
 from precisionchain.schemas.genotypes import unpack_variant_block
 from tests.lib.genotype_text import Line, expected_row, shortest
@@ -86,9 +87,11 @@ def test_staged_calls_are_the_calls_of_the_text(
             run = stage_vcf(
                 Staging(Path(folder) / "staging"),
                 [path],
-                samples=mapping,
-                build="GRCh37",
-                half_call=half_call,  # type: ignore[arg-type] # drawn from its own values
+                VcfSettings(
+                    samples=mapping,
+                    build="GRCh37",
+                    half_call=half_call,  # type: ignore[arg-type] # drawn from its own values
+                ),
             )
         except DuplicateVariantError:
             event("contradictory duplicates")

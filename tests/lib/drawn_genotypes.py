@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from precisionchain.ingest.report import Ingested
-from precisionchain.ingest.vcf_calls import HalfCall
+from precisionchain.ingest.vcf_settings import HalfCall
 from tests.lib.site_builder import BuiltSite
 from tests.lib.tables import assert_same, drawn
 from tests.lib.vcf_builder import record, write_map, write_vcf

@@ -196,6 +196,7 @@ def outcome_of(case: Case, folder: Path) -> Outcome:
     from precisionchain.ingest import vcf_bytes
     from precisionchain.ingest.stage_vcf import stage_vcf
     from precisionchain.ingest.staging import Staging
+    from precisionchain.ingest.vcf_settings import VcfSettings
     from tests.lib.vcf_builder import write_map
 
     path = folder / case.name
@@ -209,7 +210,9 @@ def outcome_of(case: Case, folder: Path) -> Outcome:
     chunk = case.chunk or vcf_bytes.CHUNK_BYTES
     try:
         with mock.patch.object(vcf_bytes, "CHUNK_BYTES", chunk):
-            run = stage_vcf(Staging(folder / "staging"), [path], samples=mapped, **options)
+            run = stage_vcf(
+                Staging(folder / "staging"), [path], VcfSettings(samples=mapped, **options)
+            )
     except PrecisionChainError as error:
         where = error.where and error.where.replace(f"{folder}/", "")
         return Refused(type(error).__name__, error.message, where, error.hint)

@@ -11,6 +11,7 @@ from precisionchain.errors import UsageError
 from precisionchain.ingest.qc import Exclusions, Thresholds, assess
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from tests.lib.vcf_builder import write_map, write_vcf
 
 FEW: dict[str, Any] = {"min_founders": 0}
@@ -31,7 +32,9 @@ def staged(
     ]
     vcf = write_vcf(folder / "in.vcf", *records, samples=names)
     samples = write_map(folder / "map.csv", *rows, columns="sample_id,person_id,sex,father,mother")
-    return stage_vcf(Staging(folder / "staging"), [vcf], samples=samples, build="GRCh37")
+    return stage_vcf(
+        Staging(folder / "staging"), [vcf], VcfSettings(samples=samples, build="GRCh37")
+    )
 
 
 def found(run: Run, **limits: Any) -> Exclusions:

@@ -18,6 +18,7 @@ from precisionchain.ingest.qc import Mode, Thresholds, apply_qc, assess, exclude
 from precisionchain.ingest.qc_calls import staged_calls
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.ingest.vcf_writer import RunWriter
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.counts import allele_counts
@@ -37,7 +38,9 @@ def staging(tmp_path: Path) -> Staging:
 
 def stage(staging: Staging, folder: Path, **options: Any) -> Run:
     files = simulate(folder, 5, persons=70, alleles=40)
-    return stage_vcf(staging, [files.vcf], samples=files.samples, build="GRCh37", **options)
+    return stage_vcf(
+        staging, [files.vcf], VcfSettings(samples=files.samples, build="GRCh37", **options)
+    )
 
 
 def contents(run: Run) -> dict[str, str]:
@@ -241,7 +244,7 @@ def test_a_run_whose_every_allele_goes_stays_as_it_is(staging: Staging, tmp_path
     calls = " ".join(["0/0"] * 6)
     vcf = write_vcf(tmp_path / "in.vcf", f"9:5 A G {calls}", f"9:9 A G {calls}", samples=SIX)
     samples = write_map(tmp_path / "map.csv", *(f"{name},{name[1]},F" for name in SIX))
-    run = stage_vcf(staging, [vcf], samples=samples, build="GRCh37")
+    run = stage_vcf(staging, [vcf], VcfSettings(samples=samples, build="GRCh37"))
     before = contents(run)
     with pytest.raises(SealRefusedError, match="every allele"):
         apply_qc(staging, run, "remove", thresholds=Thresholds(min_founders=0))
@@ -294,7 +297,7 @@ def test_remove_keeps_the_bytes_of_blocks_that_lose_nothing(
     ]
     vcf = write_vcf(tmp_path / "in.vcf", *specs, samples=names)
     samples = write_map(tmp_path / "map.csv", *(f"{name},{n},F" for n, name in enumerate(names)))
-    run = stage_vcf(staging, [vcf], samples=samples, build="GRCh37")
+    run = stage_vcf(staging, [vcf], VcfSettings(samples=samples, build="GRCh37"))
     before = bodies(run)
     limits = Thresholds(ld_r2=None)
     with mock.patch.object(RunWriter, "add", autospec=True, side_effect=RunWriter.add) as added:

@@ -12,6 +12,7 @@ from precisionchain.errors import UsageError
 from precisionchain.ingest.qc import Thresholds, apply_qc, assess
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from tests.lib.vcf_builder import write_map, write_vcf
 
 PERSONS = 40
@@ -44,7 +45,9 @@ def run(tmp_path: Path) -> Run:
     sexes |= {WOMAN_LISTED_AS_MAN: "M", MAN_LISTED_AS_WOMAN: "F"}
     rows = [f"s{n},{n},{sexes[n]}" for n in range(PERSONS)]
     samples = write_map(tmp_path / "map.csv", *rows)
-    return stage_vcf(Staging(tmp_path / "staging"), [vcf], samples=samples, build="GRCh37")
+    return stage_vcf(
+        Staging(tmp_path / "staging"), [vcf], VcfSettings(samples=samples, build="GRCh37")
+    )
 
 
 def figures(run: Run) -> dict[int, dict[str, Any]]:

@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from precisionchain.ingest.vcf_calls import (
-    COUNTERS,
-    HALF_CALLS,
-    Ploidy,
-    Verdict,
-    inspect_calls,
-    write_calls,
-)
+from precisionchain.ingest.vcf_calls import COUNTERS, Ploidy, Verdict, inspect_calls, write_calls
+from precisionchain.ingest.vcf_settings import HALF_CALLS
 from precisionchain.schemas.calls import Calls, PackedCalls, unpack_calls
 
 M, F, U = 1, 2, 0

@@ -12,6 +12,7 @@ from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_gvcf import BlockRules, BlockTally, assayed_blocks
 from precisionchain.ingest.vcf_scan import scan
+from precisionchain.ingest.vcf_settings import VcfSettings
 from tests.lib.vcf_builder import header, write_map, write_text
 from tests.unit.test_vcf_stage import table
 
@@ -91,9 +92,11 @@ def staged(folder: Path, path: Path, **options: Any) -> Run:
     return stage_vcf(
         Staging(folder / "staging"),
         [path],
-        samples=write_map(folder / "map.csv", "a,1,M", "b,2,F"),
-        build="GRCh37",
-        **{"assay": "gvcf", **options},
+        VcfSettings(
+            samples=write_map(folder / "map.csv", "a,1,M", "b,2,F"),
+            build="GRCh37",
+            **{"assay": "gvcf", **options},
+        ),
     )
 
 
@@ -112,7 +115,7 @@ def test_thresholds_are_in_the_source_id(tmp_path: Path) -> None:
     for i in range(4):
         (tmp_path / str(i)).mkdir()
     ids = {
-        staged(tmp_path / str(i), path, blocks=rules).source_id
-        for i, rules in enumerate((BlockRules(), BlockRules(30), BlockRules(20, 2), BlockRules()))
+        staged(tmp_path / str(i), path, **rules).source_id
+        for i, rules in enumerate(({}, {"block_min_gq": 30}, {"block_min_dp": 2}, {}))
     }
     assert len(ids) == 3

@@ -12,6 +12,7 @@ from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Staging
 from precisionchain.ingest.vcf_lint import RecordLint, header_warnings
 from precisionchain.ingest.vcf_scan import scan
+from precisionchain.ingest.vcf_settings import VcfSettings
 from tests.lib.vcf_builder import header, record, write_map, write_text
 
 VERSION = "##fileformat=VCFv4.3"
@@ -142,9 +143,11 @@ def test_warnings_are_said_and_counted_in_the_run(tmp_path: Path) -> None:
     run = stage_vcf(
         Staging(tmp_path / "staging"),
         [file],
-        samples=write_map(tmp_path / "map.csv", "a,1,M", "b,2,F"),
-        build="GRCh37",
-        build_unverified=True,
+        VcfSettings(
+            samples=write_map(tmp_path / "map.csv", "a,1,M", "b,2,F"),
+            build="GRCh37",
+            build_unverified=True,
+        ),
         step=said.append,
     )
     statistics = json.loads((run.path / "run.json").read_text("utf-8"))["statistics"]

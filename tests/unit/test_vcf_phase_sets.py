@@ -12,6 +12,7 @@ import pytest
 import precisionchain as pc
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from tests.lib.page_reader import read_page
 from tests.lib.vcf_builder import header, write_map, write_text
 
@@ -45,7 +46,9 @@ def text_of(declaration: str, *, several: bool = False) -> str:
 
 def stage(folder: Path, file: Path) -> Run:
     samples = write_map(folder / "map.csv", *(f"{name},{i}," for i, name in enumerate(SAMPLES)))
-    return stage_vcf(Staging(folder / "staging"), [file], samples=samples, build="GRCh37")
+    return stage_vcf(
+        Staging(folder / "staging"), [file], VcfSettings(samples=samples, build="GRCh37")
+    )
 
 
 def bcftools_query(program: str, file: Path, form: str) -> list[str]:

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from precisionchain import errors
-from precisionchain.ingest.stage_vcf import stage_vcf
+from precisionchain.ingest.report import Advance, Step, silent
+from precisionchain.ingest.stage_vcf import Normalising, stage_vcf
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_samples import Sample, SampleSet
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.ingest.vcf_structural_sites import STRUCTURAL_SITES
 from precisionchain.ingest.vcf_writer import person_set
 from precisionchain.schemas.genotypes import unpack_variant_block
@@ -30,10 +32,25 @@ from tests.lib.vcf_builder import (
 MAP = ("a,11,M", "b,-12,F")
 
 
-def stage(folder: Path, *files: Path, rows: tuple[str, ...] = MAP, **options: Any) -> Run:
+def stage(
+    folder: Path,
+    *files: Path,
+    rows: tuple[str, ...] = MAP,
+    normalisation: tuple[str, ...] = ("split", "trim"),
+    step: Step = silent,
+    advance: Advance | None = None,
+    **options: Any,
+) -> Run:
     samples = write_map(folder / "map.csv", *rows)
-    options = {"build": "GRCh37"} | options
-    return stage_vcf(Staging(folder / "staging"), files, samples=samples, **options)
+    settings = VcfSettings(samples=samples, **({"build": "GRCh37"} | options))
+    return stage_vcf(
+        Staging(folder / "staging"),
+        files,
+        settings,
+        Normalising(normalisation),
+        step=step,
+        advance=advance,
+    )
 
 
 def table(run: Run, name: str) -> list[dict[str, Any]]:

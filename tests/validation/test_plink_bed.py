@@ -12,6 +12,7 @@ import pytest
 from precisionchain.errors import PrecisionChainError
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.schemas.genome import fold_chrom
 from tests.validation.test_vcf_staging import compare, read_rows
 
@@ -30,7 +31,7 @@ def stage_bed(folder: Path, path: Path, **options: Any) -> Run:
     samples.write_text("\n".join(["sample_id,person_id,sex", *rows, ""]), "utf-8")
     options.setdefault("build", "GRCh37")
     options.setdefault("build_unverified", True)
-    return stage_vcf(Staging(folder / "staging"), [path], samples=samples, **options)
+    return stage_vcf(Staging(folder / "staging"), [path], VcfSettings(samples=samples, **options))
 
 
 def run_plink2(plink2: str, *arguments: object) -> None:
@@ -62,9 +63,10 @@ def test_a_fileset_is_what_plink2_exports(
     assert statistics["warnings"] == {"provisional_ref": statistics["records"]}
     found = {(s["chrom"], s["pos"], s["ref"], s["alt"]): s for s in counted(run)}
     vcf = stage_vcf(
-        Staging(tmp_path / "vcf"), [tmp_path / "out.vcf"], samples=tmp_path / "bed/map.csv",
-        build="GRCh37", build_unverified=True,
-    )  # fmt: skip
+        Staging(tmp_path / "vcf"),
+        [tmp_path / "out.vcf"],
+        VcfSettings(samples=tmp_path / "bed/map.csv", build="GRCh37", build_unverified=True),
+    )
     assert compare(vcf, tmp_path / "out.vcf", sexes) == len(read_rows(vcf, "sites"))
     assert {(s["chrom"], s["pos"], s["ref"], s["alt"]): s for s in counted(vcf)} == found
     blocks = [sorted((r.path / "blocks").iterdir()) for r in (run, vcf)]

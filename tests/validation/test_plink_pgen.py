@@ -15,6 +15,7 @@ import pytest
 from precisionchain.errors import PrecisionChainError, UsageError
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.schemas.genome import fold_chrom
 from tests.lib.vcf_builder import header, write_map
 from tests.validation.test_vcf_staging import read_rows
@@ -79,7 +80,7 @@ def stage(folder: Path, path: Path, **options: Any) -> Run:
     rows = (f"{name},{i + 1},{SEXES[i]}" for i, name in enumerate(NAMES))
     samples = write_map(folder / "map.csv", *rows)
     options = {"samples": samples, "build": "GRCh37", "build_unverified": True, **options}
-    return stage_vcf(Staging(folder / "staging"), [path], **options)
+    return stage_vcf(Staging(folder / "staging"), [path], VcfSettings(**options))
 
 
 @needs_pgenlib

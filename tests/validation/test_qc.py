@@ -19,6 +19,7 @@ from precisionchain.ingest.qc import Thresholds, assess
 from precisionchain.ingest.qc_persons import person_figures
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from tests.lib.plink_qc import Fam, PlinkFile, PlinkSets
 from tests.lib.qc_files import simulate
 
@@ -65,11 +66,13 @@ class Compared:
         run = stage_vcf(
             Staging(work / "staging"),
             [vcf],
-            samples=samples,
-            build=build,
-            half_call=half_call,
-            build_unverified=True,
-            allow_missing_samples=True,
+            VcfSettings(
+                samples=samples,
+                build=build,
+                half_call=half_call,
+                build_unverified=True,
+                allow_missing_samples=True,
+            ),
         )
         short = {"GRCh37": "b37", "GRCh38": "b38"}[build]
         plink = PlinkFile.of(vcf, work / "plink", fam, half_call=half_call, build=short)

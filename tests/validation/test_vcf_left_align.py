@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import precisionchain as pc
 from precisionchain.errors import ParameterMismatchError, UsageError
 from precisionchain.ingest.fasta import Fasta, Reference
-from precisionchain.ingest.stage_vcf import stage_vcf
+from precisionchain.ingest.stage_vcf import Normalising, stage_vcf
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.schemas.genome import BUILDS
 from tests.lib.vcf_builder import header, write_map, write_text
 from tests.validation.test_vcf_staging import Staged, read_rows
@@ -49,13 +50,14 @@ def stage(folder: Path, vcf: Path, fasta: Path, digests: dict[str, str], n: int 
     return stage_vcf(
         Staging(folder / "staging"),
         [vcf],
-        samples=write_map(
-            folder / "map.csv", *(f"{name},{i + 1},0" for i, name in enumerate(names))
+        VcfSettings(
+            samples=write_map(
+                folder / "map.csv", *(f"{name},{i + 1},0" for i, name in enumerate(names))
+            ),
+            build="GRCh37",
+            build_unverified=True,
         ),
-        build="GRCh37",
-        build_unverified=True,
-        normalisation=LEFT,
-        reference=Reference(fasta, digests),
+        Normalising(LEFT, Reference(fasta, digests)),
     )
 
 

@@ -22,6 +22,7 @@ from precisionchain.errors import BuildMismatchError, InputError
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_scan import scan
+from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.schemas.calls import Calls
 from precisionchain.schemas.genome import fold_chrom
 from precisionchain.schemas.genotypes import unpack_variant_block
@@ -39,7 +40,7 @@ def stage(
     rows = [f"{name},{i + 1},{(sexes or {}).get(name, 0)}" for i, name in enumerate(names)]
     mapping.write_text("\n".join(["sample_id,person_id,sex", *rows, ""]), encoding="utf-8")
     options = {"build": "GRCh37"} | options
-    return stage_vcf(Staging(folder / "staging"), files, samples=mapping, **options)
+    return stage_vcf(Staging(folder / "staging"), files, VcfSettings(samples=mapping, **options))
 
 
 def compare(
