@@ -28,6 +28,8 @@ from precisionchain.schemas.omop import TABLES, Table
 
 _SLICE_KEYS: Final = {
     "concept": ("concept_id",),
+    "concept_relationship": ("concept_id_1", "concept_id_2"),
+    "vocabulary": ("vocabulary_id",),
     "concept_ancestor": ("ancestor_concept_id", "descendant_concept_id"),
 }
 

@@ -15,6 +15,11 @@ from precisionchain.schemas.streams import VOCABULARY
 
 _SLICE_ROWS = 131_072
 SLICE_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
+    "concept_relationship": {
+        "concept_id_1": "BIGINT",
+        "concept_id_2": "BIGINT",
+        "relationship_id": "VARCHAR",
+    },
     "concept_ancestor": {
         "ancestor_concept_id": "BIGINT",
         "descendant_concept_id": "BIGINT",
@@ -28,10 +33,20 @@ SLICE_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "concept_class_id": "VARCHAR",
         "standard_concept": "VARCHAR",
         "concept_code": "VARCHAR",
+        "invalid_reason": "VARCHAR",
     },
+    "vocabulary": {"vocabulary_id": "VARCHAR", "vocabulary_version": "VARCHAR"},
 }
 """Columns of the vocabulary slice, with their SQL types, by table in publishing order."""
-_ORDER = {"concept_ancestor": "2, 3, 1", "concept": "1"}
+_ORDER = {
+    "concept_relationship": "2, 1, 3",
+    "concept_ancestor": "2, 3, 1",
+    "concept": "1",
+    "vocabulary": "1",
+}
+_MAPS_TO = "Maps to"
+_WHOLE_RELEASE = "None"
+"""The id under which OMOP's table ``vocabulary`` states the release as a whole."""
 
 
 def place_concepts(
@@ -95,9 +110,9 @@ def place_concepts(
 def make_slice(
     database: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], used: str
 ) -> list[str]:
-    """Make the vocabulary slice: used concepts, their ancestors' names, their pairs.
+    """Make the vocabulary slice: used concepts, what they map to, their ancestors, all by name.
 
-    With it readers expand descendants without a licensed vocabulary of their own.
+    With it readers expand descendants and source codes without a licensed vocabulary of their own.
 
     Args:
         database: with views ``accepted_<table>`` of all the table's columns, given or not.
@@ -106,10 +121,24 @@ def make_slice(
 
     Returns:
         the tables of the slice, in publishing order, each a view ``slice_<table>``; and in the
-        database the table ``used_concept`` (concept_id).
+        database the table ``used_concept`` (concept_id), with what used concepts map to.
     """
     database.execute(f"create or replace temp table used_concept as {used}")
     made = []
+    if "concept_relationship" in tables:
+        database.execute(
+            "create or replace temp table slice_concept_relationship as"
+            f" select distinct {_columns('concept_relationship')}"
+            " from accepted_concept_relationship semi join used_concept"
+            " on concept_id_1 = concept_id"
+            f" where relationship_id = '{_MAPS_TO}' and concept_id_1 <> concept_id_2"
+            " and invalid_reason is null"
+        )
+        database.execute(
+            "insert into used_concept select distinct concept_id_2 from slice_concept_relationship"
+            " where concept_id_2 not in (from used_concept)"
+        )
+        made.append("concept_relationship")
     if "concept_ancestor" in tables:
         database.execute(
             "create or replace view slice_concept_ancestor as"
@@ -129,6 +158,14 @@ def make_slice(
             f" where concept_id in (select concept_id from used_concept) {above}"
         )
         made.append("concept")
+    if "vocabulary" in tables:
+        named = "or vocabulary_id in (select vocabulary_id from slice_concept)"
+        database.execute(
+            f"create or replace view slice_vocabulary as select {_columns('vocabulary')}"
+            " from accepted_vocabulary"
+            f" where vocabulary_id = '{_WHOLE_RELEASE}' {named if 'concept' in made else ''}"
+        )
+        made.append("vocabulary")
     return made
 
 
@@ -152,7 +189,8 @@ def vocabulary_release(
     if "vocabulary" not in tables:
         return None
     found = database.execute(
-        "select vocabulary_version from accepted_vocabulary where vocabulary_id = 'None'"
+        "select vocabulary_version from accepted_vocabulary where vocabulary_id = ?",
+        [_WHOLE_RELEASE],
     ).fetchall()
     return found[0][0] if found else None
 

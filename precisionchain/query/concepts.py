@@ -1,16 +1,14 @@
-"""Concept sets: a concept with its descendants, from the sealed vocabulary slices."""
+"""A concept with its descendants, and where rows of concepts lie."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from precisionchain.errors import UnknownConceptError
 from precisionchain.query.frames import index_frame
+from precisionchain.query.slices import slices
 from precisionchain.replica.catalogue import Snapshot
-from precisionchain.schemas.streams import MAP_CONCEPT, VOCABULARY
+from precisionchain.schemas.streams import MAP_CONCEPT
 
-_ANCESTOR = f"{VOCABULARY}/concept_ancestor"
-_CONCEPT = f"{VOCABULARY}/concept"
 _MAP = f"{MAP_CONCEPT}/map-concept"
 
 
@@ -20,24 +18,7 @@ def concept_set(snapshot: Snapshot, concept: int, *, descendants: bool = True) -
     Raises:
         UnknownConceptError: the concept is in no vocabulary slice and in no row.
     """
-    if not -(2**63) <= concept < 2**63:
-        raise UnknownConceptError("not a concept", hint="OMOP concept ids are 64-bit integers")
-    below: set[int] = set()
-    pairs = index_frame(snapshot, _ANCESTOR)
-    known = False
-    if pairs is not None:
-        ancestor, descendant = pairs["ancestor_concept_id"], pairs["descendant_concept_id"]
-        below = set(descendant.filter(ancestor == concept).to_list())
-        known = bool(below) or bool((descendant == concept).any())
-    for name in (_CONCEPT, _MAP):
-        frame = index_frame(snapshot, name)
-        known = known or (frame is not None and bool((frame["concept_id"] == concept).any()))
-    if not known:
-        raise UnknownConceptError(
-            f"concept {concept} is in no vocabulary slice and in no row of the network",
-            hint="check the id, or sync",
-        )
-    return sorted({concept, *(below if descendants else ())})
+    return slices(snapshot).with_descendants(concept, descendants=descendants)
 
 
 def placed_families(snapshot: Snapshot, concepts: list[int]) -> pl.DataFrame:

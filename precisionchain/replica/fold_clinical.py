@@ -25,7 +25,9 @@ from precisionchain.replica.unpack_clinical import clinical_names
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
-_FORMAT: Final = "folded rows 2"
+_FORMAT: Final = "folded rows 3"
+NAMING_TABLES: Final = ("concept", "vocabulary")
+"""Tables of the vocabulary slice whose rows of several batches may contradict each other."""
 _PERSON: Final[dict[str, pa.DataType]] = {"site": pa.string(), "person_id": pa.int64()}
 _LEFT_OUT: Final = pa.schema(_PERSON)
 
@@ -150,7 +152,9 @@ def _fold(
     partial = target.with_suffix(".partial")
     columns = dict.fromkeys(one for source in found for one in pq.read_schema(source.path).names)
     if family == VOCABULARY:
-        wanted = [one for one in columns if one not in (*ORIGIN, *PLACE)]
+        # Readers choose between names by who gave them; pairs of all count, whoever gave them.
+        origin = ORIGIN if table in NAMING_TABLES else ()
+        wanted = [one for one in columns if one in origin or one not in (*ORIGIN, *PLACE)]
         chosen, order = f"distinct {_identifiers(wanted)}", "all"
     else:
         wanted = [one for one in columns if one not in PLACE]
