@@ -58,7 +58,8 @@ def assess(
     persons = run_persons(run_folder)
     founders = int(persons.founder.sum())
     if founders < limits.min_founders:
-        return no_exclusions(founders, f"{founders} founders, fewer than {limits.min_founders}")
+        counted = f"{founders} founder{'s' * (founders != 1)}"
+        return no_exclusions(founders, f"{counted}, fewer than {limits.min_founders}")
     collector = Collector()
     kept = np.ones(len(persons), np.bool_)
     for found in (figures or person_figures(run_folder)).found(limits):

@@ -19,7 +19,7 @@ from typing import Final
 import polars as pl
 
 from precisionchain.errors import MetadataFormatError, UnreadableFileError
-from precisionchain.ingest.vcf_header import name_some
+from precisionchain.ingest.sample_names import some_samples
 from precisionchain.schemas.column_names import MAX_TEXT, folded
 
 SAMPLE: Final = "sample_id"
@@ -75,8 +75,7 @@ class SequencingFile:
         unknown = [name for name in self.rows[SAMPLE].to_list() if name not in known]
         if unknown:
             raise MetadataFormatError(
-                f"{len(unknown)} samples are not among those of the genotypes: "
-                f"{name_some(unknown)}",
+                f"not among those of the genotypes: {some_samples(unknown)}",
                 where=str(self.path),
                 hint="correct their names, or say --allow-missing-samples",
             )
@@ -181,7 +180,7 @@ def _require_samples(samples: pl.Series, path: Path) -> None:
     if samples.n_unique() < len(samples):
         twice = samples.filter(samples.is_duplicated()).unique(maintain_order=True).to_list()
         raise MetadataFormatError(
-            f"samples that stand twice: {name_some(twice)}",
+            f"twice in the file: {some_samples(twice)}",
             where=str(path),
             hint="give a row a sample; another sequencing of a person is another source",
         )

@@ -159,14 +159,15 @@ def judge(scan: Scan, evidence: Evidence, build: str, *, build_unverified: bool)
         raise BuildMismatchError(
             f"REF is the reference base of {build} at {agree} of {met} known sites only",
             where=str(scan.path),
-            hint="mend REF with `bcftools +fixref`, or say --build-unverified, which will be "
+            hint=f"mend REF with {scan.tools.mend_ref}, or say --build-unverified, which will be "
             "published",
         )
     raise BuildMismatchError(
         f"nothing proves that the file is on {build}: no contig lengths, and {agree} reference "
         f"alleles at known sites",
         where=str(scan.path),
-        hint="add ##contig lines, or say --build-unverified, which will be published",
+        hint=("" if scan.is_plink else "add ##contig lines, or ")
+        + "say --build-unverified, which will be published",
     )
 
 

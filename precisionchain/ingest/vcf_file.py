@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,33 @@ from precisionchain.ingest.vcf_bytes import Compression
 from precisionchain.ingest.vcf_header import Header
 from precisionchain.ingest.vcf_lint import Warned
 from precisionchain.schemas.genome import fold_chrom
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Commands of other programs that mend a file, as hints name them."""
+
+    sort: str
+    join: str
+    rename: str
+    leave_out: str
+    mend_ref: str
+
+
+_BCFTOOLS: Final = Tools(
+    sort="`bcftools sort`",
+    join="`bcftools concat -a`",
+    rename="`bcftools annotate --rename-chrs`",
+    leave_out="`bcftools view -s`",
+    mend_ref="`bcftools +fixref`",
+)
+_PLINK2: Final = Tools(
+    sort="`plink2 --sort-vars`",
+    join="`plink2 --pmerge-list`",
+    rename="`plink2 --merge-x --output-chr M`",
+    leave_out="`plink2 --remove`",
+    mend_ref="`plink2 --ref-from-fa`",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +66,16 @@ class VcfFile:
     kind: Literal["vcf", "bcf", "bed", "pgen"]
     compression: Compression
     header: Header
+
+    @property
+    def is_plink(self) -> bool:
+        """Whether it is the file of calls of a fileset."""
+        return self.kind in ("bed", "pgen")
+
+    @property
+    def tools(self) -> Tools:
+        """What mends such a file."""
+        return _PLINK2 if self.is_plink else _BCFTOOLS
 
     def line_of(self, record: int) -> int:
         """Return the 1-based line of a record; in a binary file, its 1-based number."""
@@ -102,11 +139,18 @@ class Tally:
 
     def _open(self, name: str, record: int) -> None:
         chrom = fold_chrom(name)
-        if any(segment.chrom == chrom for segment in self.segments):
+        tools = self.file.tools
+        if written := {segment.name for segment in self.segments if segment.chrom == chrom}:
+            if name not in written:
+                self.refuse(
+                    record,
+                    f"contig {chrom} is written {' and '.join(sorted({*written, name}))}",
+                    hint=f"give it one name with {tools.rename}, then sort with {tools.sort}",
+                )
             self.refuse(
                 record,
                 f"unsorted: contig {chrom} again, after another contig",
-                hint="sort the file with `bcftools sort`",
+                hint=f"sort the file with {tools.sort}",
             )
         self.segments.append(Segment(chrom, name, record, 0, 0, 0))
 
@@ -120,7 +164,7 @@ class Tally:
             self.refuse(
                 record + int(back[0]),
                 "unsorted: the position is before that of the record above",
-                hint="sort the file with `bcftools sort`",
+                hint=f"sort the file with {self.file.tools.sort}",
             )
         first = last.first_pos if last.records else int(positions[0])
         self.segments[-1] = replace(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from precisionchain.errors import SampleMapError, VcfFormatError
+from precisionchain.errors import VcfFormatError
+from precisionchain.ingest.sample_names import refuse_twice
 
 FIXED_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT")
 """VCF 4.x, section 1.5; then one column a sample."""
@@ -99,23 +99,6 @@ def _samples(line: str, where: str) -> tuple[str, ...]:
         raise VcfFormatError("a sample column has no name", where=where)
     refuse_twice(samples, where)
     return tuple(samples)
-
-
-def refuse_twice(samples: list[str], where: str) -> None:
-    """Refuse a file in which a sample stands twice.
-
-    Raises:
-        SampleMapError: it does.
-    """
-    twice = [name for name, n in Counter(samples).items() if n > 1]
-    if twice:
-        raise SampleMapError(f"samples with two columns: {name_some(twice)}", where=where)
-
-
-def name_some(names: list[str], most: int = 10) -> str:
-    """Return the first names and how many more there are."""
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _fields(line: str) -> dict[str, str]:

@@ -78,7 +78,7 @@ def contig_order(scans: Sequence[Scan]) -> list[str]:
         raise VcfFormatError(
             "has its contigs in another order than the other files of the batch",
             where=str(last.path),
-            hint="sort the files with `bcftools sort`, or join them with `bcftools concat -a`",
+            hint=f"sort the files with {last.tools.sort}, or join them with {last.tools.join}",
         ) from error
     order: list[str] = []
     ready: list[str] = []
@@ -225,5 +225,6 @@ def _refuse(run: CallRun, one: int, other: int, locate: Callable[[int], str]) ->
         hint="remove one of the two records, by its line: `bcftools norm --rm-dup` looks at POS, "
         "REF and ALT alone, so it would remove structural alleles of other ends too"
         if structural
-        else "remove one of them, for instance with `bcftools norm --rm-dup exact`",
+        else "remove one of them, for instance with `bcftools norm --rm-dup exact`, or, of a "
+        "PLINK fileset, `plink2 --exclude`",
     )

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from precisionchain.errors import SampleMapError, UnreadableFileError
+from precisionchain.ingest.sample_names import some_samples
 from precisionchain.ingest.vcf_file import VcfFile
-from precisionchain.ingest.vcf_header import name_some
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.lexical import INTEGER64, LexicalError
 
@@ -108,9 +108,7 @@ def read_sample_map(path: Path) -> dict[str, Sample]:
             twice.append(sample.sample_id)
         found[sample.sample_id] = sample
     if twice:
-        raise SampleMapError(
-            f"{len(twice)} samples stand twice{_named(twice, found)}", where=str(path)
-        )
+        raise SampleMapError(f"twice in the map: {some_samples(twice)}", where=str(path))
     if not found:
         raise SampleMapError("names no sample", where=str(path))
     return found
@@ -136,48 +134,39 @@ def match_samples(
         differ = sorted(set(names) ^ set(scan.header.samples))
         if differ:
             raise SampleMapError(
-                "the files of one batch must have the same samples; not in both"
-                f"{_named(differ, mapped)}",
+                "the files of one batch must have the same samples; not in both: "
+                f"{some_samples(differ)}",
                 where=str(scan.path),
                 hint="ingest files with other samples as a batch of their own",
             )
     unknown = [name for name in names if name not in mapped]
     if unknown:
         raise SampleMapError(
-            f"{len(unknown)} samples are not in the sample map{_named(unknown, mapped)}",
+            f"not in the sample map: {some_samples(unknown)}",
             where=str(scans[0].path),
-            hint=f"add them to {path}, or leave them out with `bcftools view -s`",
+            hint=f"add them to {path}, or leave them out with {scans[0].tools.leave_out}",
         )
     here = set(names)
     missing = [name for name in mapped if name not in here]
     if missing and not allow_missing:
         raise SampleMapError(
-            f"{len(missing)} samples of the map are in no file{_named(missing, mapped)}",
+            f"in the map and in no file: {some_samples(missing)}",
             where=str(path),
             hint="give the map of these files, or say --allow-missing-samples",
         )
     samples = tuple(mapped[name] for name in names)
-    _refuse_shared_persons(samples, mapped, path)
+    _refuse_shared_persons(samples, path, scans[0].tools.leave_out)
     return SampleSet(samples)
 
 
-def _named(samples: list[str], mapped: dict[str, Sample]) -> str:
-    """Return the names of samples for a message; none where the map has persons' ids as names."""
-    if any(sample.sample_id == str(sample.person_id) for sample in mapped.values()):
-        return " (their names are ids of persons, and not shown)"
-    return f": {name_some(samples)}"
-
-
-def _refuse_shared_persons(
-    samples: Sequence[Sample], mapped: dict[str, Sample], path: Path
-) -> None:
+def _refuse_shared_persons(samples: Sequence[Sample], path: Path, leave_out: str) -> None:
     times = Counter(sample.person_id for sample in samples)
     shared = [sample.sample_id for sample in samples if times[sample.person_id] > 1]
     if shared:
         raise SampleMapError(
-            f"{len(shared)} samples share a person with another sample{_named(shared, mapped)}",
+            f"of one person with another sample: {some_samples(shared)}",
             where=str(path),
-            hint="keep one sample a person, for instance with `bcftools view -s`",
+            hint=f"keep one sample a person, for instance with {leave_out}",
         )
 
 

@@ -79,7 +79,7 @@ def test_what_tells_who_somebody_is_stays_unless_it_is_named(tmp_path: Path) -> 
         ("sample_id,a,A\ns,1,2\n", "one by name: a, A"),
         ("sample_id,a b,a-b\ns,1,2\n", "one by name"),
         ("sample_id,--\ns,1\n", "no usable name"),
-        ("sample_id,a\ns,1\ns,2\n", "stand twice: s"),
+        ("sample_id,a\ns,1\ns,2\n", r"twice in the file: 1 sample \(s\)"),
         ("sample_id,a\n,1\n", "no sample_id"),
         ("## a\nsample_id,a\ns,1,2\n", ":3: has 3 columns, not 2"),
         ('sample_id,a\ns,"1\n', "is not CSV"),
