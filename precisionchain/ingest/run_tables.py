@@ -16,6 +16,8 @@ WARNINGS = "warnings"
 NORMALISED = "normalised"
 TABLES_READ = "tables"
 LINES = "lines"
+QUALITY = "quality"
+UNMAPPED = "unmapped"
 
 RUN_TABLES: Mapping[str, pa.Schema] = {
     # A record with two reasons has two rows.
@@ -57,6 +59,30 @@ RUN_TABLES: Mapping[str, pa.Schema] = {
             ("n_records", _NUMBER),
             ("n_accepted", _NUMBER),
             ("n_rejected", _NUMBER),
+        ]
+    ),
+    # n checked and n violating of each rule, by table and column (empty: of the whole row).
+    QUALITY: pa.schema(
+        [
+            ("rule", _TEXT),
+            ("severity", _TEXT),
+            ("family", _TEXT),
+            ("table_name", _TEXT),
+            ("column_name", _TEXT),
+            ("n_checked", _NUMBER),
+            ("n_violating", _NUMBER),
+            ("threshold", pa.float64()),
+            ("block", pa.float64()),
+        ]
+    ),
+    # Source values of accepted rows whose main concept is 0. They never leave the site.
+    UNMAPPED: pa.schema(
+        [
+            ("table_name", _TEXT),
+            ("source_value", _TEXT),
+            ("source_concept_id", _NUMBER),
+            ("n_rows", _NUMBER),
+            ("n_persons", _NUMBER),
         ]
     ),
     # Where the line of a record is not the one after the last record's: line by record.

@@ -75,7 +75,8 @@ def _omop_rows(run: Run) -> Iterator[tuple[str, str]]:
     for file in sorted(path.glob("raw/*.parquet")):
         yield f"raw_{file.stem}", raw_rows(path, file.stem, unparsed=unparsed[file.stem])
     for name in _DESCRIBED:
-        yield name, parquet(path / f"{name}.parquet")
+        if (path / f"{name}.parquet").exists():  # of data quality, once it is validated
+            yield name, parquet(path / f"{name}.parquet")
 
 
 def _vcf_rows(run: Run) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,9 @@ which can be very large and are nobody's record; validated again, their rows sta
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -17,23 +19,33 @@ import pyarrow.parquet as pq
 from precisionchain.errors import PrecisionChainError, SiteError
 from precisionchain.ingest.bounded_database import bounded_database
 from precisionchain.ingest.changes_limits import Mode
+from precisionchain.ingest.custom_rejects import reject_found, restart_persons
+from precisionchain.ingest.custom_rules import NONE, CustomRules, run_custom
 from precisionchain.ingest.judge_rows import Judging, judge_rows, known_persons_table
+from precisionchain.ingest.quality_checks import Checked, check_rules, make_views
+from precisionchain.ingest.quality_results import quality_rows, rejections_checked, warning_rows
+from precisionchain.ingest.quality_scopes import Delivered
 from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.rules import UNPARSED_RULES
 from precisionchain.ingest.run_tables import (
     LINES,
     NORMALISED,
+    QUALITY,
     REJECTED,
     TABLES_READ,
+    UNMAPPED,
     WARNINGS,
     read_run_table,
     write_run_table,
 )
 from precisionchain.ingest.sql_text import literal, literals, parquet
 from precisionchain.ingest.staging import PartialRun, Run, Staging
-from precisionchain.ingest.warn_concepts import ConceptWarnings
-from precisionchain.ingest.warn_rows import RowWarnings
+from precisionchain.ingest.unmapped import unmapped_codes
+from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.omop import TABLES, Table
+
+_BASE = "staged_source_id"
+"""What ``source_id`` was before rules of the site's own were added to it."""
 
 
 def validate_omop(
@@ -43,6 +55,7 @@ def validate_omop(
     known_persons: pa.Table | None = None,
     known_parents: Mapping[str, pa.Table] | None = None,
     mode: Mode = "full",
+    custom: CustomRules = NONE,
     step: Step = silent,
 ) -> Run:
     """Judge the rows of a staged OMOP run; needs the site's lock.
@@ -55,6 +68,7 @@ def validate_omop(
             of the key's name.
         mode: whether the run is the whole of its source; a whole run's rows follow its own parents
             where it has any.
+        custom: rules of the site's own; they are part of what the source is known by.
         step: called with a line per table.
 
     Returns:
@@ -62,6 +76,7 @@ def validate_omop(
 
     Raises:
         SiteError: not an OMOP run, or no room on the disk.
+        InputError: a rule of the site cannot be answered.
     """
     if run.kind != "omop":
         raise SiteError("only OMOP runs are validated", where=str(run.path))
@@ -75,14 +90,40 @@ def validate_omop(
                 for name, keys in (known_parents or {}).items()
                 if mode == "delta" or not (run.path / "raw" / f"{name}.parquet").exists()
             }
-            _Validation(database, run, partial, known_persons, parents).judge(step)
-        partial.describe({**run.description, "validated": True, "mode": mode})
+            validation = _Validation(database, run, partial, known_persons, parents)
+            validation.judge(step)
+            validation.check(custom, mode, step)
+        described = _under_rules(run.description, custom.digest)
+        partial.describe({**described, "validated": True, "mode": mode})
     return staging.read(run.name)
 
 
 def summary(run: Run) -> pa.Table:
     """Return table_name, file, n_records, n_accepted, n_rejected of a run."""
     return read_run_table(run.path, TABLES_READ)
+
+
+def _write_found(
+    partial: PartialRun, rejected: list[Checked], found: list[Checked], custom: CustomRules
+) -> None:
+    write_run_table(partial.path, WARNINGS, warning_rows(found, custom.rules))
+    write_run_table(partial.path, QUALITY, quality_rows([*rejected, *found], custom.rules))
+
+
+def _under_rules(description: dict[str, Any], digest: str) -> dict[str, Any]:
+    """Return a run's description as what it is under a site's own rules: another source."""
+    base = description.get(_BASE, description["source_id"])
+    settings = {k: v for k, v in description["settings"].items() if k != "site_rules"}
+    plain = {k: v for k, v in description.items() if k != _BASE}
+    if not digest:
+        return {**plain, "source_id": base, "settings": settings}
+    identity = canonical_json({"site_rules": digest, "source_id": base})
+    return {
+        **plain,
+        _BASE: base,
+        "source_id": hashlib.sha256(identity).hexdigest(),
+        "settings": {**settings, "site_rules": digest},
+    }
 
 
 class _Validation:
@@ -120,8 +161,7 @@ class _Validation:
 
     def judge(self, step: Step) -> None:
         """Write everything a validated run has beside what it takes over."""
-        accepted = self._partial.path / "accepted"
-        judging = Judging(
+        self._judging = judging = Judging(
             self._database,
             self._run.path,
             self._partial.path,
@@ -129,21 +169,57 @@ class _Validation:
             unparsed={name: entry["unparsed"] for name, entry in self._inputs.items()},
             parents={name: f"known_{name}" for name in self._parents},
         )
-        odd_rows = RowWarnings(self._database, accepted, self._run.description["cdm_version"])
-        odd_concepts = ConceptWarnings(self._database, accepted)
         for table in (TABLES[name] for name in TABLES if name in self._inputs):
             step(f"validate {table.name}")
-            n = self._accept(judging, table)
-            self._accepted[table.name] = n
-            columns = pq.read_schema(accepted / f"{table.name}.parquet").names
-            odd_rows.add(table, columns, n)
-            odd_concepts.add(table, columns if n else ())
-        write_run_table(self._partial.path, WARNINGS, [*odd_rows.rows, *odd_concepts.rows()])
+            self._accepted[table.name] = self._accept(judging, table)
         write_run_table(
             self._partial.path, NORMALISED, [*self._normalised_before(), *judging.normalised]
         )
+
+    def check(self, custom: CustomRules, mode: Mode, step: Step) -> None:
+        """Reject by rules of the site's own, then ask all other rules of what is accepted."""
+        accepted = self._partial.path / "accepted"
+        step("check data quality")
+        by_site = run_custom(accepted, custom, custom.of("error"), self._counts())
+        if any(rows.num_rows for rows in by_site.rows.values()):
+            restart_persons(self._database)
+            order = [name for name in TABLES if name in self._inputs]
+            for name, n in reject_found(self._judging, by_site.rows, order).items():
+                self._accepted[name] -= n
+        counts = self._counts()
+        others = run_custom(accepted, custom, custom.of("warning", "measure"), counts)
+        columns = {
+            name: [each for each in pq.read_schema(path).names if each in TABLES[name].columns]
+            for name in self._inputs
+            if (path := accepted / f"{name}.parquet").exists()
+        }
+        delivered = Delivered(
+            columns, self._accepted, self._run.description["cdm_version"], mode == "full"
+        )
+        make_views(self._database, accepted, custom.plausible)
+        self._database.register("tables", counts)
+        found = [*check_rules(self._database, delivered), *others.checked]
+        rejected = rejections_checked(self._database, self._records(), columns)
+        _write_found(self._partial, [*rejected, *(one for one in by_site.checked)], found, custom)
+        write_run_table(self._partial.path, UNMAPPED, unmapped_codes(self._database, delivered))
         self._write_rejected()
         self._write_counts()
+
+    def _records(self) -> dict[str, int]:
+        return {name: entry["records"] for name, entry in self._inputs.items()}
+
+    def _counts(self) -> pa.Table:
+        """Return table_name, n_records, n_accepted, n_rejected as they are now."""
+        names = list(self._inputs)
+        records, accepted = self._records(), self._accepted
+        return pa.table(
+            {
+                "table_name": pa.array(names, pa.string()),
+                "n_records": pa.array([records[n] for n in names], pa.int64()),
+                "n_accepted": pa.array([accepted[n] for n in names], pa.int64()),
+                "n_rejected": pa.array([records[n] - accepted[n] for n in names], pa.int64()),
+            }
+        )
 
     def _accept(self, judging: Judging, table: Table) -> int:
         path = judging.accepted(table.name)

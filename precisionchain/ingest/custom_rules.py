@@ -1,0 +1,257 @@
+"""A site's own rules: files of SQL that look at the accepted rows of a run and at nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from precisionchain.errors import InputError, UnreadableFileError, UsageError
+from precisionchain.ingest.bounded_database import MEMORY
+from precisionchain.ingest.quality_checks import PLAUSIBLE, Checked, make_views
+from precisionchain.ingest.rule_text import Rule, rule_of_text
+from precisionchain.ingest.rules import RULES
+from precisionchain.ingest.sql_text import literal
+from precisionchain.schemas.canonical import canonical_json
+from precisionchain.schemas.omop import TABLES
+
+ROWS: Final = {"table_name", "record"}
+SHARE: Final = {"n_checked", "n_violating"}
+"""Columns that the SQL of a rule returns: of one that judges rows, and of a measure."""
+
+_COLUMNS: Final[Mapping[str, pa.DataType]] = {"table_name": pa.string(), "record": pa.int64()}
+_FOUND: Final = pa.schema(_COLUMNS)
+_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
+_TABLES_VIEW: Final = (
+    "CREATE TEMP TABLE tables"
+    " (table_name VARCHAR, n_records BIGINT, n_accepted BIGINT, n_rejected BIGINT)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRules:
+    """What a folder of rules holds.
+
+    Attributes:
+        rules: by name.
+        plausible: the site's tables of plausible values, by name of the file.
+        digest: of all these files, hex; empty where there is none.
+    """
+
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    plausible: Mapping[str, Path] = field(default_factory=dict)
+    digest: str = ""
+
+    def of(self, *severities: str) -> list[Rule]:
+        """Return the rules of some severities, by name."""
+        return [rule for rule in self.rules.values() if rule.severity in severities]
+
+
+NONE: Final = CustomRules()
+
+
+def read_rules(folder: Path | None) -> CustomRules:
+    """Return the rules of a folder: its ``*.sql`` files, and its tables of plausible values.
+
+    Each is tried on empty tables: what it names and what it returns is known before a long job.
+
+    Raises:
+        UnreadableFileError: no such folder, or a file that cannot be read.
+        UsageError: a header or name that a rule cannot have.
+        InputError: SQL that cannot be answered, naming file and line.
+    """
+    if folder is None:
+        return NONE
+    if not folder.is_dir():
+        raise UnreadableFileError("no folder of rules", where=str(folder))
+    files = sorted(path for path in folder.iterdir() if path.suffix == ".sql")
+    plausible = {name: folder / name for name in PLAUSIBLE if (folder / name).exists()}
+    rules: dict[str, Rule] = {}
+    try:
+        texts = {path: path.read_text(encoding="utf-8") for path in files}
+        parts = {path.name: text.encode() for path, text in texts.items()}
+        parts |= {name: path.read_bytes() for name, path in plausible.items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFileError(
+            "a rule's file cannot be read as text in UTF-8", where=str(folder)
+        ) from error
+    for path, text in texts.items():
+        rule = rule_of_text(text, path.name)
+        if rule.name in RULES or rule.name in rules:
+            raise UsageError(
+                f"a second rule of the name {rule.name}", where=path.name, hint="rename it"
+            )
+        rules[rule.name] = rule
+    digests = {name: sha256(part).hexdigest() for name, part in parts.items()}
+    found = CustomRules(
+        rules, plausible, sha256(canonical_json(digests)).hexdigest() if digests else ""
+    )
+    if digests:
+        with _locked(Path("nowhere"), found, None) as database:
+            for rule in rules.values():
+                _answer(database, rule, limit=True)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class CustomFound:
+    """What rules of a site found: rows that break one (rule -> table_name, record), and shares."""
+
+    rows: Mapping[str, pa.Table]
+    checked: tuple[Checked, ...] = ()
+
+
+def run_custom(
+    accepted: Path, custom: CustomRules, rules: list[Rule], counts: pa.Table
+) -> CustomFound:
+    """Run rules of a site over accepted rows.
+
+    Args:
+        accepted: the folder of accepted rows, which they may read.
+        custom: all rules of the site.
+        rules: those to run.
+        counts: table_name, n_records, n_accepted, n_rejected: the view ``tables``.
+
+    Raises:
+        InputError: one cannot be answered, naming file and line.
+    """
+    if not rules:
+        return CustomFound({})
+    rows: dict[str, pa.Table] = {}
+    checked: list[Checked] = []
+    accepted_rows = {row["table_name"]: row["n_accepted"] for row in counts.to_pylist()}
+    with _locked(accepted, custom, counts) as database:
+        for rule in rules:
+            answer = _answer(database, rule)
+            if rule.severity == "measure":
+                checked += _shares(rule, answer)
+            else:
+                rows[rule.name] = _rows(rule, answer)
+                checked += _broken(rule, rows[rule.name], accepted_rows)
+    return CustomFound(rows, tuple(checked))
+
+
+@contextmanager
+def _locked(
+    accepted: Path, custom: CustomRules, counts: pa.Table | None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a database with a run's tables that can reach nothing else, its settings locked."""
+    with duckdb.connect(config={"memory_limit": MEMORY}) as database:
+        make_views(database, accepted, custom.plausible)
+        database.execute(_TABLES_VIEW)
+        if counts is not None:
+            database.register("counted", counts)
+            database.execute("INSERT INTO tables BY NAME FROM counted")
+            database.unregister("counted")
+        scratch = accepted.parent / ".scratch"
+        database.execute(f"SET temp_directory = {literal(scratch.absolute())}")
+        database.execute(f"SET allowed_directories = [{literal(accepted.absolute())}]")
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+        yield database
+
+
+def _answer(database: duckdb.DuckDBPyConnection, rule: Rule, *, limit: bool = False) -> pa.Table:
+    """Return what a rule's SQL finds.
+
+    Args:
+        database: locked.
+        rule: the rule.
+        limit: whether to look at columns only.
+    """
+    try:
+        statements = duckdb.extract_statements(rule.definition)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise InputError("not one SELECT", where=f"{rule.file}, line {rule.line}")
+        found = database.sql(rule.definition)
+        columns = {*found.columns}
+        wanted = SHARE if rule.severity == "measure" else ROWS
+        if not wanted <= columns:
+            raise InputError(
+                f"a rule of severity {rule.severity} returns {' and '.join(sorted(wanted))}",
+                where=f"{rule.file}, line {rule.line}",
+                hint="error and warning: table_name, record (the _record of a row);"
+                " measure: n_checked, n_violating",
+            )
+        answer: pa.Table = (found.limit(0) if limit else found).to_arrow_table()
+        return answer
+    except duckdb.Error as error:
+        raise InputError(
+            _said(error),
+            where=f"{rule.file}, line {_line(rule, error)}",
+            hint="the tables are those of the CDM, by their names, with _record; and tables,"
+            " plausible_range, plausible_sex",
+        ) from error
+
+
+def _said(error: duckdb.Error) -> str:
+    """Return what DuckDB says of a statement; of rows it read, which it quotes, only the kind."""
+    about = duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException
+    if isinstance(error, about | duckdb.PermissionException):
+        return str(error).partition("\n")[0]
+    return f"the SQL of the rule cannot be answered ({type(error).__name__})"
+
+
+def _line(rule: Rule, error: duckdb.Error) -> int:
+    found = _LINE.search(str(error))
+    return rule.line + (int(found[1]) - 1 if found else 0)
+
+
+def _rows(rule: Rule, answer: pa.Table) -> pa.Table:
+    try:
+        rows = answer.select(["table_name", "record"]).cast(_FOUND)
+    except pa.ArrowException as error:
+        raise InputError(
+            "table_name is no text, or record no integer", where=f"{rule.file}, line {rule.line}"
+        ) from error
+    for name in rows["table_name"].unique().to_pylist():
+        _known_table(rule, name)
+    return rows.group_by(["table_name", "record"]).aggregate([])
+
+
+def _broken(rule: Rule, rows: pa.Table, accepted: Mapping[str, int]) -> Iterator[Checked]:
+    counted = rows.group_by("table_name").aggregate([("record", "count")]).to_pylist()
+    for one in counted or [{"table_name": _first_table(rule), "record_count": 0}]:
+        table = one["table_name"]
+        yield Checked(rule.name, table, "", accepted.get(table) or 0, one["record_count"])
+
+
+def _shares(rule: Rule, answer: pa.Table) -> Iterator[Checked]:
+    for row in answer.to_pylist():
+        table, column = row.get("table_name") or _first_table(rule), row.get("column_name") or ""
+        _known_table(rule, table)
+        if column and column not in TABLES[table].columns:
+            raise InputError(
+                "a column_name that is no column of its table",
+                where=f"{rule.file}, line {rule.line}",
+            )
+        try:
+            yield Checked(
+                rule.name, table, column, int(row["n_checked"] or 0), int(row["n_violating"] or 0)
+            )
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                "n_checked and n_violating are no numbers", where=f"{rule.file}, line {rule.line}"
+            ) from error
+
+
+def _first_table(rule: Rule) -> str:
+    """Return the table a measure is of where its answer does not say: the first that it names."""
+    for word in re.findall(r"[a-z_]+", rule.definition.lower()):
+        if word in TABLES:
+            return str(word)
+    return "person"
+
+
+def _known_table(rule: Rule, name: str | None) -> None:
+    if name not in TABLES:  # never what was found there: it may be a cell
+        raise InputError(
+            "a table_name that is no table of the CDM", where=f"{rule.file}, line {rule.line}"
+        )

@@ -1,0 +1,9 @@
+-- rule: length
+-- severity: warning
+-- family: conformance
+-- finds: a text longer than the CDM allows
+-- for each: text column
+-- threshold: 0
+SELECT count({column}) AS n_checked,
+       count(*) FILTER (WHERE length({column}) > {limit}) AS n_violating
+FROM {table}

@@ -1,0 +1,10 @@
+-- rule: missing_column
+-- severity: warning
+-- family: completeness
+-- finds: no column the CDM requires
+-- for each: absent column
+-- ohdsi: cdmField
+-- threshold: 0
+SELECT count(*) AS n_checked,
+       count(*) FILTER (WHERE true) AS n_violating
+FROM {table}

@@ -1,0 +1,173 @@
+"""A rule of data quality, and how one is read from a file of SQL with a comment on top.
+
+::
+
+    -- rule: date_order
+    -- severity: warning
+    -- family: plausibility
+    -- finds: an end before its start
+    -- for each: end date
+    -- threshold: 0.01; drug_exposure 0.05
+    -- block above: 0.5
+    SELECT ...
+
+The rules that come with the package and those of a site are read alike; theirs have no ``for each``
+(``docs/reference/quality.md``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Final, Literal, cast, get_args
+
+from precisionchain.errors import UsageError
+
+Severity = Literal["error", "warning", "measure"]
+"""``error`` rejects the row, ``warning`` counts it and keeps it, ``measure`` is a share only."""
+Family = Literal["conformance", "completeness", "plausibility"]
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_LINE: Final = re.compile(r"--\s*(?P<member>[a-z ]+?)\s*:\s*(?P<text>.*?)\s*")
+_REQUIRED: Final = ("rule", "severity", "family", "finds")
+_MEMBERS: Final = (*_REQUIRED, "for each", "ohdsi", "needs", "threshold", "block above")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: what is found fault with, in words that complete "the row has ...".
+
+    Attributes:
+        name: as in ``rejected``, ``warnings`` and ``quality``.
+        severity: what becomes of a row that breaks it.
+        family: OHDSI's.
+        description: what it finds.
+        ohdsi: the checks of DataQualityDashboard that ask the same; empty for none.
+        each: of what it is asked, a name of ``quality_scopes.SCOPES``; empty where it says itself.
+        needs: tables that it looks at beside its own.
+        threshold: the share of what was checked that may violate it; above, it has failed.
+        thresholds: by table, where another one holds.
+        block: the share above which the batch is not sealed; None for never.
+        definition: SQL, or the expressions that decide.
+        file: where it is written, for messages; empty for those in Python.
+        line: of that file in which its SQL begins.
+    """
+
+    name: str
+    severity: Severity
+    family: Family
+    description: str
+    ohdsi: str = ""
+    each: str = ""
+    needs: tuple[str, ...] = ()
+    threshold: float = 0.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    block: float | None = None
+    definition: str = ""
+    file: str = ""
+    line: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.name}  {self.severity}  {self.family}  {self.description}"
+
+    def threshold_of(self, table: str) -> float:
+        """Return the threshold that holds for a table."""
+        return self.thresholds.get(table, self.threshold)
+
+
+def rule_of_text(text: str, file: str) -> Rule:
+    """Return the rule that a file of SQL states.
+
+    Args:
+        text: of the file.
+        file: its name, for messages.
+
+    Raises:
+        UsageError: a member of its header is absent, unknown or of no such value; or no SQL.
+    """
+    members: dict[str, str] = {}
+    lines = text.splitlines()
+    start = 0
+    for number, line in enumerate(lines, start=1):
+        found = _LINE.fullmatch(line)
+        if line.strip() and not line.startswith("--"):
+            break
+        start = number
+        if found and (found["member"] in _MEMBERS or not members):
+            members[_member(found["member"], file, number)] = found["text"]
+    sql = "\n".join(lines[start:]).strip().removesuffix(";")
+    for member in _REQUIRED:
+        if not members.get(member):
+            raise UsageError(f"no line `-- {member}: ...`", where=file, hint=_HEADER)
+    if not sql:
+        raise UsageError("no SQL below the header", where=file, hint=_HEADER)
+    first = next(n for n, line in enumerate(lines[start:], start=start + 1) if line.strip())
+    shares = _thresholds(members.get("threshold", "0"), file)
+    return Rule(
+        name=_named(members["rule"], file),
+        severity=cast("Severity", _one_of(members, "severity", get_args(Severity), file)),
+        family=cast("Family", _one_of(members, "family", get_args(Family), file)),
+        description=members["finds"],
+        ohdsi=members.get("ohdsi", ""),
+        each=members.get("for each", ""),
+        needs=tuple(members["needs"].split(", ")) if "needs" in members else (),
+        threshold=shares.pop(""),
+        thresholds=shares,
+        block=_share(members["block above"], file) if members.get("block above") else None,
+        definition=sql,
+        file=file,
+        line=first,
+    )
+
+
+_HEADER: Final = (
+    "a rule begins with `-- rule: name`, `-- severity: error|warning|measure`,"
+    " `-- family: conformance|completeness|plausibility`, `-- finds: ...`"
+)
+
+
+def _member(name: str, file: str, line: int) -> str:
+    if name not in _MEMBERS:
+        raise UsageError(
+            f"`-- {name}:` is no line of a rule's header",
+            where=f"{PurePath(file).name}, line {line}",
+            hint=f"one of {', '.join(_MEMBERS)}",
+        )
+    return name
+
+
+def _named(name: str, file: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            "a rule's name is not small letters, digits and underscores", where=file, hint=_HEADER
+        )
+    return name
+
+
+def _one_of(members: Mapping[str, str], member: str, known: tuple[str, ...], file: str) -> str:
+    if members[member] not in known:
+        raise UsageError(
+            f"a {member} that there is not", where=file, hint=f"one of {', '.join(known)}"
+        )
+    return members[member]
+
+
+def _thresholds(text: str, file: str) -> dict[str, float]:
+    """Return shares by table, "" for all others: of ``0.95; observation_period 0``."""
+    shares = {"": 0.0}
+    for part in text.split(";"):
+        table, _, share = part.strip().rpartition(" ")
+        shares[table.strip()] = _share(share, file)
+    return shares
+
+
+def _share(text: str, file: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError("a threshold that is no share from 0 to 1", where=file, hint="as 0.05")
+    return share
