@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from precisionchain.additions import AdditionsDoor
 from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
-from precisionchain.ingest.report import Ingested, Progress, Silent, ingested
+from precisionchain.ingest.omop_settings import OmopSettings
+from precisionchain.ingest.report import Ingested, Progress, Silent, ingested, left_out
 from precisionchain.ingest.staging import Staging
 from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.members import MembersDoor
@@ -21,6 +22,7 @@ from precisionchain.withdrawals import WithdrawalsDoor
 
 if TYPE_CHECKING:
     from precisionchain.ingest.changes_limits import Mode, Refresh
+    from precisionchain.ingest.omop_settings import CdmVersionAsked
     from precisionchain.ingest.publish import Publisher
     from precisionchain.ingest.qc_settings import Mode as QualityControl
     from precisionchain.ingest.vcf_settings import FilterPolicy, HalfCall
@@ -199,28 +201,37 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
 
     def ingest_omop(
         self,
-        directory: str | Path,
+        directory: str | Path | None = None,
         *,
-        vocabulary: str | Path | None = None,
-        source: str | None = None,
+        postgres: str | None = OmopSettings.postgres,
+        schemas: Sequence[str] | None = OmopSettings.schemas,
+        vocabulary: str | Path | None = OmopSettings.vocabulary,
+        source: str | None = OmopSettings.source,
+        columns: str | Path | None = OmopSettings.columns,
+        no_header: bool = OmopSettings.no_header,
+        cdm_version: CdmVersionAsked | None = OmopSettings.cdm_version,
+        skip_tables: Sequence[str] | None = OmopSettings.skip_tables,
+        strict_files: bool = OmopSettings.strict_files,
         mode: Mode = "full",
         allow_shrinking: bool = False,
         allow_churn: bool = False,
         allow_empty: bool = False,
         progress: Progress | None = None,
     ) -> Ingested:
-        """Stage, validate, publish and sync a folder of OMOP files as one sealed batch.
+        """Stage, validate, publish and sync OMOP tables as one sealed batch; see `stage_omop`.
 
         Raises:
-            InputError: a file or header that cannot be taken.
+            InputError: a file, header or database that cannot be taken.
+            UsageError: options that do not go together.
             SealRefusedError: a rule keeps the batch from sealing.
         """
+        settings, said = OmopSettings.of(locals()), progress or Silent()
         with self._opened() as opened:  # before the long work of staging
             opened.require("publish")
-        name = self.stage_omop(directory, vocabulary=vocabulary, source=source, progress=progress)
-        staged = self.staging.read(name).source
+        run = self._stage_omop(directory, settings, said)
+        staged = run.source
         self.validate(source=staged, mode=mode, progress=progress)
-        return self.publish(
+        done = self.publish(
             source=staged,
             mode=mode,
             allow_shrinking=allow_shrinking,
@@ -228,6 +239,9 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
             allow_empty=allow_empty,
             progress=progress,
         )[0]
+        if warning := left_out(run):  # where it is read last
+            said.warn(warning)
+        return done
 
     def ingest_vcf(
         self,

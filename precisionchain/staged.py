@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, writing_job
 from precisionchain.errors import LedgerError, SiteError
-from precisionchain.ingest.report import Progress, Silent, table_fates
+from precisionchain.ingest.omop_settings import OmopSettings
+from precisionchain.ingest.report import Progress, Silent, left_out, table_fates
 from precisionchain.ingest.reserved import refuse_reserved
 from precisionchain.ingest.staging import Run, Staging
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from precisionchain.ingest.changes_limits import Mode
+    from precisionchain.ingest.omop_settings import CdmVersionAsked
     from precisionchain.opened import OpenSite
 
 
@@ -33,32 +36,57 @@ class StagingDoor(ABC):
 
     def stage_omop(
         self,
-        directory: str | Path,
+        directory: str | Path | None = None,
         *,
-        vocabulary: str | Path | None = None,
-        source: str | None = None,
+        postgres: str | None = OmopSettings.postgres,
+        schemas: Sequence[str] | None = OmopSettings.schemas,
+        vocabulary: str | Path | None = OmopSettings.vocabulary,
+        source: str | None = OmopSettings.source,
+        columns: str | Path | None = OmopSettings.columns,
+        no_header: bool = OmopSettings.no_header,
+        cdm_version: CdmVersionAsked | None = OmopSettings.cdm_version,
+        skip_tables: Sequence[str] | None = OmopSettings.skip_tables,
+        strict_files: bool = OmopSettings.strict_files,
         progress: Progress | None = None,
     ) -> str:
-        """Stage a folder of OMOP files as text columns; return the run's name.
+        """Stage a folder of OMOP files, or a database, as text columns; return the run's name.
+
+        ``directory``: a folder, or a DuckDB file; ``postgres`` names a database instead.
+        ``columns``: a TOML file of the site's own names; ``no_header`` and ``cdm_version``: the
+        text files have that version's columns and no header (``docs/reference/staging.md``).
 
         Raises:
-            InputError: a file or header that cannot be taken.
+            InputError: a file, header or database that cannot be taken.
+            UsageError: options that do not go together.
             SiteLockedError: another job is writing.
         """
+        settings, said = OmopSettings.of(locals()), progress or Silent()
+        run = self._stage_omop(directory, settings, said)
+        if warning := left_out(run):
+            said.warn(warning)
+        return run.name
+
+    def _stage_omop(
+        self, directory: str | Path | None, settings: OmopSettings, said: Progress
+    ) -> Run:
+        """Stage an export; see `stage_omop`."""
         from precisionchain.ingest.stage_omop import stage_omop
 
-        refuse_reserved(source)
-        said = progress or Silent()
+        refuse_reserved(settings.source)
+        settings.require_one_place(directory)
+        reading = settings.reading()
         with writing_job(self.folder):
             run = stage_omop(
                 self.staging,
-                Path(directory),
-                vocabulary=None if vocabulary is None else Path(vocabulary),
-                source=source,
+                None if directory is None else Path(directory),
+                postgres=settings.postgres,
+                vocabulary=None if settings.vocabulary is None else Path(settings.vocabulary),
+                source=settings.source,
+                reading=reading,
                 step=said.step,
             )
             self.staging.refresh_views()
-        return run.name
+        return run
 
     def validate(
         self,

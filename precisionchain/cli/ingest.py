@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from precisionchain.cli import render
+from precisionchain.cli.omop_options import Asked as AskedOmop
+from precisionchain.cli.omop_options import Place, Source, takes_omop_options
 from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
 from precisionchain.cli.vcf_options import Asked, MetadataColumns, Vcfs, takes_vcf_options
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
     from precisionchain.ingest.report import Ingested, Progress
     from precisionchain.site import Site
 
-Folder = Annotated[Path, typer.Argument(help="A folder of OMOP CSV files.")]
-Vocabulary = Annotated[
-    Path | None, typer.Option(help="A folder of OMOP vocabulary files, as from Athena.")
-]
-Source = Annotated[str | None, typer.Option(help="The source's name; its next export replaces it.")]
 Replacing = Annotated[
     bool,
     typer.Option("--replace", help="Take the place of sealed genotypes that these meet."),
@@ -58,11 +55,11 @@ def register(app: typer.Typer) -> None:
 
 
 @ingest_app.command("omop")
+@takes_omop_options
 def ingest_omop(
     context: typer.Context,
-    directory: Folder,
-    vocabulary: Vocabulary = None,
-    source: Source = None,
+    asked: AskedOmop,
+    directory: Place = None,
     mode: Export = "full",
     allow_shrinking: Shrinking = False,
     allow_churn: Churn = False,
@@ -73,25 +70,18 @@ def ingest_omop(
     """Stage, validate and publish OMOP tables as one sealed batch: what is new, changed or gone."""
     load_lean()
     site, progress = scope(context).site(), scope(context).progress
-    accepted = {
+    accepted: dict[str, Any] = {
         "allow_shrinking": allow_shrinking,
         "allow_churn": allow_churn,
         "allow_empty": allow_empty,
     }
     if dry_run:
-        run = site.stage_omop(directory, vocabulary=vocabulary, source=source, progress=progress)
+        run = site.stage_omop(directory, **asked, progress=progress)
         staged = site.staging.read(run).source
         site.validate(source=staged, mode=mode, progress=progress)
         _preview(site, staged, mode, accepted, as_json=as_json, progress=progress)
         return
-    done = site.ingest_omop(
-        directory,
-        vocabulary=vocabulary,
-        source=source,
-        mode=mode,
-        **accepted,
-        progress=progress,
-    )
+    done = site.ingest_omop(directory, **asked, mode=mode, **accepted, progress=progress)
     _report(done, as_json=as_json)
 
 
@@ -160,18 +150,12 @@ def ingest_sites(
 
 
 @stage_app.command("omop")
-def stage_omop(
-    context: typer.Context, directory: Folder, vocabulary: Vocabulary = None, source: Source = None
-) -> None:
-    """Stage OMOP files as text columns, to look at with `sql`."""
+@takes_omop_options
+def stage_omop(context: typer.Context, asked: AskedOmop, directory: Place = None) -> None:
+    """Stage OMOP tables as text columns, to look at with `sql`."""
     load_lean()
-    run = (
-        scope(context)
-        .site()
-        .stage_omop(
-            directory, vocabulary=vocabulary, source=source, progress=scope(context).progress
-        )
-    )
+    site, progress = scope(context).site(), scope(context).progress
+    run = site.stage_omop(directory, **asked, progress=progress)
     typer.echo(f"staged as run {run}; next: precisionchain validate")
 
 

@@ -67,7 +67,7 @@ class Layout:
         quoting: whether quotation marks quote.
         fields: of the header.
         header_bytes: length of the header with its line ending, byte-order mark included.
-        header_lines: lines it takes.
+        header_lines: lines it takes; 0 where there is none.
         header_ending: what ends it.
     """
 
@@ -110,11 +110,11 @@ class _Chunk:
 
 
 @contextmanager
-def decompressed(path: Path) -> Iterator[IO[bytes]]:
+def decompressed(path: Path, *, may_be_empty: bool = False) -> Iterator[IO[bytes]]:
     """Open a plain or gzip file, told by its first bytes.
 
     Raises:
-        UnreadableFileError: absent, empty, truncated, or compressed otherwise.
+        UnreadableFileError: absent, empty unless it may be, truncated, or compressed otherwise.
     """
     try:
         with path.open("rb") as plain:
@@ -124,7 +124,8 @@ def decompressed(path: Path) -> Iterator[IO[bytes]]:
                 with gzip.GzipFile(fileobj=plain) as file:
                     yield file  # type: ignore[misc]  # a GzipFile reads as any binary file does
             else:
-                _refuse_other_formats(path, magic)
+                if magic or not may_be_empty:
+                    _refuse_other_formats(path, magic)
                 yield plain
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnreadableFileError(
@@ -184,7 +185,7 @@ class _Seen:
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     size: int = 0
     records: int = 0
-    offset: int = 0
+    offset: int = -1  # of lines before records: never so, so that a file's first line is noted
     counts: Int64s = field(default_factory=lambda: np.zeros(6, np.int64))
     faulty: list[Int64s] = field(default_factory=list)
     breakpoints: list[Int64s] = field(default_factory=list)
@@ -202,7 +203,7 @@ def _chunks(path: Path, layout: Layout, seen: _Seen) -> Iterator[_Chunk]:
     dialect = np.array(
         [ord(layout.delimiter), layout.quoting, layout.fields, LONGEST_RECORD], np.int64
     )
-    with decompressed(path) as file:
+    with decompressed(path, may_be_empty=not layout.header_lines) as file:
         seen.take(file.read(layout.header_bytes))
         line = layout.header_lines + 1
         held, final, stuck = b"", False, False
@@ -242,11 +243,14 @@ def _note(seen: _Seen, chunk: _Chunk) -> None:
 
 def _newline(seen: _Seen, layout: Layout) -> str | None:
     counts = seen.counts
-    if seen.faulty or counts[CR] or counts[BLANK_LINES] or layout.header_lines != 1:
+    if seen.faulty or counts[CR] or counts[BLANK_LINES] or layout.header_lines > 1:
         return None
-    if not counts[CRLF] and layout.header_ending == "\n":
+    if not layout.header_lines and layout.header_bytes:  # a byte-order mark before the first row
+        return None
+    endings = ("\n", "\r\n") if not layout.header_lines else (layout.header_ending,)
+    if not counts[CRLF] and "\n" in endings:
         return "\n"
-    if not counts[LF] and not counts[QUOTED_BREAKS] and layout.header_ending == "\r\n":
+    if not counts[LF] and not counts[QUOTED_BREAKS] and "\r\n" in endings:
         return "\r\n"
     return None
 

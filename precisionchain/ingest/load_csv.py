@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from precisionchain.errors import UnreadableFileError
-from precisionchain.ingest.csv_records import LONGEST_RECORD, Scan, is_gzip, rewrite
+from precisionchain.ingest.csv_records import LONGEST_RECORD, Int64s, Scan, is_gzip, rewrite
 from precisionchain.ingest.omop_headers import Header
-from precisionchain.ingest.sql_text import identifier, literal
+from precisionchain.ingest.sql_text import identifier, literal, parquet
 
 PARQUET = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4096"
 
 
 def load_csv(
-    database: duckdb.DuckDBPyConnection, path: Path, header: Header, scan: Scan, target: Path
+    database: duckdb.DuckDBPyConnection,
+    path: Path,
+    header: Header,
+    scan: Scan,
+    target: Path,
+    *,
+    constants: Mapping[str, str] | None = None,
 ) -> None:
     """Write the cells of a file as VARCHAR columns, in record order, with ``_file``.
+
+    Args:
+        database: that reads and writes.
+        path: the file.
+        header: of it.
+        scan: of it.
+        target: the Parquet file to write.
+        constants: column -> cell, of columns that the file has not.
 
     Row *n* is record *n*; a record that cannot be parsed is a row of NULLs. An empty cell is NULL
     and a quoted empty string is the empty string, to be judged later.
@@ -29,7 +45,7 @@ def load_csv(
     if not scan.records:
         _write(database, f"{_no_rows(header)} WHERE false", path, target)
     elif scan.newline is not None and not is_gzip(path):
-        rows = _read_csv(path, header, scan.newline, skip=1)
+        rows = _read_csv(path, header, scan.newline, skip=header.layout.header_lines)
         written = _write(database, f"SELECT * FROM {rows}", path, target)
     else:
         copy = target.with_suffix(".csv")
@@ -43,6 +59,26 @@ def load_csv(
             where=path.name,
             hint="a fault of ours: please report it; the file's quotation marks may be unusual",
         )
+    if constants:
+        _add_constants(database, target, constants, scan.faulty[:, 0])
+
+
+def _add_constants(
+    database: duckdb.DuckDBPyConnection, target: Path, constants: Mapping[str, str], faulty: Int64s
+) -> None:
+    """Give every row some cells more; a record that cannot be parsed stays a row of NULLs."""
+    database.register("faulty_records", pa.table({"record": faulty}))
+    given = ", ".join(
+        f"CASE WHEN file_row_number + 1 NOT IN (SELECT record FROM faulty_records)"
+        f" THEN {literal(cell)} END AS {identifier(name)}"
+        for name, cell in constants.items()
+    )
+    without = target.rename(target.with_suffix(".without"))
+    database.execute(
+        f"COPY (SELECT * EXCLUDE (_file), {given}, _file FROM {parquet(without)})"
+        f" TO {literal(target)} ({PARQUET})"
+    )
+    without.unlink()
 
 
 def _write(database: duckdb.DuckDBPyConnection, select: str, path: Path, target: Path) -> int:

@@ -1,98 +1,224 @@
-"""Which files of a folder are OMOP tables: told by name, never guessed."""
+"""Which files of a folder, or tables of a database, are of the CDM: told by name, not guessed."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from precisionchain.errors import OmopFormatError, UnreadableFileError
+from precisionchain.errors import OmopFormatError, UnreadableFileError, UsageError
+from precisionchain.ingest.csv_table import CsvTable
+from precisionchain.ingest.nearest_names import nearest_table
+from precisionchain.ingest.omop_reading import Reading, TableSource
+from precisionchain.ingest.parquet_table import ENDING, ParquetTable, parts_of
 from precisionchain.schemas.omop import TABLES
 
-_ENDINGS = (".csv", ".tsv", ".txt")
+if TYPE_CHECKING:
+    import duckdb
+
+    from precisionchain.ingest.database_tables import Attached
+
+_TEXT = (".csv", ".tsv", ".txt")
+_DUCKDB_MAGIC = b"DUCK"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The files of an export.
+    """The tables of an export.
 
     Args:
-        tables: table -> its file, in the order of ``TABLES``.
-        unrecognised: file names that are no table of the CDM, and the table nearest in name.
+        tables: table -> where it is, in the order of ``TABLES``.
+        unrecognised: names of files (or database tables) that are no table of the CDM, and the
+            table nearest in name.
         shadowed: vocabulary files of the export that the vocabulary folder's replace.
     """
 
-    tables: Mapping[str, Path]
+    tables: Mapping[str, TableSource]
     unrecognised: Mapping[str, str | None]
     shadowed: tuple[str, ...]
 
+    @property
+    def nearly(self) -> dict[str, str]:
+        """Names that are left out, and the table that each nearly is."""
+        return {name: near for name, near in sorted(self.unrecognised.items()) if near}
 
-def find_tables(directory: Path, vocabulary: Path | None = None) -> Found:
-    """Find the tables of an export: ``<table>.csv``, ``.tsv`` or ``.txt``, any case, also ``.gz``.
+
+@dataclass(slots=True)
+class _Listing:
+    """What a folder or a database holds."""
+
+    where: str
+    tables: dict[str, TableSource] = field(default_factory=dict)
+    unrecognised: dict[str, str | None] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+
+    def add(self, source: TableSource) -> None:
+        """Take a table.
+
+        Raises:
+            OmopFormatError: it is there already.
+        """
+        if (other := self.tables.get(source.table)) is not None:
+            raise OmopFormatError(
+                f"{other.file} and {source.file} are both the table {source.table}",
+                where=self.where,
+                hint="--schema names the schemas to look at"
+                if hasattr(source, "schema")
+                else "leave one of them",
+            )
+        self.tables[source.table] = source
+
+
+@contextmanager
+def found_tables(
+    database: duckdb.DuckDBPyConnection,
+    place: Path | None,
+    *,
+    postgres: str | None = None,
+    vocabulary: Path | None = None,
+    reading: Reading,
+) -> Iterator[Found]:
+    """Find the tables of an export; databases stay open for as long as the block lasts.
 
     Args:
-        directory: of the export. Folders within it are not entered.
-        vocabulary: a folder whose vocabulary tables are taken instead of the export's.
+        database: to attach databases to.
+        place: a folder of files, not entered further than to folders of Parquet parts; or a DuckDB
+            file.
+        postgres: a connection to PostgreSQL instead of a place.
+        vocabulary: a folder or DuckDB file whose vocabulary tables are taken instead of the
+            export's; its text files have headers.
+        reading: how it is read.
 
     Raises:
-        UnreadableFileError: no such folder.
-        OmopFormatError: no file is a table, or two files are the same one.
+        UnreadableFileError: nothing is there, or cannot be opened.
+        OmopFormatError: nothing there is a table, or two files are the same one; a file is named
+            nearly as a table, where that is to be refused; a map names what is not there.
+        UsageError: a table is to be skipped that is not there; options that do not go together.
     """
-    tables, unrecognised = _tables_in(directory)
-    shadowed: tuple[str, ...] = ()
-    if vocabulary is not None:
-        others, strange = _tables_in(vocabulary)
-        others = {name: path for name, path in others.items() if _is_vocabulary(name)}
-        shadowed = tuple(path.name for name, path in tables.items() if name in others)
-        tables |= others
-        unrecognised |= strange
-    if not tables:
-        raise OmopFormatError(
-            "no file here is named as an OMOP table",
-            where=str(directory),
-            hint="files are named person.csv, condition_occurrence.csv.gz, ...",
-        )
-    ordered = {name: tables[name] for name in TABLES if name in tables}
-    return Found(ordered, unrecognised, shadowed)
+    with ExitStack() as stack:
+        listing = _listing(stack, database, place, postgres, reading)
+        tables, unrecognised, names = listing.tables, listing.unrecognised, listing.names
+        shadowed: tuple[str, ...] = ()
+        if vocabulary is not None:
+            own = _listing(stack, database, vocabulary, None, replace(reading, headerless=None))
+            others = {name: table for name, table in own.tables.items() if _is_vocabulary(name)}
+            shadowed = tuple(tables[name].file for name in tables if name in others)
+            tables = tables | others
+            unrecognised = unrecognised | own.unrecognised
+            names = names + own.names
+        if not tables:
+            raise OmopFormatError(
+                "no file here is named as an OMOP table",
+                where=listing.where,
+                hint="files are named person.csv, condition_occurrence.csv.gz, person.parquet, ...",
+            )
+        reading.column_map.require_files(names)
+        for name in sorted(reading.skip - set(tables)):
+            raise UsageError(f"there is no table {name} to skip", where=listing.where)
+        kept = {name: tables[name] for name in TABLES if name in set(tables) - reading.skip}
+        if not kept:
+            raise UsageError("every table is skipped", where=listing.where)
+        found = Found(kept, unrecognised, shadowed)
+        if reading.strict_files and found.nearly:
+            name, near = next(iter(found.nearly.items()))
+            raise OmopFormatError(
+                f"{name} is no OMOP table by its name, and nearly {near}",
+                where=listing.where,
+                hint="rename it, name it in the [files] of --columns, or take it away",
+            )
+        yield found
 
 
 def _is_vocabulary(table: str) -> bool:
     return TABLES[table].scope == "vocabulary"
 
 
-def _tables_in(directory: Path) -> tuple[dict[str, Path], dict[str, str | None]]:
-    tables: dict[str, Path] = {}
-    unrecognised: dict[str, str | None] = {}
-    for path in _files(directory):
-        name = _table_name(path)
-        if name is None:
-            unrecognised[path.name] = None
-        elif name not in TABLES:
-            near = difflib.get_close_matches(name, list(TABLES), n=1, cutoff=0.75)
-            unrecognised[path.name] = near[0] if near else None
-        elif name in tables:
-            raise OmopFormatError(
-                f"{tables[name].name} and {path.name} are both the table {name}",
-                where=str(directory),
-                hint="leave one of them",
-            )
-        else:
-            tables[name] = path
-    return tables, unrecognised
+def _listing(
+    stack: ExitStack,
+    database: duckdb.DuckDBPyConnection,
+    place: Path | None,
+    postgres: str | None,
+    reading: Reading,
+) -> _Listing:
+    if place is not None and place.is_dir():
+        return _folder(place, reading)
+    from precisionchain.ingest.database_tables import attached_file, attached_postgres
+
+    if reading.headerless is not None:
+        raise UsageError("a database names its columns", hint="leave --no-header out")
+    if place is None:
+        if postgres is None:
+            raise UsageError("no export is named", hint="a folder, a DuckDB file, or --postgres")
+        return _database(stack.enter_context(attached_postgres(database, postgres)), reading)
+    _refuse_other_files(place)
+    return _database(stack.enter_context(attached_file(database, place)), reading)
 
 
-def _files(directory: Path) -> Iterator[Path]:
-    if not directory.is_dir():
+def _refuse_other_files(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
         raise UnreadableFileError(
-            "no such folder", where=str(directory), hint="name a folder of OMOP CSV files"
+            "no such folder", where=str(path), hint="name a folder of OMOP files, or a DuckDB file"
+        ) from error
+    if start[8:12] != _DUCKDB_MAGIC:
+        kind = "a SQLite database" if start.startswith(b"SQLite format 3") else "no DuckDB file"
+        raise UnreadableFileError(
+            f"this is {kind}",
+            where=path.name,
+            hint="name the folder that the tables' files are in, or a DuckDB file",
         )
-    yield from sorted(path for path in directory.iterdir() if path.is_file())
 
 
-def _table_name(path: Path) -> str | None:
+def _folder(directory: Path, reading: Reading) -> _Listing:
+    listing = _Listing(str(directory))
+    own = reading.column_map
+    for path in sorted(directory.iterdir()):
+        listing.names.append(path.name)
+        mapped = own.files.get(path.name.lower())
+        if path.is_dir():
+            table = mapped or _folder_name(path)
+            if table in TABLES and parts_of(path):
+                listing.add(ParquetTable(table, path, own))
+            elif near := nearest_table(table):  # other folders are nobody's table
+                listing.unrecognised[f"{path.name}/"] = near
+            continue
+        table = mapped or _table_name(path)
+        if table not in TABLES:
+            listing.unrecognised[path.name] = nearest_table(table) if table else None
+        elif path.name.lower().endswith(ENDING):
+            listing.add(ParquetTable(table, path, own))
+        else:
+            listing.add(CsvTable(table, path, own, reading.headerless))
+    return listing
+
+
+def _database(found: Attached, reading: Reading) -> _Listing:
+    from precisionchain.ingest.database_tables import DatabaseTable
+
+    listing = _Listing(found.where)
+    own = reading.column_map
+    for full, (schema, name) in found.named(reading.schemas).items():
+        listing.names += [full, name]
+        table = own.files.get(full.lower()) or own.files.get(name.lower()) or name.lower()
+        if table in TABLES:
+            listing.add(DatabaseTable(table, found, schema, name, own))
+        else:
+            listing.unrecognised[full] = nearest_table(table)
+    return listing
+
+
+def _table_name(path: Path) -> str:
+    """Return what a file's name says, in lower case; nothing where it is no file of a table."""
     name = path.name.lower().removesuffix(".gz")
     stem, dot, ending = name.rpartition(".")
-    if name.startswith(".") or dot + ending not in _ENDINGS:
-        return None
+    if name.startswith(".") or dot + ending not in (*_TEXT, ENDING):
+        return ""
     return stem
+
+
+def _folder_name(path: Path) -> str:
+    return "" if path.name.startswith(".") else path.name.lower().removesuffix(ENDING)

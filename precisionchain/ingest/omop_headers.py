@@ -4,6 +4,9 @@ A header written by a stranger's program is tidied (case, blanks, byte-order mar
 ``date(x,'unixepoch')``), its CDM 5.3 names become those of 5.4, and columns the CDM does not know
 are kept in ``raw/`` alone. No message quotes what a header says beyond the CDM's own names: a file
 without a header has a person's record in that place.
+
+Files without a header are read where that is asked for: their columns are those of a version's
+specification, in its order.
 """
 
 from __future__ import annotations
@@ -11,68 +14,160 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from precisionchain.errors import OmopFormatError, UnreadableFileError
+from precisionchain.ingest.column_map import NO_MAP, ColumnMap
 from precisionchain.ingest.csv_records import Layout, decompressed
-from precisionchain.schemas.omop import Table, canonical_column
+from precisionchain.schemas.omop import CdmVersion, Table, specified_columns
 
 LONGEST_HEADER = 1 << 20
+_WHOLE_NUMBER = re.compile(r"\s*[+-]?[0-9]+(?:\.0+)?\s*")
 _BYTE_ORDER_MARK = "\ufeff"
 _SQLITE_DATE = re.compile(r"(?:date|datetime)\(\s*(\w+)\s*,\s*'unixepoch'\s*\)")
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """A header that was understood.
+class Names:
+    """The columns of a table, as a file or database names them and as we do.
 
     Args:
-        columns: one a field, in the file's order, as ``raw/`` names them: canonical, or tidied.
-        written: the same as the file names them, in lower case; tells the CDM version.
+        columns: in their order, as ``raw/`` names them: canonical, or tidied.
+        written: the same as they are written, in lower case; tells the CDM version.
         unrecognised: those of ``columns`` that are none of the table's.
-        layout: of the file.
     """
 
     columns: tuple[str, ...]
     written: tuple[str, ...]
     unrecognised: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Header(Names):
+    """A header that was understood.
+
+    Args:
+        columns, written, unrecognised: as of `Names`.
+        layout: of the file.
+    """
+
     layout: Layout
 
 
-def read_header(path: Path, table: Table) -> Header:
+def recognised(
+    cells: Sequence[str], table: Table, *, where: str, column_map: ColumnMap = NO_MAP
+) -> Names:
+    """Tell which columns of a table names are.
+
+    Args:
+        cells: the names, untidied.
+        table: whose columns they should be.
+        where: of the names, for messages.
+        column_map: the site's own names.
+
+    Raises:
+        OmopFormatError: no column of the table; a column twice; a column without which no row could
+            be accepted is missing.
+    """
+    written = tuple(_tidy(cell, place) for place, cell in enumerate(cells, start=1))
+    columns = column_map.renamed(table.name, written)
+    constants = tuple(column_map.constants.get(table.name, ()))
+    _refuse_strange(columns, written, constants, table, where)
+    known = set(table.columns)
+    return Names(columns, written, tuple(name for name in columns if name not in known))
+
+
+def read_header(path: Path, table: Table, *, column_map: ColumnMap = NO_MAP) -> Header:
     """Read the header of a table's file.
 
     Raises:
         UnreadableFileError: absent, empty, not text, or wrongly compressed.
-        OmopFormatError: not comma or tab separated; no header; a column twice; a column without
-            which no row could be accepted is missing.
+        OmopFormatError: not comma or tab separated; no header; as `recognised`.
     """
-    with decompressed(path) as file:
+    where = f"{path.name}, line 1"
+    cells, layout, first = _first_record(path, table)
+    _refuse_unreadable(first, path)
+    names = recognised(cells, table, where=where, column_map=column_map)
+    return Header(names.columns, names.written, names.unrecognised, layout)
+
+
+def specified_header(
+    path: Path, table: Table, version: CdmVersion, *, column_map: ColumnMap = NO_MAP
+) -> Header:
+    """Return the header that a file without one would have.
+
+    Raises:
+        UnreadableFileError: as `read_header`; a file without a byte is a table without rows.
+        OmopFormatError: not comma or tab separated; another number of fields than the version's
+            specification has; a header after all; a map of columns that have no names.
+    """
+    where = f"{path.name}, line 1"
+    columns = specified_columns(table.name, version)
+    if not columns:
+        raise OmopFormatError(f"CDM {version} has no table {table.name}", where=path.name)
+    if table.name in column_map.columns or table.name in column_map.constants:
+        raise OmopFormatError(
+            f"{path.name} has no header, so its columns cannot be mapped",
+            where=f"{column_map.file}, [{table.name}]",
+            hint="leave the section out, or give the file a header",
+        )
+    cells, layout, first = _first_record(path, table, may_be_empty=True)
+    if first:
+        names = {_tidy(cell, place) for place, cell in enumerate(cells, start=1)}
+        if len(names & {*table.columns}) > 1:  # no row holds two names of columns
+            raise OmopFormatError(
+                "the first line names columns", where=where, hint="leave --no-header out"
+            )
+        _refuse_another_count(len(cells), len(columns), table, version, where)
+    marked = first.startswith(_BYTE_ORDER_MARK)
+    layout = replace(
+        layout,
+        fields=len(columns),
+        header_bytes=len(_BYTE_ORDER_MARK.encode()) if marked else 0,
+        header_lines=0,
+    )
+    return Header(columns, columns, (), layout)
+
+
+def _refuse_another_count(
+    found: int, expected: int, table: Table, version: CdmVersion, where: str
+) -> None:
+    if found == expected:
+        return
+    other: CdmVersion = "5.4" if version == "5.3" else "5.3"
+    fits = found == len(specified_columns(table.name, other))
+    raise OmopFormatError(
+        f"{found} fields, and {table.name} has {expected} columns in CDM {version}",
+        where=where,
+        hint=f"CDM {other} has {found}: --cdm-version {other}"
+        if fits
+        else "a file with other columns needs a header that names them",
+    )
+
+
+def _first_record(
+    path: Path, table: Table, *, may_be_empty: bool = False
+) -> tuple[list[str], Layout, str]:
+    """Return the cells of a file's first record, the layout that it tells, and its text."""
+    with decompressed(path, may_be_empty=may_be_empty) as file:
         start = file.read(LONGEST_HEADER)
     lines = _Lines(start.decode("utf-8", "surrogateescape"))
     delimiter = _delimiter(lines.text, path)
     cells = next(csv.reader(lines, delimiter=delimiter), [])
-    header = "".join(lines.given)
-    _refuse_unreadable(header, path)
-    written = tuple(_tidy(cell, place) for place, cell in enumerate(cells, start=1))
-    columns = tuple(canonical_column(table.name, name) for name in written)
-    known = set(table.columns)
-    _refuse_strange(columns, written, table, path)
-    return Header(
-        columns=columns,
-        written=written,
-        unrecognised=tuple(name for name in columns if name not in known),
-        layout=Layout(
-            delimiter=delimiter,
-            quoting=not (delimiter == "\t" and table.scope == "vocabulary"),
-            fields=len(columns),
-            header_bytes=len(header.encode("utf-8", "surrogateescape")),
-            header_lines=len(lines.given),
-            header_ending=header[len(header.rstrip("\r\n")) :] or "\n",
-        ),
+    first = "".join(lines.given)
+    if len(first) >= LONGEST_HEADER:
+        raise UnreadableFileError("the first line is not text", where=f"{path.name}, line 1")
+    layout = Layout(
+        delimiter=delimiter,
+        quoting=not (delimiter == "\t" and table.scope == "vocabulary"),
+        fields=len(cells),
+        header_bytes=len(first.encode("utf-8", "surrogateescape")),
+        header_lines=len(lines.given),
+        header_ending=first[len(first.rstrip("\r\n")) :] or "\n",
     )
+    return cells, layout, first
 
 
 class _Lines:
@@ -119,7 +214,7 @@ def _tidy(cell: str, place: int) -> str:
 def _refuse_unreadable(header: str, path: Path) -> None:
     if not header.strip("\r\n\ufeff"):
         raise OmopFormatError("the first line is empty", where=f"{path.name}, line 1")
-    if len(header) >= LONGEST_HEADER or "\0" in header:
+    if "\0" in header:
         raise UnreadableFileError("the first line is not text", where=f"{path.name}, line 1")
     try:
         header.encode("utf-8")
@@ -130,15 +225,20 @@ def _refuse_unreadable(header: str, path: Path) -> None:
 
 
 def _refuse_strange(
-    columns: tuple[str, ...], written: tuple[str, ...], table: Table, path: Path
+    columns: tuple[str, ...],
+    written: tuple[str, ...],
+    constants: tuple[str, ...],
+    table: Table,
+    where: str,
 ) -> None:
-    where = f"{path.name}, line 1"
     known = set(table.columns)
     if not known & set(columns):
         raise OmopFormatError(
             f"no column of the OMOP table {table.name} in the header",
             where=where,
-            hint="the first line must name the columns",
+            hint="it looks like a row: --no-header --cdm-version 5.4 (or 5.3) reads such files"
+            if any(_WHOLE_NUMBER.fullmatch(name) for name in written)
+            else "the first line must name the columns; --columns takes a map of other names",
         )
     for name in dict.fromkeys(columns):
         places = [str(place) for place, other in enumerate(columns, start=1) if other == name]
@@ -149,7 +249,8 @@ def _refuse_strange(
                 where=where,
                 hint=_renamed_hint(written, columns, name),
             )
-    missing = [field.name for field in table.fields if field.must and field.name not in columns]
+    given = {*columns, *constants}
+    missing = [field.name for field in table.fields if field.must and field.name not in given]
     if missing:
         raise OmopFormatError(
             f"column {', '.join(missing)} is missing, without which no row can be accepted",

@@ -93,6 +93,18 @@ class Ingested:
         )
 
 
+def left_out(run: Run) -> str | None:
+    """Return a warning about files named nearly as a table, that are in no batch of a run."""
+    nearly: dict[str, str] = run.description.get("nearest_tables", {})
+    if not nearly:
+        return None
+    named = ", ".join(f"{name} (nearly {table})" for name, table in nearly.items())
+    return (
+        f"left out, because of their names: {named}; rename them, or name them in the [files] of"
+        " --columns"
+    )
+
+
 def table_fates(run: Run) -> pl.DataFrame:
     """Return table_name, file, n_records, n_accepted, n_rejected of a validated OMOP run."""
     import polars as pl

@@ -6,6 +6,15 @@ One file a group of tables, one line a field; ``registry.TABLES`` is what the pa
 from precisionchain.schemas.omop.registry import TABLES
 from precisionchain.schemas.omop.row import Row
 from precisionchain.schemas.omop.table import CdmVersion, Field, Table
-from precisionchain.schemas.omop.versions import canonical_column, cdm_version
+from precisionchain.schemas.omop.versions import canonical_column, cdm_version, specified_columns
 
-__all__ = ["TABLES", "CdmVersion", "Field", "Row", "Table", "canonical_column", "cdm_version"]
+__all__ = [
+    "TABLES",
+    "CdmVersion",
+    "Field",
+    "Row",
+    "Table",
+    "canonical_column",
+    "cdm_version",
+    "specified_columns",
+]

@@ -30,6 +30,11 @@ MISSPELT: Mapping[str, Mapping[str, str]] = {
 }
 """Table -> name in real exports -> the name that was meant."""
 
+SWAPPED_IN_5_3: Mapping[str, tuple[str, str]] = {
+    "visit_detail": ("admitted_from_concept_id", "admitted_from_source_value"),
+}
+"""Table -> neighbouring columns (names of 5.4) that 5.3 has in the other order."""
+
 TABLES_SINCE_5_4 = frozenset({"episode", "episode_event"})
 TABLES_UNTIL_5_3 = frozenset({"attribute_definition", "cohort_attribute"})
 
@@ -56,3 +61,18 @@ def cdm_version(headers: Mapping[str, Iterable[str]]) -> CdmVersion:
         older += len(names & set(renamed)) + (table in TABLES_UNTIL_5_3)
         newer += len(names & (since | set(renamed.values()))) + (table in TABLES_SINCE_5_4)
     return "5.3" if older > newer else "5.4"
+
+
+def specified_columns(table: str, version: CdmVersion) -> tuple[str, ...]:
+    """Return a table's columns in the order of a version's specification, as 5.4 names them.
+
+    Source: the field-level lists of OHDSI's CommonDataModel; of tables that the version does not
+    have, nothing.
+    """
+    if table in (TABLES_UNTIL_5_3 if version == "5.4" else TABLES_SINCE_5_4):
+        return ()
+    names = [field.name for field in TABLES[table].fields if version in ("5.4", field.since)]
+    if version == "5.3" and table in SWAPPED_IN_5_3:
+        first, second = (names.index(name) for name in SWAPPED_IN_5_3[table])
+        names[first], names[second] = names[second], names[first]
+    return tuple(names)

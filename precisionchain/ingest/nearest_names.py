@@ -1,0 +1,20 @@
+"""The name that was perhaps meant: said to whoever wrote another one, and never taken instead."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from precisionchain.schemas.omop import TABLES
+
+
+def nearest_table(name: str) -> str | None:
+    """Return the table of the CDM that a name nearly is, None where it is near none."""
+    near = difflib.get_close_matches(name.lower(), list(TABLES), n=1, cutoff=0.75)
+    return near[0] if near else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str | None:
+    """Return a hint that names the nearest of some names, None where it is near none."""
+    near = difflib.get_close_matches(name.lower(), sorted(names), n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else None

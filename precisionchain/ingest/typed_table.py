@@ -1,0 +1,223 @@
+"""A table that has types already, of Parquet or a database: its values as text, row by row.
+
+The rows come from DuckDB in batches, so that a table may be of any size, and every value as the
+text of `typed_columns`. Rows that no file of text could hold are rejected by the rules that reject
+them there: ``encoding`` for a NUL, ``too_long``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from precisionchain.errors import OmopFormatError, SiteError, UnreadableFileError
+from precisionchain.ingest.csv_kernel import ENCODING, TOO_LONG
+from precisionchain.ingest.csv_records import LONGEST_RECORD, Int64s
+from precisionchain.ingest.omop_headers import Names
+from precisionchain.ingest.omop_reading import Loaded
+from precisionchain.ingest.sql_text import identifier, literal
+from precisionchain.ingest.text_digest import TextDigest, cell_lengths
+from precisionchain.ingest.typed_columns import text_of
+from precisionchain.schemas.omop import Table
+
+_BATCH = 16_384
+"""Rows at a time: of long notes, some tens of megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one shape.
+
+    Args:
+        source: SQL that can follow FROM.
+        names: how DuckDB calls its columns, in order.
+        types: of them.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+
+
+def rows_of(database: duckdb.DuckDBPyConnection, source: str, file: str) -> Rows:
+    """Describe what follows FROM.
+
+    Raises:
+        UnreadableFileError: DuckDB cannot read it.
+    """
+    with readable(file):
+        columns = database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    return Rows(source, tuple(row[0] for row in columns), tuple(row[1] for row in columns))
+
+
+def text_columns(rows: Rows, names: Names, file: str) -> dict[str, str]:
+    """Return by canonical column SQL for its text, in the order of the rows.
+
+    A column of a type without a text is left out when the CDM does not know it.
+
+    Raises:
+        OmopFormatError: the table knows it.
+    """
+    found = {}
+    for name, own, sql_type in zip(names.columns, rows.names, rows.types, strict=True):
+        text = text_of(own, sql_type)
+        if text is not None:
+            found[name] = text
+        elif name not in names.unrecognised:
+            kind = sql_type.partition("(")[0]
+            raise OmopFormatError(
+                f"column {name} is of type {kind}, which has no text of its own",
+                where=file,
+                hint="cast it to text where the table is exported",
+            )
+    return found
+
+
+def load_rows(
+    database: duckdb.DuckDBPyConnection,
+    select: str,
+    *,
+    table: Table,
+    file: str,
+    names: Names,
+    records: int,
+    constants: Mapping[str, str],
+    target: Path,
+) -> Loaded:
+    """Write the rows of a SELECT of text columns to ``raw/<table>.parquet``.
+
+    Args:
+        database: to ask.
+        select: of columns under their canonical names; its order is the records'.
+        table: of the CDM.
+        file: what the rows are in, for ``_file`` and messages.
+        names: of its columns.
+        records: how many rows there are, by another count.
+        constants: column -> cell of every row.
+        target: the file to write.
+
+    Raises:
+        UnreadableFileError: a row cannot be read, or there are more or fewer than were counted.
+        SiteError: no room on the disk.
+    """
+    given = "".join(f", {literal(text)} AS {identifier(name)}" for name, text in constants.items())
+    with readable(file):
+        reader = database.sql(f"SELECT *{given} FROM ({select})").to_arrow_reader(_BATCH)
+    schema = pa.schema([(name, pa.string()) for name in [*reader.schema.names, "_file"]])
+    digest = TextDigest([name for name in reader.schema.names if name in set(table.columns)])
+    faulty: list[Int64s] = [np.zeros((0, 3), np.int64)]
+    written = 0
+    with pq.ParquetWriter(target, schema, compression="snappy") as writer:
+        for batch in _batches(reader, file):
+            faults = _faults(batch)
+            cells = _without_faulty(batch, faults)
+            digest.add(cells)
+            places = np.flatnonzero(faults)
+            found = np.stack((places + written + 1, np.zeros_like(places), faults[places]), axis=1)
+            faulty.append(found)
+            columns = [*cells.columns, pa.repeat(pa.scalar(file), len(cells))]
+            with _writable(target):
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+            written += len(batch)
+    if written != records:
+        raise UnreadableFileError(
+            f"{records} rows are counted, and {written} are read",
+            where=file,
+            hint="did something write to it meanwhile? stage it again",
+        )
+    return Loaded(
+        table=table.name,
+        file=file,
+        sha256=digest.hexdigest(),
+        size=digest.size,
+        records=records,
+        faulty=np.concatenate(faulty),
+        lines=None,
+        written=names.written,
+        unrecognised=names.unrecognised,
+    )
+
+
+@contextmanager
+def readable(file: str) -> Iterator[None]:
+    """Say of what DuckDB or Arrow cannot read which table it is, without their words.
+
+    Raises:
+        UnreadableFileError: it cannot be read.
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if "Out of Memory" in str(error):
+            raise SiteError(
+                "DuckDB has no room to read a table", where=file, hint="is there room on the disk?"
+            ) from None
+        # Their words may quote a cell.
+        raise UnreadableFileError(
+            f"DuckDB cannot read it ({type(error).__name__})",
+            where=file,
+            hint="can DuckDB itself select all of its rows? export it again, or as CSV",
+        ) from None
+
+
+def _batches(reader: pa.RecordBatchReader, file: str) -> Iterator[pa.RecordBatch]:
+    while True:
+        with readable(file):
+            batch = next(reader, None)
+        if batch is None:
+            return
+        yield batch
+
+
+def _faults(batch: pa.RecordBatch) -> Int64s:
+    """Return by row what keeps it from being taken, as the bits of `csv_kernel`."""
+    faults = np.zeros(len(batch), np.int64)
+    lengths = np.zeros(len(batch), np.int64)
+    for cells in batch.columns:
+        lengths += cell_lengths(cells, null=0)
+        nul = pc.match_substring(cells, "\0").fill_null(False)
+        faults |= np.where(np.asarray(nul), ENCODING, 0)
+    return faults | np.where(lengths > LONGEST_RECORD, TOO_LONG, 0)
+
+
+def _without_faulty(batch: pa.RecordBatch, faults: Int64s) -> pa.RecordBatch:
+    """Return rows with NULLs for those that cannot be taken."""
+    if not faults.any():
+        return batch
+    taken = pa.array(faults == 0)
+    empty = pa.scalar(None, pa.string())
+    columns = [pc.if_else(taken, cells, empty) for cells in batch.columns]
+    return pa.record_batch(columns, names=batch.schema.names)
+
+
+@contextmanager
+def _writable(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SiteError(
+            f"cannot be written: {error.strerror or type(error).__name__}",
+            where=str(target.parent),
+            hint="is there room on the disk? run the command again: nothing half-done is left",
+        ) from error
+
+
+def union(selects: Sequence[str]) -> str:
+    """Return one SELECT of the rows of several, in their order."""
+    return " UNION ALL ".join(selects)
+
+
+def select_text(source: str, texts: Mapping[str, str]) -> str:
+    """Return a SELECT of text columns, in the order of ``texts``."""
+    columns = ", ".join(f"{text} AS {identifier(name)}" for name, text in texts.items())
+    return f"SELECT {columns} FROM {source}"
