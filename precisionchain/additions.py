@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precisionchain.config import SiteFolder, writing_job
+from precisionchain.config import writing_job
+from precisionchain.doors import WorkDoor
 from precisionchain.errors import SiteError
 from precisionchain.ingest.report import Ingested, Progress, Silent
-from precisionchain.ingest.staging import Staging
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from precisionchain.opened import OpenSite
 
-
-class AdditionsDoor(ABC):
+class AdditionsDoor(WorkDoor):
     """What `Site` does about metadata that come after their genotypes."""
-
-    folder: SiteFolder
-    staging: Staging
-
-    @abstractmethod
-    def _opened(self) -> AbstractContextManager[OpenSite]:
-        """Open the site's ledger for a while."""
 
     def ingest_sequencing(
         self,

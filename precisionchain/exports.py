@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from precisionchain.access.evaluated import Evaluated
-from precisionchain.opened import OpenSite
+from precisionchain.doors import QuestionsDoor
 from precisionchain.query import persons as known_persons
 from precisionchain.query import typed
 from precisionchain.replica.catalogue import Snapshot
@@ -21,23 +19,9 @@ if TYPE_CHECKING:
     from precisionchain.query.export_genotypes import ExportedGenotypes
     from precisionchain.query.named_persons import NamedPersons
 
-T = TypeVar("T")
 
-
-class ExportsDoor(ABC):
+class ExportsDoor(QuestionsDoor):
     """What `Network` does about exports."""
-
-    _opened: OpenSite
-
-    @abstractmethod
-    def _ask(
-        self,
-        operation: str,
-        data: str,
-        asked: Mapping[str, Any],
-        answer: Callable[[Snapshot], Evaluated[T]],
-    ) -> T:
-        """Put a question through the gate."""
 
     def export_genotypes(
         self,

@@ -4,13 +4,13 @@ structural variants.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
+from precisionchain.doors import QuestionsDoor
 from precisionchain.errors import UsageError
-from precisionchain.opened import OpenSite
 from precisionchain.query import persons, typed
 from precisionchain.query.asked_variants import asked_variant
 from precisionchain.replica.catalogue import Snapshot
@@ -23,23 +23,9 @@ if TYPE_CHECKING:
     from precisionchain.query.cohort_question import Given
     from precisionchain.query.saved_cohorts import SavedCohorts
 
-T = TypeVar("T")
 
-
-class GeneticsDoor(ABC):
+class GeneticsDoor(QuestionsDoor):
     """What `Network` does about sequencing metadata, counts by group and structural variants."""
-
-    _opened: OpenSite
-
-    @abstractmethod
-    def _ask(
-        self,
-        operation: str,
-        data: str,
-        asked: Mapping[str, Any],
-        answer: Callable[[Snapshot], Evaluated[T]],
-    ) -> T:
-        """Put a question through the gate."""
 
     @property
     @abstractmethod

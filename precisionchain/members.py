@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING
+
+from precisionchain.doors import WorkDoor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,15 +14,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from precisionchain.ledger.records import Member, User
-    from precisionchain.opened import OpenSite
 
 
-class MembersDoor(ABC):
+class MembersDoor(WorkDoor):
     """What `Site` does about members and users; who acts needs the role ``admin``."""
-
-    @abstractmethod
-    def _opened(self) -> AbstractContextManager[OpenSite]:
-        """Open the site's ledger for a while."""
 
     def is_admitted(self) -> bool:
         """Return whether the site is, or ever was, a member of its network."""

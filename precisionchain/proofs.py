@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from precisionchain.doors import WorkDoor
 from precisionchain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,12 +15,8 @@ if TYPE_CHECKING:
     from precisionchain.opened import OpenSite
 
 
-class ProofsDoor(ABC):
+class ProofsDoor(WorkDoor):
     """What `Site` does about checkpoints and proofs; they show no record."""
-
-    @abstractmethod
-    def _opened(self) -> AbstractContextManager[OpenSite]:
-        """Open the site's ledger for a while."""
 
     def checkpoint(self, *, publish: bool = False) -> str:
         """Return this site's checkpoint of its ledger, a line; keep it, and what others published.

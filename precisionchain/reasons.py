@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
+from precisionchain.doors import QuestionsDoor
 from precisionchain.errors import AccessRefusedError, UnknownPersonError
 from precisionchain.ledger.batches import seals
 from precisionchain.ledger.standing import require_role, user_now
-from precisionchain.opened import OpenSite
 from precisionchain.query import persons, typed
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.person import parse_person, written
@@ -22,25 +20,12 @@ if TYPE_CHECKING:
 
     from precisionchain.ingest.staged_why import StagedCall
 
-T = TypeVar("T")
 
-
-class ReasonsDoor(ABC):
+class ReasonsDoor(QuestionsDoor):
     """What `Network` does about why something is, or is not, there."""
 
-    _opened: OpenSite
     _user: str
     """Who asks, whole."""
-
-    @abstractmethod
-    def _ask(
-        self,
-        operation: str,
-        data: str,
-        asked: Mapping[str, Any],
-        answer: Callable[[Snapshot], Evaluated[T]],
-    ) -> T:
-        """Put a question through the gate."""
 
     def exclusions(
         self,

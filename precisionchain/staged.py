@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precisionchain.config import SiteConfig, SiteFolder, writing_job
+from precisionchain.config import writing_job
+from precisionchain.doors import WorkDoor
 from precisionchain.errors import LedgerError, SiteError
 from precisionchain.ingest.omop_settings import OmopSettings
 from precisionchain.ingest.report import Progress, Silent, left_out, table_fates
 from precisionchain.ingest.reserved import refuse_reserved
-from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.staging import Run
 
 if TYPE_CHECKING:
     import polars as pl
 
     from precisionchain.ingest.changes_limits import Mode
+    from precisionchain.ingest.custom_rules import CustomRules
     from precisionchain.ingest.omop_settings import CdmVersionAsked
-    from precisionchain.opened import OpenSite
 
 
-class StagingDoor(ABC):
+class StagingDoor(WorkDoor):
     """What `Site` does about runs before they are published."""
-
-    folder: SiteFolder
-    config: SiteConfig
-    staging: Staging
-
-    @abstractmethod
-    def _opened(self) -> AbstractContextManager[OpenSite]:
-        """Open the site's ledger for a while."""
 
     def stage_omop(
         self,
@@ -93,19 +84,24 @@ class StagingDoor(ABC):
         *,
         source: str | None = None,
         mode: Mode = "full",
+        rules: str | Path | None = None,
         progress: Progress | None = None,
     ) -> pl.DataFrame:
         """Judge every row of the newest OMOP run; return rows accepted and rejected by table.
 
         Rows may be about persons that the site has sealed before. In a run of ``mode`` ``full``
         that has a person table, those of its own source are the persons in it.
+        ``rules``: a folder of the site's own rules, by default ``rules/`` of the site folder where
+        there is one (``docs/reference/quality.md``).
 
         Raises:
             SiteError: no OMOP run is staged.
+            UsageError: a rule's header cannot be.
+            InputError: the SQL of a rule cannot be answered.
         """
         said = progress or Silent()
         with writing_job(self.folder):
-            run = self._judged(self._newest("omop", source), mode, said)
+            run = self._judged(self._newest("omop", source), mode, said, self._own_rules(rules))
             self.staging.refresh_views()
         return table_fates(run)
 
@@ -142,6 +138,7 @@ class StagingDoor(ABC):
         allow_shrinking: bool = False,
         allow_churn: bool = False,
         allow_empty: bool = False,
+        accept_quality: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> pl.DataFrame:
         """Return, by table, how many rows `publish` would find new, changed, gone, unchanged.
@@ -156,7 +153,9 @@ class StagingDoor(ABC):
 
         from precisionchain.ingest.changes_limits import COUNTED, Refresh
         from precisionchain.ingest.changes_run import preview
+        from precisionchain.ingest.quality_policy import read_policy
 
+        policy = read_policy(self.folder.quality, tuple(accept_quality))
         said = progress or Silent()
         rows = []
         with writing_job(self.folder), self._opened() as opened:
@@ -166,7 +165,7 @@ class StagingDoor(ABC):
                 if staged.kind != "omop":
                     continue
                 run = self._judged_as(staged, mode, said)
-                refresh = Refresh(mode_of(run), allow_shrinking, allow_churn, allow_empty)
+                refresh = Refresh(mode_of(run), allow_shrinking, allow_churn, allow_empty, policy)
                 found = preview(
                     run.path,
                     publisher.parameters,
@@ -237,7 +236,15 @@ class StagingDoor(ABC):
             raise SiteError(f"no {kind} run{named} is staged", hint=f"precisionchain stage {kind}")
         return run
 
-    def _judged(self, run: Run, mode: Mode, said: Progress) -> Run:
+    def _own_rules(self, folder: str | Path | None = None) -> CustomRules:
+        """Return the rules of a folder, or of the site's where it has one."""
+        from precisionchain.ingest.custom_rules import read_rules
+
+        if folder is None:
+            return read_rules(self.folder.rules if self.folder.rules.is_dir() else None)
+        return read_rules(Path(folder))
+
+    def _judged(self, run: Run, mode: Mode, said: Progress, custom: CustomRules) -> Run:
         """Validate an OMOP run, by what the site has sealed where its ledger can be read."""
         from precisionchain.ingest.known_persons import Known, known_persons
         from precisionchain.ingest.validate import validate_omop
@@ -256,6 +263,7 @@ class StagingDoor(ABC):
             known_persons=known_persons(self.staging, run, mode=mode, sealed=sealed),
             known_parents=sealed.parents,
             mode=mode,
+            custom=custom,
             step=said.step,
         )
 
@@ -263,8 +271,14 @@ class StagingDoor(ABC):
         """Return a run as it is in a mode: whom its rows may be about depends on that."""
         if run.kind != "omop" or mode in (None, mode_of(run)):
             return run
+        custom = self._own_rules()
+        if custom.digest != run.description["settings"].get("site_rules", ""):
+            raise SiteError(
+                f"run {run.name} was validated by other rules than those in {self.folder.rules}",
+                hint=f"run `precisionchain validate --mode {mode}` with the same --rules first",
+            )
         said.step(f"validate run {run.name} again, as a {mode} export")
-        return self._judged(run, mode, said)
+        return self._judged(run, mode, said, custom)
 
     def _publishable(self, source: str | None) -> list[Run]:
         runs = [run for run in self.staging.newest() if source in (None, run.source)]

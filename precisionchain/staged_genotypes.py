@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precisionchain.config import SiteFolder, writing_job
+from precisionchain.config import writing_job
+from precisionchain.doors import WorkDoor
 from precisionchain.errors import LedgerError, SiteError, UsageError
 from precisionchain.ingest.report import Progress, Silent
 from precisionchain.ingest.reserved import refuse_reserved
-from precisionchain.ingest.staging import Staging
 from precisionchain.ingest.vcf_settings import VcfSettings
 
 if TYPE_CHECKING:
@@ -21,20 +19,12 @@ if TYPE_CHECKING:
     from precisionchain.ingest.site_list_file import SiteList
     from precisionchain.ingest.stage_vcf import Normalising
     from precisionchain.ingest.vcf_settings import FilterPolicy, HalfCall
-    from precisionchain.opened import OpenSite
 
 Files = str | Path | Sequence[str | Path]
 
 
-class GenotypesDoor(ABC):
+class GenotypesDoor(WorkDoor):
     """What `Site` does about genotypes before they are published."""
-
-    folder: SiteFolder
-    staging: Staging
-
-    @abstractmethod
-    def _opened(self) -> AbstractContextManager[OpenSite]:
-        """Open the site's ledger for a while."""
 
     def stage_vcf(
         self,

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from precisionchain.config import SiteFolder, writing_job
+from precisionchain.config import writing_job
+from precisionchain.doors import WorkDoor
 from precisionchain.errors import UsageError
 
 if TYPE_CHECKING:
     from precisionchain.ingest.report import Progress
     from precisionchain.ingest.withdraw import Corrected, Corrections
-    from precisionchain.opened import OpenSite
 
 
-class WithdrawalsDoor(ABC):
+class WithdrawalsDoor(WorkDoor):
     """What `Site` does about withdrawals; who acts needs the role ``institution``."""
-
-    folder: SiteFolder
-
-    @abstractmethod
-    def _opened(self) -> AbstractContextManager[OpenSite]:
-        """Open the site's ledger for a while."""
 
     def withdraw_persons(
         self, persons: Iterable[int | str], *, progress: Progress | None = None
