@@ -20,8 +20,8 @@ from precisionchain.errors import UnreadableFileError
 
 Compression = Literal["none", "gzip", "bgzf"]
 
-CHUNK_BYTES: Final = 4 * 2**20
-"""Decompressed bytes handed on at a time."""
+CHUNK_BYTES: Final = 2**19
+"""Decompressed bytes handed on at a time: few enough that they are still in the cache."""
 
 _GZIP = b"\x1f\x8b"
 _DAMAGE: Any = (gzip.BadGzipFile, isal_zlib.error)
@@ -107,7 +107,9 @@ class Decompressed:
         self._stream: io.BufferedIOBase = self._raw
         if compression != "none":
             gunzip: Any = igzip.IGzipFile
-            self._stream = gunzip(fileobj=self._raw, mode="rb")
+            self._gunzip = gunzip(fileobj=self._raw, mode="rb")  # closed when nobody has it
+            # What a GzipFile reads from writes into memory of ours; the file would copy it there.
+            self._stream = getattr(self._gunzip, "_buffer", self._gunzip)
         self.size, self.taken = path.stat().st_size, 0
 
     def __enter__(self) -> Self:

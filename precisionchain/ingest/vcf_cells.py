@@ -12,6 +12,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from precisionchain.ingest.vcf_lines import OTHER, PHASED
+
 Bytes1 = npt.NDArray[np.uint8]
 Alleles2 = npt.NDArray[np.int16]
 
@@ -40,6 +42,9 @@ def decode_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
     text: Bytes1,
     lines: npt.NDArray[np.int64],
     fields: npt.NDArray[np.int32],
+    forms: npt.NDArray[np.uint8],
+    codes: npt.NDArray[np.uint8],
+    missing: npt.NDArray[np.uint8],
     n_alts: npt.NDArray[np.int32],
     least: npt.NDArray[np.float64],
     first: Alleles2,
@@ -54,6 +59,9 @@ def decode_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
         lines: int64 [k], the lines to read.
         fields: int32 [lines, N_FIELDS], see `vcf_lines.read_lines`; the number of columns of
             each line is known to be right.
+        forms: uint8 [lines]; unless ``OTHER``, the calls of a line are packed and not in the text.
+        codes: uint8 [lines, ceil(samples / 4)].
+        missing: uint8 [lines, ceil(samples / 8)].
         n_alts: int32 [lines], ALT alleles of each.
         least: float64 [2], the least GQ and DP of a call that is not made missing; negative for
             no threshold.
@@ -65,6 +73,11 @@ def decode_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
     keys = np.empty(5, np.int64)
     for k in range(len(lines)):
         line = lines[k]
+        if forms[line] != OTHER:
+            phased[k, :] = forms[line] == PHASED
+            packed = (codes[line], missing[line])
+            _unpack(packed, n_alts[line], least, first[k], second[k], found[k])
+            continue
         start, end = fields[line, _CALLS], fields[line, _END]
         _keys(text, fields[line, _FORMAT], start - 1, keys)
         found[k, :] = 0
@@ -88,6 +101,33 @@ def decode_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
             first[k, i] = -1 if low else min(one, 2**15 - 1)
             second[k, i] = ABSENT if low else min(two, 2**15 - 1)
             phased[k, i] = bar
+
+
+@numba.njit(cache=True, nogil=True)
+def _unpack(  # noqa: PLR0917
+    packed: tuple[Bytes1, Bytes1],
+    n_alts: int,
+    least: npt.NDArray[np.float64],
+    first: npt.NDArray[np.int16],
+    second: npt.NDArray[np.int16],
+    found: npt.NDArray[np.int64],
+) -> None:
+    """Read the packed calls of a line: there is GT and no other field, so no GQ, no DP, no PS."""
+    codes, missing = packed
+    low = 1 if least[0] >= 0 else (2 if least[1] >= 0 else 0)
+    found[:] = 0
+    some = False
+    for i in range(len(first)):
+        pair = codes[i >> 2] >> 2 * (i & 3)
+        some |= pair & 3 != 0
+        if missing[i >> 3] >> (i & 7) & 1:
+            first[i], second[i] = -1, -1
+        elif low:
+            first[i], second[i] = -1, ABSENT
+            found[1 + low] += 1
+        else:
+            first[i], second[i] = pair & 1, pair >> 1 & 1
+    found[0] = ALLELE if some and n_alts == 0 else TAKEN
 
 
 @numba.njit(cache=True, nogil=True)

@@ -92,7 +92,7 @@ class Scan(VcfFile):
     """What one pass over a file found.
 
     Attributes:
-        digest: SHA-256 (hex) of the decompressed records and the ``#CHROM`` line; not of the
+        digest: SHA-256 (hex) of the records and the ``#CHROM`` line; not of the
             ``##`` lines, and not of how the file was compressed.
         size: decompressed bytes.
         warnings: what is not as the specification asks, and taken all the same.

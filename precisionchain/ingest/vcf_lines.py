@@ -2,7 +2,8 @@
 
 The commonest records by far hold nothing but ``GT``, every call of four bytes (``0|1`` and a tab).
 Their calls are packed on the way, eight bytes at a time, and that they are of this form proves the
-number of columns as well.
+number of columns as well. Of such a line only the other columns are kept as text: a hundredth of
+the bytes, so that many lines can be taken at once and what is read again is near.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from precisionchain.ingest.vcf_words import word_at
+from precisionchain.schemas.bit_words import word_at
 
 Bytes1 = npt.NDArray[np.uint8]
 Bytes2 = npt.NDArray[np.uint8]
@@ -40,7 +41,7 @@ N_FIELDS: Final = 11
 """Offsets kept of a line: the nine columns, the first call, and the end of the line's text."""
 
 _TAB, _NEWLINE, _RETURN = 9, 10, 13
-_DOT, _COLON, _UNDERSCORE, _ZERO = 46, 58, 95, 48
+_DOT, _COLON, _UNDERSCORE, _SLASH, _BAR = 46, 58, 95, 47, 124
 _FORMAT = 8  # tabs before it
 _CHUNK = 64
 
@@ -59,11 +60,14 @@ def read_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
     at: int,
     n_samples: int,
     above: Bytes1,
+    kept: Bytes1,
+    line: int,
     fields: npt.NDArray[np.int32],
     tabs: npt.NDArray[np.int64],
     positions: npt.NDArray[np.int64],
     changes: npt.NDArray[np.bool_],
     forms: npt.NDArray[np.uint8],
+    gaps: npt.NDArray[np.bool_],
     codes: Bytes2,
     missing: Bytes2,
 ) -> tuple[int, int]:
@@ -73,48 +77,91 @@ def read_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
         text: uint8 [bytes].
         at: where to begin.
         n_samples: of the file.
-        above: the first column of the line above; empty at the start of the file.
-        fields: out, int32 [lines, `N_FIELDS`].
+        above: the first column of the line above line 0; empty at the start of the file.
+        kept: in and out, the lines, each with a newline: in place of packed calls stands their
+            separator, and a dot after it if some are missing. It has room for the text.
+        line: how many lines are there.
+        fields: in and out, int32 [lines, `N_FIELDS`], places in ``kept``.
         tabs: out, tabs of each line, or ``EMPTY``, ``HAS_NUL`` or ``BAD_FORMAT``.
         positions: out, the second column, or ``NO_POSITION``.
         changes: out, whether the first column is empty, or differs from that of the line above.
         forms: out, ``OTHER``, ``PHASED`` or ``UNPHASED``.
-        codes: out, haplotype pairs [lines, ceil(n / 4)] unless ``OTHER``; or of one row, and
-            then nothing is kept.
-        missing: out, bitmap of missing calls [lines, ceil(n / 8)].
+        gaps: out, whether calls that are packed are missing.
+        codes: out, haplotype pairs [lines, ceil(n / 4)] unless ``OTHER``.
+        missing: out, bitmap of missing calls [lines, ceil(n / 8)] unless ``OTHER``.
 
     Returns:
         How many lines, and where the next one begins.
     """
-    line = 0
-    last, last_from, last_to = above, 0, len(above)
+    to = int(fields[line - 1, 10]) + 1 if line else 0
     while at < len(text) and line < fields.shape[0]:
-        begin = at
-        at, found, count = _fixed_columns(text, begin, fields[line])
-        chrom_to = fields[line, 1] - 1 if count else at
-        changes[line] = chrom_to == begin or _differ(
-            text, begin, chrom_to, last, last_from, last_to
-        )
-        last, last_from, last_to = text, begin, chrom_to
+        begin, row = at, fields[line]
+        at, found, count = _fixed_columns(text, begin, row)
+        chrom_to = row[1] - 1 if count else at
+        if line == 0:
+            changes[line] = _differ(text, begin, chrom_to, above, 0, len(above))
+        else:
+            last = fields[line - 1]
+            changes[line] = _differ(text, begin, chrom_to, kept, last[0], last[1] - 1)
+        changes[line] |= chrom_to == begin
         positions[line] = _position(text, chrom_to)
-        forms[line] = OTHER
-        if count == _FORMAT + 1:
-            if _only_gt(text, fields[line], n_samples):
-                row = line if codes.shape[0] > 1 else 0
-                forms[line] = _pack_cells(text, at, n_samples, codes[row], missing[row])
-            if forms[line] != OTHER:
-                at, more = at + 4 * n_samples - 1, n_samples - 1
-                at += text[at] == _RETURN
-            else:
+        forms[line], gaps[line] = OTHER, False
+        if count == _FORMAT + 1 and _only_gt(text, row, n_samples):
+            form = _pack_cells(text, at, n_samples, codes[line], missing[line])
+            forms[line] = form
+            gaps[line] = form != OTHER and _any(missing[line])
+        if forms[line] != OTHER:
+            end = at + 4 * n_samples - 1
+            count += n_samples - 1
+            written = _keep_packed(text, begin, at, kept, to, forms[line], gaps[line])
+            at = end + (text[end] == _RETURN)
+        else:
+            if count == _FORMAT + 1:
                 at, more, nul = _rest_of_line(text, at)
                 found = HAS_NUL if nul else found
-            count += more
-        blank = at == begin or (at == begin + 1 and text[begin] == _RETURN)
-        tabs[line] = EMPTY if blank else (found if found < 0 else count)
-        fields[line, 10] = at - (at > begin and text[at - 1] == _RETURN)
+                count += more
+            end = at - (at > begin and text[at - 1] == _RETURN)
+            written = _keep(text, begin, end, kept, to)
+        tabs[line] = EMPTY if end == begin else (found if found < 0 else count)
+        for k in range(_FORMAT + 2):
+            row[k] += to - begin
+        row[10] = written
+        to = written + 1
         at += 1
         line += 1
     return line, at
+
+
+@numba.njit(cache=True, nogil=True)
+def _keep(text: Bytes1, begin: int, end: int, kept: Bytes1, to: int) -> int:
+    """Copy some text, and a newline after it; return where that stands."""
+    for i in range(end - begin):
+        kept[to + i] = text[begin + i]
+    kept[to + end - begin] = _NEWLINE
+    return to + end - begin
+
+
+@numba.njit(cache=True, nogil=True)
+def _keep_packed(  # noqa: PLR0917
+    text: Bytes1, begin: int, end: int, kept: Bytes1, to: int, form: int, gaps: bool
+) -> int:
+    """Copy the nine columns of a line whose calls are packed; return where its newline stands."""
+    to = _keep(text, begin, end, kept, to)
+    kept[to] = _BAR if form == PHASED else _SLASH
+    to += 1
+    if gaps:
+        kept[to] = _DOT
+        to += 1
+    kept[to] = _NEWLINE
+    return to
+
+
+@numba.njit(cache=True, nogil=True)
+def _any(bits: Bytes1) -> bool:
+    seen = np.uint8(0)
+    for i in range(len(bits)):
+        seen |= bits[i]
+    return bool(seen)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -77,7 +77,8 @@ class CallRun:
     Attributes:
         chrom: canonical contig.
         sites: `RUN_SITES`, in the order of the file.
-        calls: one row an allele, one column a person; from a reader, wide (`packed_calls`).
+        calls: one row an allele, one column a person; from a reader, wide or all phased pairs
+            (`packed_calls`).
         read_to: POS of the last source record read. Alleles of later records lie there or beyond,
             since trimming only moves an allele to the right.
         last: whether the contig ends here. Every contig ends with such a run, perhaps empty.

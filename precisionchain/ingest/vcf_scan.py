@@ -42,7 +42,7 @@ def scan(path: Path) -> Scan:
     """
     if is_bcf(path):
         return _scan_bcf(path)
-    stream = TextStream(path, calls=False)
+    stream = TextStream(path)
     for _ in stream.lines():
         pass
     return stream.scan()

@@ -3,6 +3,9 @@
 One pass does everything that does not need the meaning of genotypes: it decompresses, digests,
 counts lines and columns, and sees that positions are in order. Who reads the blocks may make calls
 of them on the way (`vcf_text`), or only ask for the `Scan` at the end.
+
+The file is decompressed in pieces that fit into a processor's cache; what is kept of their lines
+(`vcf_lines`) is gathered over many pieces, since each block has costs of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from precisionchain.ingest.vcf_lines import (
     HAS_NUL,
     N_FIELDS,
     NO_POSITION,
+    OTHER,
     read_lines,
 )
 from precisionchain.ingest.vcf_lint import (
@@ -45,19 +49,28 @@ MAX_LINE: Final = 2**30
 """Bytes of a record, at most: offsets are numbers of 31 bits."""
 
 _CONTIG = re.compile(rb"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
-_LEAST_FIXED: Final = 18  # bytes of the first nine columns
+_LEAST_LINE: Final = 32  # bytes of a line with nine columns and a few calls, about
+
+
+KEPT_CHUNKS: Final = 8
+"""Text of a block of lines, in pieces: where calls are packed, that of many more is kept."""
+
+KEPT_CALLS: Final = 16 * 2**20
+"""Packed calls of a block of lines, at most, if that is a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Some records, indexed; arrays are of use until the next ones are asked for.
+    """Some records, indexed. The arrays are the owner's, who may write to them.
 
     Attributes:
-        text: uint8 [bytes].
+        text: uint8 [bytes], the lines, without the calls that are packed; see
+            `vcf_lines.read_lines`.
         first_record: number of the first of them in the file.
-        fields: int32 [lines, N_FIELDS], see `vcf_lines.read_lines`.
+        fields: int32 [lines, N_FIELDS], places in the text.
         positions: int64 [lines].
         forms: uint8 [lines]; where not ``OTHER``, ``codes`` and ``missing`` hold the calls.
+        gaps: bool [lines], whether packed calls are missing.
         codes: uint8 [lines, ceil(samples / 4)].
         missing: uint8 [lines, ceil(samples / 8)].
         contigs: where a contig begins: line, and canonical name.
@@ -68,6 +81,7 @@ class Lines:
     fields: npt.NDArray[np.int32]
     positions: npt.NDArray[np.int64]
     forms: npt.NDArray[np.uint8]
+    gaps: npt.NDArray[np.bool_]
     codes: npt.NDArray[np.uint8]
     missing: npt.NDArray[np.uint8]
     contigs: list[tuple[int, str]]
@@ -81,6 +95,7 @@ class Lines:
             fields=self.fields[some],
             positions=self.positions[some],
             forms=self.forms[some],
+            gaps=self.gaps[some],
             codes=self.codes[some],
             missing=self.missing[some],
             contigs=[],
@@ -94,12 +109,11 @@ class TextStream:
         file: the file and its header.
     """
 
-    def __init__(self, path: Path, *, calls: bool = True, scanned: bool = False) -> None:
+    def __init__(self, path: Path, *, scanned: bool = False) -> None:
         """Open a file and read its header.
 
         Args:
             path: the file.
-            calls: whether the calls of `Lines` are wanted.
             scanned: whether the file has been scanned before: then `scan` gives no digest and no
                 warnings.
 
@@ -116,12 +130,11 @@ class TextStream:
             raise
         self.file = VcfFile(path, "vcf", self._bytes.compression, header)
         columns = raw.rstrip(b"\r\n").rpartition(b"\n")[2].rstrip(b"\r")
-        self._digest = hashlib.sha256(columns + b"\n") if not scanned else None
+        self._digest = _Digest(columns) if not scanned else None
         self._size = len(raw)
         self._tally = Tally(self.file)
         self._lint = None if scanned else RecordLint(header.meta)
         self._checks = _Checks(self._tally)
-        self._keep_calls = calls
 
     def close(self) -> None:
         """Close the file."""
@@ -139,48 +152,28 @@ class TextStream:
             UnreadableFileError: the file is truncated or damaged.
             VcfFormatError: a ragged line, a malformed position, records out of order.
         """
+        held = _Held.of(self.file)
         for block in self._bytes.whole_lines():
-            if self._digest:
-                self._digest.update(block)
             self._size += len(block)
             text, at = np.frombuffer(block, np.uint8), 0
             while at < len(text):
-                some, at = self._some(text, at)
-                if len(some.positions):
-                    yield some
+                if held.n and not held.has_room(len(text) - at):
+                    yield from self._checked(held)
+                    held = _Held.of(self.file)
+                at = held.read(text, at, self._checks.contig)
+        yield from self._checked(held)
 
-    def _some(self, text: npt.NDArray[np.uint8], at: int) -> tuple[Lines, int]:
-        """Return the next lines of a block, checked, and where the others begin."""
-        n = len(self.file.header.samples)
-        room = len(text) // (_LEAST_FIXED + 2 * n) + 16
-        kept = room if self._keep_calls else 1
-        codes = np.empty((kept, -(-n // 4)), np.uint8)
-        missing = np.empty((kept, -(-n // 8)), np.uint8)
-        fields = np.empty((room, N_FIELDS), np.int32)
-        tabs, positions = np.empty(room, np.int64), np.empty(room, np.int64)
-        changes, forms = np.empty(room, np.bool_), np.empty(room, np.uint8)
-        above = np.frombuffer(self._checks.contig, np.uint8)
-        arrays = (fields, tabs, positions, changes, forms, codes, missing)
-        found, at = read_lines(text, at, n, above, *arrays)
+    def _checked(self, held: _Held) -> Iterator[Lines]:
+        """Yield the lines, checked, if there are records among them."""
         first = self._tally.records
-        contigs = self._checks.check(
-            text, fields[:found], tabs[:found], positions[:found], changes[:found]
-        )
-        n_lines, found = found, self._tally.records - first
-        end = fields[found, 0] if found < n_lines else at
+        contigs = self._checks.check(held)
+        some = held.lines(first, self._tally.records - first, contigs)
         if self._lint:
-            self._lint.check(text[:end], fields[:found, 0].astype(np.int64))
-        some = Lines(
-            text=text,
-            first_record=first,
-            fields=fields[:found],
-            positions=positions[:found],
-            forms=forms[:found],
-            codes=codes[:found],
-            missing=missing[:found],
-            contigs=contigs,
-        )
-        return some, at
+            self._lint.check(some.text, some.fields[:, 0].astype(np.int64))
+        if self._digest:
+            self._digest.add(some)
+        if len(some.positions):
+            yield some
 
     def scan(self) -> Scan:
         """Return what the pass has found, after the last of `lines`."""
@@ -203,6 +196,106 @@ class TextStream:
         used = ((one.name, first + one.first_record) for one in self._tally.segments)
         found = header_warnings(header.meta) + undeclared_contigs(header.contigs, used)
         return (*found, *lint.warnings(first))
+
+
+class _Digest:
+    """The digest of a file's records; docs/reference/vcf-staging.md says of what.
+
+    Args:
+        columns: the ``#CHROM`` line.
+    """
+
+    def __init__(self, columns: bytes) -> None:
+        self._columns = columns
+        self._text, self._codes, self._missing = (hashlib.sha256() for _ in range(3))
+
+    def add(self, lines: Lines) -> None:
+        """Add the records that follow those of the call before."""
+        packed = lines.forms != OTHER
+        codes = lines.codes if packed.all() else lines.codes[packed]
+        self._text.update(lines.text.data)
+        self._codes.update(codes.reshape(-1).data)
+        self._missing.update(lines.missing[lines.gaps].reshape(-1).data)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all that was added."""
+        parts = (one.digest() for one in (self._text, self._codes, self._missing))
+        return hashlib.sha256(b"".join((self._columns, b"\n", *parts))).hexdigest()
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """Lines that are gathered, of which the first ``n`` are there; arrays as `Lines` has them."""
+
+    samples: int
+    text: npt.NDArray[np.uint8]
+    fields: npt.NDArray[np.int32]
+    tabs: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
+    changes: npt.NDArray[np.bool_]
+    forms: npt.NDArray[np.uint8]
+    gaps: npt.NDArray[np.bool_]
+    codes: npt.NDArray[np.uint8]
+    missing: npt.NDArray[np.uint8]
+    n: int = 0
+
+    @classmethod
+    def of(cls, file: VcfFile) -> _Held:
+        """Return room for lines of a file."""
+        samples = len(file.header.samples)
+        size = KEPT_CHUNKS * vcf_bytes.CHUNK_BYTES
+        room = max(1, min(size // _LEAST_LINE, KEPT_CALLS // max(1, samples)))
+        return cls(
+            samples=samples,
+            text=np.empty(size, np.uint8),
+            fields=np.empty((room, N_FIELDS), np.int32),
+            tabs=np.empty(room, np.int64),
+            positions=np.empty(room, np.int64),
+            changes=np.empty(room, np.bool_),
+            forms=np.empty(room, np.uint8),
+            gaps=np.empty(room, np.bool_),
+            codes=np.empty((room, -(-samples // 4)), np.uint8),
+            missing=np.empty((room, -(-samples // 8)), np.uint8),
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of text."""
+        return int(self.fields[self.n - 1, N_FIELDS - 1]) + 1 if self.n else 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether a line, and as much text, can be added."""
+        return self.n < len(self.forms) and self.size + size <= len(self.text)
+
+    def read(self, text: npt.NDArray[np.uint8], at: int, contig: bytes) -> int:
+        """Add the lines of a text from a place on; return the place of those that are too many.
+
+        Args:
+            text: uint8 [bytes], ending with a newline.
+            at: where a line begins.
+            contig: the first column of the line above the first one.
+        """
+        if self.size + len(text) - at > len(self.text):  # lines longer than all we hold
+            self.text = np.empty(len(text) - at, np.uint8)
+        above = np.frombuffer(contig, np.uint8)
+        index = (self.fields, self.tabs, self.positions, self.changes)
+        calls = (self.forms, self.gaps, self.codes, self.missing)
+        self.n, at = read_lines(text, at, self.samples, above, self.text, self.n, *index, *calls)
+        return at
+
+    def lines(self, first: int, n: int, contigs: list[tuple[int, str]]) -> Lines:
+        """Return the first ``n`` lines, the first of which is record ``first`` of the file."""
+        return Lines(
+            text=self.text[: self.fields[n, 0] if n < self.n else self.size],
+            first_record=first,
+            fields=self.fields[:n],
+            positions=self.positions[:n],
+            forms=self.forms[:n],
+            gaps=self.gaps[:n],
+            codes=self.codes[:n],
+            missing=self.missing[:n],
+            contigs=contigs,
+        )
 
 
 class _Bytes:
@@ -273,22 +366,16 @@ class _Checks:
     contig: bytes = b""
     empty_at: int | None = None
 
-    def check(
-        self,
-        text: npt.NDArray[np.uint8],
-        fields: npt.NDArray[np.int32],
-        tabs: npt.NDArray[np.int64],
-        positions: npt.NDArray[np.int64],
-        changes: npt.NDArray[np.bool_],
-    ) -> list[tuple[int, str]]:
+    def check(self, held: _Held) -> list[tuple[int, str]]:
         """Check and count lines; return where contigs begin, by canonical name."""
-        n = self._trailing(tabs)
-        self._refuse_malformed(text, fields, tabs[:n], positions[:n])
+        n = self._trailing(held.tabs[: held.n])
+        fields, positions = held.fields[:n], held.positions[:n]
+        self._refuse_malformed(held.text, fields, held.tabs[:n], positions)
         contigs = []
-        for i in np.flatnonzero(changes[:n]).tolist():
-            self.contig = text[fields[i, 0] : fields[i, 1] - 1].tobytes()
+        for i in np.flatnonzero(held.changes[:n]).tolist():
+            self.contig = held.text[fields[i, 0] : fields[i, 1] - 1].tobytes()
             contigs.append((i, self._name(i)))
-        self.tally.add(contigs, positions[:n], n)
+        self.tally.add(contigs, positions, n)
         return [(i, fold_chrom(name)) for i, name in contigs]
 
     def _trailing(self, tabs: npt.NDArray[np.int64]) -> int:

@@ -45,6 +45,10 @@ _REFUSALS: Final = {
 }
 
 
+DECODED_CALLS: Final = 2**20
+"""Calls decoded at a time, of lines whose packed calls are not what is stored: 5 bytes each."""
+
+
 def text_runs(
     stream: TextStream, persons: Persons, rules: ReadRules, tally: ReadTally
 ) -> Iterator[CallRun]:
@@ -62,14 +66,18 @@ def text_runs(
         BuildMismatchError: a record lies beyond the end of its chromosome.
     """
     chrom, read_to = "", 0
-    none = PackedCalls(len(persons.columns), np.empty((0, -(-len(persons.columns) // 4)), np.uint8))
+    n = len(persons.columns)
+    none = PackedCalls(n, np.empty((0, -(-n // 4)), np.uint8))
+    few = max(1, DECODED_CALLS // max(1, n))
     for lines in stream.lines():
         edges = [*lines.contigs, (len(lines.positions), "")]
         begin = 0
         for end, name in edges:
-            if end > begin:
-                read_to = int(lines.positions[end - 1])
-                part = _Part(stream, lines.between(begin, end), chrom, persons, rules, tally)
+            step = end - begin if _as_packed(chrom, persons, rules) else few
+            for first in range(begin, end, max(1, step)):
+                last = min(end, first + step)
+                read_to = int(lines.positions[last - 1])
+                part = _Part(stream, lines.between(first, last), chrom, persons, rules, tally)
                 yield part.run(read_to)
             if name:
                 if chrom:
@@ -78,6 +86,12 @@ def text_runs(
             begin = end
     if chrom:
         yield CallRun(chrom, no_sites(), none, read_to, last=True)
+
+
+def _as_packed(chrom: str, persons: Persons, rules: ReadRules) -> bool:
+    """Whether the calls of a contig's lines are stored as they were packed, where they were."""
+    asked = rules.min_gq is not None or rules.min_dp is not None
+    return persons.in_order and not asked and chrom not in ("X", "Y", "MT")
 
 
 @dataclass(slots=True)
@@ -89,6 +103,20 @@ class _Decoded:
     second: npt.NDArray[np.int16]
     phased: npt.NDArray[np.uint8]
     found: npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class _Wide:
+    """Packed calls with all their bitmaps: see `vcf_calls.write_calls`."""
+
+    codes: npt.NDArray[np.uint8]
+    missing: npt.NDArray[np.uint8]
+    phased: npt.NDArray[np.uint8]
+    haploid: npt.NDArray[np.uint8]
+
+    def all_phased(self, n: int) -> bool:
+        """Whether all calls are diploid and phased, so that none is missing."""
+        return bool((self.phased == full_bits(n)).all())
 
 
 class _Part:
@@ -194,7 +222,8 @@ class _Part:
         )
         if len(rest):
             out = (decoded.first, decoded.second, decoded.phased, decoded.found)
-            decode_lines(lines.text, rest, lines.fields, self._n_alts, least, *out)
+            held = (lines.fields, lines.forms, lines.codes, lines.missing)
+            decode_lines(lines.text, rest, *held, self._n_alts, least, *out)
         return decoded
 
     def _verdicts(self, decoded: _Decoded, beyond: int | None) -> None:
@@ -237,35 +266,54 @@ class _Part:
     ) -> PackedCalls:
         """Return the packed calls of all rows, and count them."""
         lines, n = self._lines, len(self._persons.columns)
-        n_rows = int(sizes.sum())
-        codes = np.zeros((n_rows, -(-n // 4)), np.uint8)
-        missing, ordered, haploid = (np.zeros((n_rows, -(-n // 8)), np.uint8) for _ in range(3))
+        of = np.repeat(np.arange(len(sizes)), sizes)
+        every = len(of) == len(sizes) and bool((sizes == 1).all())
         at_once = sizes > 0
         at_once[decoded.lines] = False
-        rows = starts[at_once]
-        codes[rows], missing[rows] = lines.codes[at_once], lines.missing[at_once]
-        phased = (lines.forms[at_once] == PHASED).astype(np.uint8)[:, None] * full_bits(n)
-        ordered[rows] = phased & ~missing[rows]
-        counters = np.zeros(len(COUNTERS), np.int64)
-        counters[COUNTERS.index("phased_calls")] = int(np.bitwise_count(ordered[rows]).sum())
+        rows, apart = self._apart(decoded, starts, sizes)
+        codes = lines.codes if every else lines.codes[of]
+        codes[rows] = apart.codes
+        counted = COUNTERS.index("phased_calls")
+        plain = not lines.gaps[at_once].any() and bool((lines.forms[at_once] == PHASED).all())
+        if plain and apart.all_phased(n):
+            self._tally.calls[counted] += n * int(at_once.sum())
+            return PackedCalls(n, codes, "all")
+        missing = lines.missing[of]
+        missing[rows] = apart.missing
+        ordered = (lines.forms[of] == PHASED).astype(np.uint8)[:, None] * full_bits(n) & ~missing
+        self._tally.calls[counted] += int(np.bitwise_count(ordered[starts[at_once]]).sum())
+        ordered[rows] = apart.phased
+        haploid = None
+        if apart.haploid.any():
+            haploid = np.zeros_like(missing)
+            haploid[rows] = apart.haploid
+        return PackedCalls(n, codes, "mixed", missing, ordered, haploid)
+
+    def _apart(
+        self, decoded: _Decoded, starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], _Wide]:
+        """Return the rows of decoded lines that are taken, and their calls; count these."""
         taken = np.flatnonzero(sizes[decoded.lines] > 0)
-        if len(taken):
-            edges = np.concatenate(([0], np.cumsum(sizes[decoded.lines[taken]])))
-            numbers, targets = self._wanted(decoded.lines[taken], starts, sizes)
-            calls = (decoded.first[taken], decoded.second[taken], decoded.phased[taken])
-            whose = (self._persons.columns, self._persons.sex)
-            ploidy = self._ploidy[decoded.lines[taken]]
-            half_call = HALF_CALLS.index(self._rules.half_call)
-            out: Any = (codes, missing, ordered, haploid, counters)
-            write_calls(*calls, *whose, ploidy, half_call, numbers, edges, targets, *out)
-            found = decoded.found[taken].sum(axis=0).tolist()
-            for name, number in zip(("half_calls", "low_gq", "low_dp"), found[1:4], strict=True):
-                counters[COUNTERS.index(name)] += number
-            self._tally.dropped["phase_set_records"] += int((decoded.found[taken, 4] > 0).sum())
-            self._tally.dropped["phase_set_calls"] += found[4]
+        edges = np.concatenate(([0], np.cumsum(sizes[decoded.lines[taken]])))
+        numbers, rows = self._wanted(decoded.lines[taken], starts, sizes)
+        n, k = len(self._persons.columns), len(rows)
+        apart = _Wide(*(np.zeros((k, -(-n // of)), np.uint8) for of in (4, 8, 8, 8)))
+        if not k:
+            return rows, apart
+        counters = np.zeros(len(COUNTERS), np.int64)
+        calls = (decoded.first[taken], decoded.second[taken], decoded.phased[taken])
+        whose = (self._persons.columns, self._persons.sex)
+        ploidy = self._ploidy[decoded.lines[taken]]
+        half_call = HALF_CALLS.index(self._rules.half_call)
+        out: Any = (apart.codes, apart.missing, apart.phased, apart.haploid, counters)
+        write_calls(*calls, *whose, ploidy, half_call, numbers, edges, np.arange(k), *out)
+        found = decoded.found[taken].sum(axis=0).tolist()
+        for name, number in zip(("half_calls", "low_gq", "low_dp"), found[1:4], strict=True):
+            counters[COUNTERS.index(name)] += number
+        self._tally.dropped["phase_set_records"] += int((decoded.found[taken, 4] > 0).sum())
+        self._tally.dropped["phase_set_calls"] += found[4]
         self._tally.calls += counters
-        some = haploid if haploid.any() else None
-        return PackedCalls(n, codes, "mixed", missing, ordered, some)
+        return rows, apart
 
     def _wanted(
         self,

@@ -1,9 +1,10 @@
-"""Counting the set bits of words, for loops that numba compiles."""
+"""Words of 64 bits, for loops that numba compiles: reading eight bytes, counting set bits."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -22,4 +23,24 @@ set_bits: Any = intrinsic(_set_bits)
 
 One instruction where the processor has it, and for many words at once where it has that; a loop of
 shifts and masks is not made one by the compiler.
+"""
+
+
+def _word_at(_context: Any, text: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        first = builder.gep(array.data, [arguments[1]])
+        word = builder.load(builder.bitcast(first, ir.IntType(64).as_pointer()), align=1)
+        # x86 and ARM as Python runs on them are little-endian; others swap.
+        return word if np.little_endian else builder.bswap(word)
+
+    del at
+    return types.uint64(text, types.int64), generate
+
+
+word_at: Any = intrinsic(_word_at)
+"""``word_at(text, at)`` is ``text[at:at + 8]`` as a little-endian uint64.
+
+``at`` need not be a multiple of eight: numpy has no such view, and eight loads of a byte are not
+made one by the compiler.
 """

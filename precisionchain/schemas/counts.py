@@ -71,15 +71,18 @@ def allele_counts(calls: Calls) -> AlleleCounts:
 
 def packed_counts(packed: PackedCalls) -> AlleleCounts:
     """Count packed calls, a number an allele, without unpacking them."""
+    none = np.zeros((0, 0), np.uint8)
+    missing = none if packed.missing is None else packed.missing
+    n, states = packed.n_persons, packed.phase == "none"
+    if packed.haploid is None:
+        from precisionchain.schemas.packed_kernels import count_diploid
+
+        return _counts(count_diploid(np.ascontiguousarray(packed.codes), n, states, missing), n)
     from precisionchain.schemas.genotype_kernels import count_codes
 
-    none = np.zeros((0, 0), np.uint8)
-    haploid = none if packed.haploid is None else packed.haploid
-    missing = none if packed.missing is None else packed.missing
-    kinds = _STATE_KINDS if packed.phase == "none" else _PAIR_KINDS
-    return _counts(
-        count_codes(packed.codes, packed.n_persons, kinds, haploid, missing), packed.n_persons
-    )
+    haploid = packed.haploid
+    kinds = _STATE_KINDS if states else _PAIR_KINDS
+    return _counts(count_codes(packed.codes, n, kinds, haploid, missing), n)
 
 
 def af(ac: npt.ArrayLike, an: npt.ArrayLike) -> pa.DoubleArray:

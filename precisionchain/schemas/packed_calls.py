@@ -1,8 +1,10 @@
 """Packed calls by rows and columns: taking, joining, comparing, without a byte a call.
 
 Calls on their way to a block are *wide*: haplotype pairs with the bitmaps of missing and phased
-calls, and of haploid ones if there are any, so that rows of any kind can lie together. A block
-gets the smallest layout that keeps its calls (`narrowed`), which is what `calls.pack_calls` makes.
+calls, and of haploid ones if there are any, so that rows of any kind can lie together. Where every
+call is diploid and phased, pairs say it all, and most files are so: they stay without bitmaps. A
+block gets the smallest layout that keeps its calls (`narrowed`), which is what `calls.pack_calls`
+makes.
 
 >>> from precisionchain.schemas.calls import Calls, pack_calls, unpack_calls
 >>> packed = pack_calls(Calls(np.array([[0, 1, 2, 3, 0], [1, 1, 0, 0, 3]], np.uint8)))
@@ -49,8 +51,15 @@ def widened(packed: PackedCalls) -> PackedCalls:
     return PackedCalls(n, packed.codes, "mixed", missing, phased, haploid)
 
 
+def _only_pairs(packed: PackedCalls) -> bool:
+    """Whether every call is diploid and phased, without a bitmap that says so."""
+    return packed.phase == "all" and packed.missing is None and packed.haploid is None
+
+
 def narrowed(packed: PackedCalls) -> PackedCalls:
     """Return the same calls in the smallest layout that keeps them."""
+    if _only_pairs(packed):
+        return packed
     wide = widened(packed)
     missing, phased = bits_of(wide)
     haploid = wide.haploid
@@ -117,9 +126,13 @@ def take_persons(packed: PackedCalls, persons: slice) -> PackedCalls:
 
 
 def join_rows(parts: Sequence[PackedCalls]) -> PackedCalls:
-    """Return the rows of all parts, in order; wide, if there are several."""
+    """Return the rows of all parts, in order; wide, if there are several that are not all pairs."""
+    parts = [part for part in parts if part.n_alleles] or parts[:1]
     if len(parts) == 1:
         return parts[0]
+    if all(_only_pairs(part) for part in parts):
+        codes = np.concatenate([part.codes for part in parts])
+        return PackedCalls(parts[0].n_persons, codes, "all")
     wide = [widened(part) for part in parts]
     bitmaps = [bits_of(part) for part in wide]
     haploid = None

@@ -10,8 +10,63 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from precisionchain.schemas.bit_words import set_bits, word_at
+
 Bytes1 = npt.NDArray[np.uint8]
 Bytes2 = npt.NDArray[np.uint8]
+Counts2 = npt.NDArray[np.int32]
+
+_LOWS = np.uint64(0x5555_5555_5555_5555)  # the low bit of each of 32 calls
+
+
+@njit(cache=True, nogil=True)
+def _word(row: Bytes1, at: int) -> np.uint64:
+    """Return eight bytes of a row, zeros where it has no more."""
+    if at + 8 <= len(row):
+        word: np.uint64 = word_at(row, at)
+        return word
+    word = np.uint64(0)
+    for k in range(len(row) - at):
+        word |= np.uint64(row[at + k]) << np.uint64(8 * k)
+    return word
+
+
+@njit(cache=True, nogil=True)
+def _count_bits(row: Bytes1) -> int:
+    found = np.uint64(0)
+    for at in range(0, len(row), 8):
+        found += set_bits(_word(row, at))
+    return np.int64(found)  # type: ignore[return-value]
+
+
+@njit(cache=True, nogil=True)
+def count_diploid(codes: Bytes2, n: int, states: bool, missing: Bytes2) -> Counts2:
+    """Count packed calls of which none is haploid, as `genotype_kernels.count_codes` does.
+
+    Args:
+        codes: [rows, ceil(n / 4)].
+        n: calls a row.
+        states: whether the codes are states, not haplotype pairs.
+        missing: bitmap [rows, ceil(n / 8)] of calls missing beside the codes, or [0, 0].
+    """
+    out = np.zeros((codes.shape[0], 5), np.int32)
+    for i in range(codes.shape[0]):
+        row = codes[i]
+        one, two, some = np.uint64(0), np.uint64(0), np.uint64(0)
+        for at in range(0, len(row), 8):
+            word = _word(row, at)
+            low, high = word & _LOWS, (word >> np.uint64(1)) & _LOWS
+            one += set_bits(high & ~low)
+            some += set_bits(low & ~high)
+            two += set_bits(low & high)
+        if states:  # 10 is one copy, 01 missing, 11 none
+            out[i, 0], out[i, 3] = one, some
+            out[i, 2] = n - one - some - two
+        else:
+            out[i, 0], out[i, 2] = one + some, two
+        if missing.shape[0]:
+            out[i, 3] += _count_bits(missing[i])
+    return out
 
 
 @njit(cache=True, nogil=True)

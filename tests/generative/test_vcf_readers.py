@@ -13,7 +13,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from precisionchain.errors import PrecisionChainError
-from precisionchain.ingest import vcf_bytes
+from precisionchain.ingest import vcf_bytes, vcf_stream, vcf_text
 from precisionchain.ingest.vcf_read import Persons, read_runs
 from precisionchain.ingest.vcf_run import CallRun, ReadRules, ReadTally
 from precisionchain.ingest.vcf_scan import Scan, scan
@@ -155,6 +155,8 @@ def test_both_readers_say_the_same(
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(vcf_bytes, "CHUNK_BYTES", chunk),
+        mock.patch.object(vcf_stream, "KEPT_CHUNKS", 1 + seed % 3),
+        mock.patch.object(vcf_text, "DECODED_CALLS", 3 * n),
     ):
         path = Path(folder) / "f.vcf"
         path.write_bytes(text)

@@ -13,7 +13,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from precisionchain.errors import DuplicateVariantError
-from precisionchain.ingest import vcf_blocks, vcf_bytes, vcf_records
+from precisionchain.ingest import vcf_blocks, vcf_bytes, vcf_records, vcf_stream
+from precisionchain.ingest import vcf_text as text_reader
 from precisionchain.ingest.stage_vcf import stage_vcf
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_settings import VcfSettings
@@ -77,6 +78,8 @@ def test_staged_calls_are_the_calls_of_the_text(
         mock.patch.object(vcf_records, "RUN_ALLELES", run_alleles),
         mock.patch.object(vcf_blocks, "BATCH_CALLS", block_alleles * len(sexes)),
         mock.patch.object(vcf_bytes, "CHUNK_BYTES", 97),
+        mock.patch.object(vcf_stream, "KEPT_CHUNKS", 2),
+        mock.patch.object(text_reader, "DECODED_CALLS", 2 * len(sexes)),
     ):
         samples = [f"s{i}" for i in range(len(sexes))]
         text = vcf_text(*specs, samples=samples)
