@@ -5,16 +5,15 @@ Kinds, columns and what readers make of them: ``docs/reference/streams.md`` sect
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.columns import from_body, restore, shrink, to_body
 from precisionchain.schemas.genetic_payloads import COUNTS
-from precisionchain.schemas.items import Codec, Payload
+from precisionchain.schemas.items import Payload
+from precisionchain.schemas.said_tables import read_table, table_payload
 
 SUPERSEDED_KIND: Final = "superseded"
 WITHDRAWN_KIND: Final = "withdrawn"
@@ -54,7 +53,6 @@ _SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     WITHDRAWN_KIND: WITHDRAWN,
     CORRECTED_COUNTS: COUNTS,
 }
-_SAID: Final = b"said"
 
 
 def superseded_payload(places: pa.Table) -> Payload:
@@ -96,24 +94,11 @@ def read_corrected_counts(payload: Payload) -> tuple[pa.Table, str]:
 
 def _payload(kind: str, rows: pa.Table, said: Mapping[str, Any] | None = None) -> Payload:
     schema = _SCHEMAS[kind]
-    rows = rows.select(schema.names).cast(schema).replace_schema_metadata(None)
-    if said is not None:
-        text = json.dumps(said, separators=(",", ":"), sort_keys=True).encode()
-        rows = rows.replace_schema_metadata({_SAID: text})
-    return Payload(kind, Codec.ARROW, to_body(shrink(rows), LEVEL))
+    return table_payload(kind, rows.select(schema.names).cast(schema), LEVEL, said)
 
 
 def _read(payload: Payload) -> tuple[pa.Table, dict[str, Any]]:
-    schema = _SCHEMAS.get(payload.kind)
-    if schema is None or payload.codec is not Codec.ARROW:
-        raise CodecError(f"a {payload.kind} payload where a correction is expected")
-    rows = restore(from_body(payload.body))
-    text = (rows.schema.metadata or {}).get(_SAID, b"{}")
-    rows = rows.replace_schema_metadata(None)
-    if rows.schema != schema:
+    rows, said = read_table(payload, _SCHEMAS, "a correction is")
+    if rows.schema != _SCHEMAS[payload.kind]:
         raise CodecError(f"a {payload.kind} payload with other columns than the format has")
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CodecError(f"a {payload.kind} payload whose metadata cannot be read") from error
-    return rows, said if isinstance(said, dict) else {}
+    return rows, said

@@ -6,15 +6,14 @@ compared with, and *n*, the number of observations behind the value.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.columns import from_body, restore, shrink, to_body
-from precisionchain.schemas.items import Codec, Payload
+from precisionchain.schemas.items import Payload
+from precisionchain.schemas.said_tables import read_table, table_payload
 
 EXCLUDED_KIND: Final = "excluded"
 
@@ -51,8 +50,6 @@ EXCLUDED: Final = pa.schema(_COLUMNS)
 LEVEL: Final = 6
 """The zstd level."""
 
-_SAID: Final = b"said"
-
 
 def excluded_payload(rows: pa.Table, said: Mapping[str, Any]) -> Payload:
     """Return exclusions as a payload.
@@ -61,9 +58,8 @@ def excluded_payload(rows: pa.Table, said: Mapping[str, Any]) -> Payload:
         rows: of schema `EXCLUDED`; none is an answer too.
         said: the settings by which they were found, kept as JSON in the schema's metadata.
     """
-    text = json.dumps(dict(said), separators=(",", ":"), sort_keys=True).encode()
-    rows = rows.select(EXCLUDED.names).cast(EXCLUDED).replace_schema_metadata({_SAID: text})
-    return Payload(EXCLUDED_KIND, Codec.ARROW, to_body(shrink(rows), LEVEL))
+    rows = rows.select(EXCLUDED.names).cast(EXCLUDED)
+    return table_payload(EXCLUDED_KIND, rows, LEVEL, said)
 
 
 def read_excluded(payload: Payload) -> tuple[pa.Table, dict[str, Any]]:
@@ -72,15 +68,9 @@ def read_excluded(payload: Payload) -> tuple[pa.Table, dict[str, Any]]:
     Raises:
         CodecError: it is no exclusions.
     """
-    if payload.kind != EXCLUDED_KIND or payload.codec is not Codec.ARROW:
-        raise CodecError(f"a {payload.kind} payload where exclusions are expected")
-    rows = restore(from_body(payload.body))
-    text = (rows.schema.metadata or {}).get(_SAID, b"")
-    rows = rows.replace_schema_metadata(None)
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CodecError("exclusions that do not say how they were found") from error
-    if rows.schema != EXCLUDED or not isinstance(said, dict):
-        raise CodecError("exclusions with other columns or settings than the format has")
+    rows, said = read_table(payload, (EXCLUDED_KIND,), "exclusions are")
+    if not said:
+        raise CodecError("exclusions that do not say how they were found")
+    if rows.schema != EXCLUDED:
+        raise CodecError("exclusions with other columns than the format has")
     return rows, said

@@ -7,7 +7,6 @@ schema's metadata: an assay its build, a checkpoint the batches it was folded fr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,10 +14,10 @@ from typing import Any, Final
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.columns import from_body, restore, shrink, to_body
 from precisionchain.schemas.counts import COUNT_COLUMNS
 from precisionchain.schemas.genome import bin_of, bin_span
-from precisionchain.schemas.items import Codec, Payload
+from precisionchain.schemas.items import Payload
+from precisionchain.schemas.said_tables import read_table, table_payload
 from precisionchain.schemas.streams import ranged_family
 from precisionchain.schemas.structural import STRUCTURAL, STRUCTURAL_COUNTER
 
@@ -73,7 +72,6 @@ TABLE_KINDS: Final[Mapping[str, pa.Schema]] = {
 LEVEL: Final = 6
 """The zstd level."""
 
-_SAID: Final = b"said"
 _RELATIVE: Final = {"end": "start"}
 """A column stored as its difference from another."""
 
@@ -183,24 +181,12 @@ def genetic_rows(payload: Payload) -> pa.Table:
 
 
 def _payload(kind: str, rows: pa.Table, said: Mapping[str, Any] | None = None) -> Payload:
-    rows = rows.select(TABLE_KINDS[kind].names).cast(TABLE_KINDS[kind])
-    if said is not None:
-        text = json.dumps(said, separators=(",", ":"), sort_keys=True).encode()
-        rows = rows.replace_schema_metadata({_SAID: text})
-    return Payload(kind, Codec.ARROW, to_body(shrink(rows, relative=_RELATIVE), LEVEL))
+    schema = TABLE_KINDS[kind]
+    return table_payload(kind, rows.select(schema.names).cast(schema), LEVEL, said, _RELATIVE)
 
 
-def _read(payload: Payload, kind: str) -> tuple[pa.Table, Any]:
-    schema = TABLE_KINDS.get(kind)
-    if payload.kind != kind or payload.codec is not Codec.ARROW or schema is None:
-        raise CodecError(f"a {payload.kind} payload where a {kind} is expected")
-    rows = restore(from_body(payload.body))
-    text = (rows.schema.metadata or {}).get(_SAID, b"{}")
-    rows = rows.replace_schema_metadata(None)
-    if rows.schema != schema:
+def _read(payload: Payload, kind: str) -> tuple[pa.Table, dict[str, Any]]:
+    rows, said = read_table(payload, {kind} & TABLE_KINDS.keys(), f"a {kind} is")
+    if rows.schema != TABLE_KINDS[kind]:
         raise CodecError(f"a {kind} payload with other columns than the format has")
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CodecError(f"a {kind} payload whose metadata cannot be read") from error
-    return rows, said if isinstance(said, dict) else {}
+    return rows, said

@@ -6,7 +6,6 @@ What a column means is the site's matter; here it has a name and a type. Normati
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,8 +14,8 @@ import pyarrow.compute as pc
 
 from precisionchain.errors import CodecError
 from precisionchain.schemas.column_names import MAX_TEXT, folded
-from precisionchain.schemas.columns import from_body, restore, shrink, to_body
-from precisionchain.schemas.items import Codec, Payload
+from precisionchain.schemas.items import Payload
+from precisionchain.schemas.said_tables import read_table, table_payload
 
 SEQUENCING_KIND: Final = "sequencing"
 """Kind of the payloads, and of the batches that hold nothing else."""
@@ -38,8 +37,6 @@ NAME_OF: Final[Mapping[pa.DataType, str]] = {kind: name for name, kind in TYPES.
 LEVEL: Final = 6
 """The zstd level."""
 
-_SAID: Final = b"said"
-
 
 def sequencing_payload(rows: pa.Table, source: str) -> Payload:
     """Return metadata as a payload.
@@ -48,9 +45,7 @@ def sequencing_payload(rows: pa.Table, source: str) -> Payload:
         rows: ``person_id``, then columns of one of `TYPES`.
         source: the source of genotypes that they are of.
     """
-    text = json.dumps({"source": source}, separators=(",", ":"), ensure_ascii=False).encode()
-    rows = rows.replace_schema_metadata({_SAID: text})
-    return Payload(SEQUENCING_KIND, Codec.ARROW, to_body(shrink(rows), LEVEL))
+    return table_payload(SEQUENCING_KIND, rows, LEVEL, {"source": source})
 
 
 def read_sequencing(payload: Payload) -> tuple[pa.Table, str]:
@@ -59,15 +54,11 @@ def read_sequencing(payload: Payload) -> tuple[pa.Table, str]:
     Raises:
         CodecError: it is no sequencing metadata of this format.
     """
-    if payload.kind != SEQUENCING_KIND or payload.codec is not Codec.ARROW:
-        raise CodecError(f"a {payload.kind} payload where sequencing metadata are expected")
-    rows = restore(from_body(payload.body))
-    try:
-        source = json.loads((rows.schema.metadata or {}).get(_SAID, b""))["source"]
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise CodecError("sequencing metadata that do not say what they are of") from error
-    rows = rows.replace_schema_metadata(None)
-    if not isinstance(source, str) or not _is_of_format(rows):
+    rows, said = read_table(payload, (SEQUENCING_KIND,), "sequencing metadata are")
+    source = said.get("source")
+    if not isinstance(source, str):
+        raise CodecError("sequencing metadata that do not say what they are of")
+    if not _is_of_format(rows):
         raise CodecError("sequencing metadata with other columns than the format has")
     return rows, source
 

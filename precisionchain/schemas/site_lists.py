@@ -8,7 +8,6 @@ genotypes is in items of kind ``site-calls``. Normative text: ``docs/reference/s
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,8 +17,8 @@ import pyarrow as pa
 
 from precisionchain.errors import CodecError
 from precisionchain.schemas.canonical import canonical_json
-from precisionchain.schemas.columns import from_body, restore, shrink, to_body
-from precisionchain.schemas.items import Codec, Payload
+from precisionchain.schemas.items import Payload
+from precisionchain.schemas.said_tables import read_table, table_payload
 from precisionchain.schemas.streams import KINSHIP_SITES, PC_SITES
 
 KINSHIP: Final = "kinship"
@@ -56,7 +55,6 @@ LIST_ROWS: Final = 4_096
 """Sites in an item of a list."""
 
 LEVEL: Final = 6
-_SAID: Final = b"said"
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -107,9 +105,7 @@ def list_payloads(sites: pa.Table, name: str, digest: str, *, oriented: bool) ->
 
 def site_payload(kind: str, rows: pa.Table, said: Mapping[str, Any]) -> Payload:
     """Return a payload of one of the three kinds, with what holds for all its rows."""
-    text = json.dumps(dict(said), separators=(",", ":"), sort_keys=True).encode()
-    rows = rows.cast(_OF_KIND[kind]).replace_schema_metadata({_SAID: text})
-    return Payload(kind, Codec.ARROW, to_body(shrink(rows), LEVEL))
+    return table_payload(kind, rows.cast(_OF_KIND[kind]), LEVEL, said)
 
 
 def read_sites(payload: Payload) -> tuple[pa.Table, dict[str, Any]]:
@@ -118,15 +114,8 @@ def read_sites(payload: Payload) -> tuple[pa.Table, dict[str, Any]]:
     Raises:
         CodecError: it is none.
     """
-    if payload.kind not in _OF_KIND or payload.codec is not Codec.ARROW:
-        raise CodecError(f"a {payload.kind} payload where sites are expected")
-    rows = restore(from_body(payload.body))
-    try:
-        said = json.loads((rows.schema.metadata or {}).get(_SAID, b""))
-    except (ValueError, RecursionError) as error:
-        raise CodecError("sites that do not say which list they are of") from error
-    rows = rows.replace_schema_metadata(None)
-    if not isinstance(said, dict) or said.get("list") not in FAMILIES:
+    rows, said = read_table(payload, _OF_KIND, "sites are")
+    if said.get("list") not in FAMILIES:
         raise CodecError("sites that do not say which list they are of")
     if payload.kind != LIST_KIND and not _counts(said):
         raise CodecError("calls at sites that do not say of how many")
