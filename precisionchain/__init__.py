@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from precisionchain.ledger.proofs import check_inclusion as check_inclusion
     from precisionchain.network import Network as Network
     from precisionchain.network import connect as connect
+    from precisionchain.query.atlas_sets import atlas_concept_set as atlas_concept_set
     from precisionchain.query.expressions import age as age
     from precisionchain.query.expressions import assayed as assayed
     from precisionchain.query.expressions import at_least as at_least
@@ -78,6 +79,7 @@ _HOME_OF = {
     "Network": "precisionchain.network",
     "PrecisionChainError": "precisionchain.errors",
     "Site": "precisionchain.site",
+    "atlas_concept_set": "precisionchain.query.atlas_sets",
     "check_consistency": "precisionchain.ledger.proofs",
     "check_inclusion": "precisionchain.ledger.proofs",
     "connect": "precisionchain.network",

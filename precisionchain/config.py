@@ -58,6 +58,11 @@ class SiteFolder:
         return self.root / "cohorts"
 
     @property
+    def concept_sets(self) -> Path:
+        """Saved concept sets, a file each."""
+        return self.root / "concept_sets"
+
+    @property
     def checkpoints(self) -> Path:
         """The newest checkpoint of each member, and the hashes of the log tree."""
         return self.root / "checkpoints"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame, evaluated_record
 from precisionchain.audit import Audit
+from precisionchain.concepts import ConceptsDoor
 from precisionchain.exports import ExportsDoor
 from precisionchain.genetics import GeneticsDoor
 from precisionchain.opened import OpenSite
@@ -59,7 +60,7 @@ def connect(path: str | Path, *, user: str | None = None, as_of: Moment | None =
         raise
 
 
-class Network(ExportsDoor, GeneticsDoor, ReasonsDoor):
+class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, ReasonsDoor):
     """A network as one user sees it; a context manager.
 
     Every method that answers writes an entry before it reads and another before it returns.

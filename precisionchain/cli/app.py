@@ -18,6 +18,7 @@ from precisionchain.cli import (
     ancestor_choice,
     audit,
     cohort,
+    concepts,
     export,
     ingest,
     members,
@@ -26,6 +27,7 @@ from precisionchain.cli import (
     reasons,
     render,
     report,
+    rules,
     withdraw,
 )
 from precisionchain.cli.disk import disk_error
@@ -135,7 +137,9 @@ ancestor_choice.register(app)
 ingest.register(app)
 withdraw.register(app)
 app.command()(report.report)
+app.command()(rules.rules)
 cohort.register(app)
+concepts.register(app, query.app)
 
 
 @app.command()

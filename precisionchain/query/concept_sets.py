@@ -17,6 +17,11 @@ _WORD: Final = re.compile(r"(0|-?[1-9][0-9]{0,18})(\+?)(\*?)")
 _HINT: Final = "201826, 201826+ with descendants, 201826* with mapped source codes, 201826+* both"
 
 
+def is_word(text: str) -> bool:
+    """Return whether a text is a concept of a set, as ``201826+``."""
+    return _WORD.fullmatch(text) is not None
+
+
 class Expands(Protocol):
     """What resolves concept sets: the vocabulary of a network, or of a test."""
 

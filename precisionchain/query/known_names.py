@@ -19,6 +19,7 @@ from precisionchain.schemas.structural import is_structural, parse_alt
 _SITES: Final = {"site", "at_site"}
 _PERSONS: Final = {"person", "persons", "subject"}
 _SEQUENCED: Final = "sequenced"
+_TERMS: Final = {"text", "domain", "vocabulary"}
 _VARIANTS: Final = {"variant", "carries", "genotype", "assayed"}
 _PLACES: Final = {
     "region",
@@ -80,6 +81,8 @@ class KnownNames:
     def _is_known(self, name: str, text: str) -> bool:
         if name in _VARIANTS and is_id(text):
             return True
+        if name in _TERMS:
+            return self._is_term(name, text)
         before, colon, _ = text.partition(":")
         if name in _SITES:
             return text in self.sites
@@ -104,6 +107,18 @@ class KnownNames:
             return True
         said = parse_alt(int(cells[1]), cells[3])
         return said is not None and (said.mate is None or self._is_contig(said.mate[0]))
+
+    def _is_term(self, name: str, text: str) -> bool:
+        """Return whether the vocabulary slices have what is looked for: a surname they have not."""
+        from precisionchain.query.concept_search import Wanted, is_named
+        from precisionchain.query.slices import slices
+
+        wanted = {
+            "text": Wanted(text=text),
+            "domain": Wanted(domain=text),
+            "vocabulary": Wanted(vocabulary=text),
+        }
+        return is_named(slices(self.snapshot), wanted[name])
 
     def _is_grouping(self, column: str) -> bool:
         from precisionchain.query.sequencing import sequencing_of

@@ -19,6 +19,7 @@ from precisionchain.ledger.base import Finding
 from precisionchain.ledger.records import Member, User
 from precisionchain.network import Network
 from precisionchain.query.cohort import Cohort
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import EVENT_TABLES, Criterion
 from precisionchain.query.export_genotypes import ExportedGenotypes
 from precisionchain.replica.as_of import AsOf
@@ -31,7 +32,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text(e
 CLASSES: dict[str, type] = {
     each.__name__: each
     for each in (
-        *(Site, Network, Audit, Cohort, Criterion, ExportedGenotypes, Ingested, Corrected),
+        *(Site, Network, Audit, Cohort, ConceptSet, Criterion, ExportedGenotypes, Ingested),
+        Corrected,
         *(Progress, AsOf, SyncReport, Check, Finding, Member, User, Variant, Region),
         errors.PrecisionChainError,
     )

@@ -26,6 +26,7 @@ _NOT_OURS = {
         "precisionchain.toml",
         "checkpoints/",
         "cohorts/",
+        "concept_sets/",
         "keys/",
         "outbox/",
         "replica/",

@@ -44,6 +44,10 @@ TABLE = """
     structural       researcher
     cohort           researcher
     cohorts          researcher
+    concept          researcher
+    concept-set      researcher
+    concepts         researcher
+    vocabularies     researcher
     export-cohort    researcher
     export-genotypes researcher
     audit-entries    auditor
