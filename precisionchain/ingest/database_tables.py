@@ -222,13 +222,9 @@ class DatabaseTable:
         """Write its cells, ordered."""
         with readable(self.file):
             counted = database.execute(f"SELECT count(*) FROM {self._source}").fetchall()
-        known = [name for name in TABLES[self.table].columns if name in self._texts]
-        order = [identifier(self._key)] if self._key else []
-        order += [self._texts[name] for name in known]
-        select = f"{select_text(self._source, self._texts)} ORDER BY {', '.join(order)}"
         return load_rows(
             database,
-            select,
+            self._ordered(),
             table=TABLES[self.table],
             file=self.file,
             names=self._names,
@@ -236,6 +232,18 @@ class DatabaseTable:
             constants=self.column_map.constants.get(self.table, {}),
             target=target,
         )
+
+    def _ordered(self) -> str:
+        """Return a SELECT by the typed key, then by the text of every column of the CDM."""
+        known = [name for name in TABLES[self.table].columns if name in self._texts]
+        order = [identifier(name) for name in known]
+        texts = dict(self._texts)
+        if self._key is not None:
+            order.insert(0, "_key")  # no column is called so
+            texts["_key"] = identifier(self._key)
+        columns = ", ".join(identifier(name) for name in self._texts)
+        rows = select_text(self._source, texts)
+        return f"SELECT {columns} FROM ({rows}) ORDER BY {', '.join(order)}"
 
     @property
     def _source(self) -> str:

@@ -252,7 +252,7 @@ def test_a_duckdb_file_is_read_by_key_from_any_schema(export: Export) -> None:
     export.sql(
         "create schema cdm",
         "create table cdm.Person (PERSON_ID bigint, year_of_birth int)",
-        "insert into cdm.person values (3, 1950), (1, 1960), (2, 1970)",
+        "insert into cdm.person values (10, 1950), (1, 1960), (2, 1970)",
         "create table vocabulary (vocabulary_id varchar, vocabulary_name varchar)",
         "create view death as select person_id, date '2020-01-01' as death_date"
         " from export.cdm.person",
@@ -262,7 +262,7 @@ def test_a_duckdb_file_is_read_by_key_from_any_schema(export: Export) -> None:
     assert export.ask("select _record, person_id, _file from person order by 1") == [
         (1, 1, "cdm.Person"),
         (2, 2, "cdm.Person"),
-        (3, 3, "cdm.Person"),
+        (3, 10, "cdm.Person"),
     ]
     assert {row["table_name"]: row["n_records"] for row in summary(run).to_pylist()} == {
         "vocabulary": 0,
