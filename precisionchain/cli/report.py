@@ -11,6 +11,7 @@ from precisionchain.cli import render
 from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UsageError
+from precisionchain.schemas.compiler import leave_pandas
 
 
 def report(
@@ -27,6 +28,7 @@ def report(
     """Write what became of a run as an HTML page: accepted, rejected, changed, published."""
     if every and (run is not None or output is not None):
         raise UsageError("--all writes every run's page into reports/", hint="name no run or file")
+    leave_pandas()
     site = scope(context).site()
     runs = [each.name for each in site.staging.runs()] if every else [run]
     for name in runs or [None]:

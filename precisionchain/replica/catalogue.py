@@ -18,7 +18,7 @@ from typing import Any
 from precisionchain.errors import LedgerFormatError
 from precisionchain.ledger.base import Head
 
-FORMAT = 3
+FORMAT = 4
 CATALOGUE = "catalogue.json"
 """The newest generation's file."""
 

@@ -26,6 +26,7 @@ import polars as pl
 
 from precisionchain.replica.cover import Cover, Spans, layer_of
 from precisionchain.replica.genetic_batch import GeneticBatch, Run, genetic_batch
+from precisionchain.replica.pack import Pack, new_pack
 from precisionchain.replica.taken_over import Taken, taken
 from precisionchain.schemas.calls import Calls, PackedCalls, pack_calls, unpack_calls
 from precisionchain.schemas.counts import AlleleCounts, packed_counts
@@ -34,11 +35,13 @@ from precisionchain.schemas.genome import TILE_BITS
 from precisionchain.schemas.genotypes import pack_variant_block, unpack_variant_block
 from precisionchain.schemas.person_blocks import PERSON_GROUP, person_bodies, runs
 
-FORMAT: Final = "corrected genotypes 1"
+FORMAT: Final = "corrected genotypes 2"
 LEVEL: Final = 1
 """The zstd level: a part stays here, and is made while somebody waits for a sync."""
 
 Ints = npt.NDArray[np.int64]
+Place = tuple[int, int]
+"""Where a body begins in the pack, and its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,9 @@ def _made(whole: GeneticBatch, group: Taken, root: Path, batch: str) -> Path:
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        if not _Rewriting(whole, group, partial).write():
+        with new_pack(partial) as pack:
+            left = _Rewriting(whole, group, partial, pack).write()
+        if not left:
             shutil.rmtree(partial)
             partial.mkdir()
         partial.rename(target)
@@ -104,6 +109,7 @@ class _Rewriting:
     whole: GeneticBatch
     group: Taken
     folder: Path
+    pack: Pack
     person_set: str = field(init=False)
     blocks: list[tuple[Any, ...]] = field(default_factory=list)
     runs: int = 0
@@ -117,7 +123,7 @@ class _Rewriting:
 
     def write(self) -> bool:
         """Write the part; return whether anything is left of its persons."""
-        for name in ("objects", "sites", "counts"):
+        for name in ("sites", "counts"):
             (self.folder / name).mkdir()
         extent = self._extent()
         for family in self.whole.variant_blocks["family"].unique(maintain_order=True):
@@ -173,8 +179,7 @@ class _Rewriting:
             columns = self._columns(run)
             if not len(columns):
                 continue
-            body = (self.whole.folder / "objects" / f"{run.object}.arrow").read_bytes()
-            block = unpack_variant_block(body)
+            block = unpack_variant_block(self.whole.body(run.object))
             packed = pack_calls(some_calls(block.packed, keep, columns))
             counts = packed_counts(packed)
             total = counts if total is None else total + counts
@@ -186,12 +191,11 @@ class _Rewriting:
                 person_offset=offset,
                 level=LEVEL,
             )
-            name = self._keep(made)
-            links = unpack_variant_block(made).near.links
-            (self.folder / "objects" / f"{name}.links").write_bytes(links.to_bytes())
+            name, links = sha256(made).hexdigest(), unpack_variant_block(made).near.links
+            place = (self.pack.add(made, links.to_bytes()), len(made))
             pos = left["pos"]
-            place = (name, family, self.runs, rows, run.chrom, pos[0], pos[-1], left.height)
-            self.blocks.append((*place, offset, len(columns)))
+            spot = (name, family, self.runs, rows, run.chrom, pos[0], pos[-1], left.height)
+            self.blocks.append((*spot, offset, len(columns), *place))
             offset += len(columns)
         if total is None:
             raise AssertionError("a part has persons")
@@ -219,7 +223,7 @@ class _Rewriting:
         """Return the person blocks' groups: offset of their variant blocks, columns in these."""
         if self.whole.person_blocks.is_empty():
             return []
-        spans = {(offset, persons) for *_, offset, persons in self.blocks}
+        spans = {(offset, persons) for *_, offset, persons, _, _ in self.blocks}
         return [
             (offset, np.arange(first, min(first + PERSON_GROUP, persons)))
             for offset, persons in sorted(spans)
@@ -231,11 +235,11 @@ class _Rewriting:
         by_offset: dict[int, list[tuple[int, Ints]]] = defaultdict(list)
         for number, (offset, columns) in enumerate(groups):
             by_offset[offset].append((number, columns))
-        found: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
-        for name, _, _, _, chrom, _, _, alleles, offset, _ in self.blocks:
-            found[chrom, offset].append((name, alleles))
+        found: dict[tuple[str, int], list[tuple[str, int, Place]]] = defaultdict(list)
+        for name, _, _, _, chrom, _, _, alleles, offset, _, *place in self.blocks:
+            found[chrom, offset].append((name, alleles, (place[0], place[1])))
         for (chrom, offset), blocks in found.items():
-            for of_run in runs([alleles for _, alleles in blocks]):
+            for of_run in runs([alleles for _, alleles, _ in blocks]):
                 some = [blocks[i] for i in of_run]
                 if by_offset[offset]:
                     rows += self._turned(chrom, offset, some, by_offset[offset])
@@ -245,16 +249,14 @@ class _Rewriting:
         self,
         chrom: str,
         offset: int,
-        blocks: Sequence[tuple[str, int]],
+        blocks: Sequence[tuple[str, int, Place]],
         groups: Sequence[tuple[int, Ints]],
     ) -> Iterator[tuple[Any, ...]]:
         """Write the person block of each group over some variant blocks; yield their rows."""
-        objects = self.folder / "objects"
-        names = [name for name, _ in blocks]
         parts = [
-            (name, unpack_variant_block((objects / f"{name}.arrow").read_bytes()).near)
-            for name in names
+            (name, unpack_variant_block(self.pack.read(*place)).near) for name, _, place in blocks
         ]
+        names = [name for name, _ in parts]
         bodies = person_bodies(
             parts,
             [columns for _, columns in groups],
@@ -264,7 +266,8 @@ class _Rewriting:
             level=LEVEL,
         )
         for (number, _), body in zip(groups, bodies, strict=True):
-            yield self._keep(body), number, chrom, sum(size for _, size in blocks), names
+            name, place = sha256(body).hexdigest(), (self.pack.add(body), len(body))
+            yield name, number, chrom, sum(size for _, size, _ in blocks), names, *place
 
     def _samples(self, groups: Sequence[tuple[int, Ints]]) -> pl.DataFrame:
         samples = self.whole.samples[self.group.columns]
@@ -315,11 +318,6 @@ class _Rewriting:
         persons = self.whole.person_ids[self.group.columns]
         other = (pl.col("kind") == PERSON) & ~pl.col("person_id").is_in(persons.tolist())
         return rows.filter(~other)
-
-    def _keep(self, body: bytes) -> str:
-        name = sha256(body).hexdigest()
-        (self.folder / "objects" / f"{name}.arrow").write_bytes(body)
-        return name
 
     def _write(self, name: str, rows: pl.DataFrame) -> None:
         rows.write_parquet(self.folder / f"{name}.parquet")

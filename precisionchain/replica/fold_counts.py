@@ -26,6 +26,7 @@ import polars as pl
 from precisionchain.replica.assayed import allele_class, expected_an, infers
 from precisionchain.replica.catalogue import SealedBatch
 from precisionchain.replica.genetic_batch import GeneticBatch, genetic_batch
+from precisionchain.replica.genetic_frames import write_rows
 from precisionchain.replica.taken_over import VCF
 from precisionchain.schemas.counts import COUNT_COLUMNS
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, NO_ALLELE, variant_family
@@ -93,23 +94,24 @@ def _fold_alone(families: Sequence[str], part: GeneticBatch) -> Iterator[tuple[s
 
     Many short bins are folded at once: to fold one costs as much as thousands of rows.
     """
-    held: list[pl.DataFrame] = []
+    held: list[str] = []
+    sizes: list[int] = []
     for index, family in enumerate(families):
-        held.append(part.counts(family))
-        if index + 1 < len(families) and sum(rows.height for rows in held) < _ROWS_AT_ONCE:
+        held.append(family)
+        sizes.append(part.n_listed(family))
+        if index + 1 < len(families) and sum(sizes) < _ROWS_AT_ONCE:
             continue
-        of_bin = np.repeat(np.arange(len(held), dtype=np.int32), [rows.height for rows in held])
-        rows = pl.concat(held).with_columns(pl.Series("bin", of_bin))
+        of_bin = np.repeat(np.arange(len(held), dtype=np.int32), sizes)
+        rows = part.counts_of(held).with_columns(pl.Series("bin", of_bin))
         added = [pl.col(name).cast(pl.Int64).sum() for name in COUNT_COLUMNS]
         adding = (pl.col("an") > 0).any().cast(pl.UInt32).alias("batches")
         alleles = rows.filter(pl.col("alt") != NO_ALLELE).group_by("bin", *ALLELE_KEY)
         folded = in_genome_order(alleles.agg(*added, adding)).sort("bin", maintain_order=True)
         ends = np.bincount(folded["bin"].to_numpy(), minlength=len(held)).cumsum().tolist()
         folded = _with_frequencies(folded)
-        names = families[index + 1 - len(held) : index + 1]
-        for name, start, end in zip(names, [0, *ends[:-1]], ends, strict=True):
+        for name, start, end in zip(held, [0, *ends[:-1]], ends, strict=True):
             yield name, folded[start:end]
-        held = []
+        held, sizes = [], []
 
 
 def fold(family: str, parts: Sequence[tuple[str, GeneticBatch]]) -> pl.DataFrame:
@@ -213,7 +215,7 @@ def _bin_of_tile(name: str) -> pl.Expr:
 def _write(rows: pl.DataFrame, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial")
-    rows.write_parquet(partial)
+    write_rows(rows.to_arrow(), partial)
     partial.replace(target)
 
 

@@ -10,8 +10,8 @@
     person_blocks.parquet            object, group, chrom, n_alleles, blocks (objects of the above)
     sites/<VAR family>.parquet       a row an allele, the alleles of its runs in order
     counts/<VAR family>.parquet      the counts the batch published, row by row as the sites
-    objects/<sha256>.arrow           bodies of variant and person blocks, as they are on the ledger
-    objects/<sha256>.links           of a variant block, how its rows are told (`Links`)
+    objects.pack                     bodies of variant and person blocks, as they are on the ledger;
+                                     after a variant block, how its rows are told (`Links`)
     sequencing.parquet, .json        where the batch has sequencing metadata (`unpack_sequencing`)
 
 A *run* is a run of alleles; a block holds its calls of some persons.
@@ -32,6 +32,7 @@ import numpy.typing as npt
 import polars as pl
 
 from precisionchain.replica.kept import Kept
+from precisionchain.replica.pack import read_packed
 from precisionchain.schemas.calls import Calls, PackedCalls, unpack_calls
 from precisionchain.schemas.exclusions import VARIANT
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, Assay
@@ -93,7 +94,7 @@ class Site:
 @dataclass(frozen=True, slots=True)
 class Run:
     """A variant block: its body's name, its alleles and their rows in a family's sites, its
-    persons.
+    persons, and where its body lies in the pack.
     """
 
     object: str
@@ -106,6 +107,8 @@ class Run:
     n_alleles: int
     person_offset: int
     n_persons: int
+    start: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ class GeneticBatch:
     @cached_property
     def _person_blocks(self) -> dict[int, list[tuple[str, str, list[str]]]]:
         found: dict[int, list[tuple[str, str, list[str]]]] = defaultdict(list)
-        for name, group, chrom, _, blocks in self.person_blocks.iter_rows():
+        for name, group, chrom, _, blocks, _, _ in self.person_blocks.iter_rows():
             found[group].append((name, chrom, blocks))
         return found
 
@@ -228,6 +231,14 @@ class GeneticBatch:
         """Return the counts of a family's alleles, in the order of its sites."""
         path = self.folder / "counts" / f"{family}.parquet"
         return pl.read_parquet(path)
+
+    def counts_of(self, families: Sequence[str]) -> pl.DataFrame:
+        """Return the counts of several families, one after the other."""
+        return pl.read_parquet([self.folder / "counts" / f"{name}.parquet" for name in families])
+
+    def n_listed(self, family: str) -> int:
+        """Return how many alleles a family lists."""
+        return sum(of_run[0].n_alleles for of_run in self._runs_of_family[family].values())
 
     def site_at(self, chrom: str, pos: int, ref: str, alt: str) -> Site | None:
         """Return where the calls of an allele lie: its own, else its position's; None if neither
@@ -304,24 +315,35 @@ class GeneticBatch:
 
     def packed(self, name: str) -> PackedCalls:
         """Return the calls of a variant block, packed."""
-        path = self._object(name)
-        return _packed.get(path, lambda: unpack_variant_block(path.read_bytes()).packed)
+        return _packed.get(
+            (self.folder, name), lambda: unpack_variant_block(self.body(name)).packed
+        )
 
     def calls_of_person(self, name: str, row: int) -> Calls:
         """Return the calls [alleles, 1] of one row of a person block.
 
         Of the variant blocks that it names, the links are read, and not the calls.
         """
-        path = self._object(name)
-        block = _turned.get(path, lambda: unpack_person_block(path.read_bytes()))
+        block = _turned.get((self.folder, name), lambda: unpack_person_block(self.body(name)))
         links = joined([self._links(of) for of, _ in block.blocks])
         return block.calls(links, [row])
 
     def _links(self, name: str) -> Links:
-        return Links.from_bytes((self.folder / "objects" / f"{name}.links").read_bytes())
+        run = self.run_of_object[name]
+        told = read_packed(self.folder, run.start + run.bytes, 2 * run.n_alleles)
+        return Links.from_bytes(told)
 
-    def _object(self, name: str) -> Path:
-        return self.folder / "objects" / f"{name}.arrow"
+    def body(self, name: str) -> bytes:
+        """Return the body of a variant or person block by its name."""
+        return read_packed(self.folder, *self._place_of_object[name])
+
+    @cached_property
+    def _place_of_object(self) -> dict[str, tuple[int, int]]:
+        return {
+            name: (start, size)
+            for blocks in (self.variant_blocks, self.person_blocks)
+            for name, start, size in blocks.select("object", "start", "bytes").iter_rows()
+        }
 
 
 @lru_cache(maxsize=1024)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import polars as pl
 
 from precisionchain.errors import CodecError
-from precisionchain.replica.genetic_frames import block_sites, counts_frame, table_frame
+from precisionchain.replica.genetic_frames import block_sites, counts_rows, joined_rows, table_frame
 from precisionchain.schemas.calls import Calls, unpack_calls
 from precisionchain.schemas.corrections import CORRECTED_COUNTS
 from precisionchain.schemas.counts import COUNT_COLUMNS
@@ -90,7 +90,7 @@ class _Recount:
             for item in items:
                 yield from self._person_block(family, item)
         elif kind == "counts":
-            counted = pl.concat([counts_frame(item.payload) for item in items])
+            counted = table_frame(joined_rows([counts_rows(item.payload) for item in items]))
             if _digest(counted) != self.counted.pop(family, None):
                 yield f"the counts in {family} are not those of the genotypes"
         elif kind == "map-variant":
@@ -115,7 +115,7 @@ class _Recount:
                     counts = counts.with_columns(parts[-1][column] + counts[column])
                 parts[-1] = parts[-1].with_columns(counts.get_columns())
                 continue
-            sites = block_sites(block)
+            sites = table_frame(block_sites(block))
             parts.append(pl.concat([sites.select(*ALLELE_KEY, "record"), counts], how="horizontal"))
             for column in ("pos", "record_pos"):
                 at = np.unique(tiles(sites[column].to_numpy()))

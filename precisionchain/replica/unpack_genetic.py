@@ -7,6 +7,7 @@ what a block refers to is in the batch, the counts are of the sites, every perso
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -14,19 +15,28 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from precisionchain.errors import IntegrityError
 from precisionchain.replica.catalogue import SealedBatch
-from precisionchain.replica.genetic_frames import block_sites, counts_frame, table_frame
+from precisionchain.replica.genetic_frames import (
+    alleles_digest,
+    block_sites,
+    counts_rows,
+    joined_rows,
+    table_frame,
+    write_rows,
+)
+from precisionchain.replica.pack import Pack, new_pack
 from precisionchain.replica.recount import recount
 from precisionchain.replica.unpack_sequencing import unpack_sequencing
 from precisionchain.replica.unpack_sites import LIST_OF, unpack_site_calls
+from precisionchain.schemas.arrow_values import column_of
 from precisionchain.schemas.corrections import CORRECTED_COUNTS
 from precisionchain.schemas.exclusions import EXCLUDED, EXCLUDED_KIND, read_excluded
 from precisionchain.schemas.genetic_payloads import (
-    ALLELE_KEY,
     ASSAY,
     MAP_SAMPLE,
     MAP_VARIANT,
@@ -37,7 +47,7 @@ from precisionchain.schemas.genetic_payloads import (
     genetic_rows,
     read_assay,
 )
-from precisionchain.schemas.genotypes import VariantBlock, unpack_variant_block
+from precisionchain.schemas.genotypes import unpack_variant_block
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.manifest import Manifest
 from precisionchain.schemas.person_blocks import unpack_person_block
@@ -56,6 +66,8 @@ VARIANT_BLOCKS: Final = {
     "n_alleles": pl.Int32,
     "person_offset": pl.Int32,
     "n_persons": pl.Int32,
+    "start": pl.Int64,
+    "bytes": pl.Int64,
 }
 PERSON_BLOCKS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "object": pl.String,
@@ -63,7 +75,10 @@ PERSON_BLOCKS: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "chrom": pl.String,
     "n_alleles": pl.Int32,
     "blocks": pl.List(pl.String),
+    "start": pl.Int64,
+    "bytes": pl.Int64,
 }
+_PLACE: Final = ("person_offset", "n_persons")
 
 
 def unpack_genetic(
@@ -80,9 +95,16 @@ def unpack_genetic(
     Raises:
         IntegrityError: the items contradict each other; CodecError where one cannot be read.
     """
-    for name in ("objects", "sites", "counts"):
+    for name in ("sites", "counts"):
         (folder / name).mkdir()
-    unpacking = _Unpacking(folder, f"batch {batch.batch[:16]}")
+    with new_pack(folder) as pack:
+        unpacking = _Unpacking(folder, pack, f"batch {batch.batch[:16]}")
+        _take(unpacking, batch, items)
+    unpacking.finish(manifest.persons)
+
+
+def _take(unpacking: _Unpacking, batch: SealedBatch, items: Iterator[Item]) -> None:
+    folder = unpacking.folder
     for family, found in groupby(items, key=lambda item: family_of(item.stream)):
         if family == SEQUENCING:
             unpack_sequencing(found, batch.source, folder)
@@ -90,7 +112,6 @@ def unpack_genetic(
             unpack_site_calls(found, LIST_OF[family], folder)
         else:
             unpacking.family(family, sorted(found, key=lambda item: item.ordinal))
-    unpacking.finish(manifest.persons)
 
 
 @dataclass(slots=True)
@@ -98,6 +119,7 @@ class _Unpacking:
     """What is known of a batch while its families come by."""
 
     folder: Path
+    pack: Pack
     where: str
     variant_blocks: list[tuple[Any, ...]] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
@@ -120,15 +142,15 @@ class _Unpacking:
         if any(item.payload.kind != kind for item in items):
             raise self._wrong(f"family {family} holds items of several kinds")
         if kind == VARIANT_BLOCK:
-            self._variant_blocks(family, [(self._keep(i), _variant_block(i)) for i in items])
+            self._variant_blocks(family, items)
         elif kind == PERSON_BLOCK:
             for item in items:
                 self._person_block(item)
         elif kind == "counts":
-            rows = pl.concat([counts_frame(item.payload) for item in items])
+            rows = joined_rows([counts_rows(item.payload) for item in items])
             of = counted_family(family)
-            rows.write_parquet(self.folder / "counts" / f"{of}.parquet")
-            self.counted[of] = _alleles_digest(rows)
+            write_rows(rows, self.folder / "counts" / f"{of}.parquet")
+            self.counted[of] = alleles_digest(rows)
         elif kind == "assay":
             self.tables[kind] = []
             for item in items:
@@ -143,50 +165,46 @@ class _Unpacking:
         else:
             raise self._wrong(f"family {family} holds items of a kind this version does not read")
 
-    def _variant_blocks(self, family: str, blocks: list[tuple[str, VariantBlock]]) -> None:
+    def _variant_blocks(self, family: str, items: list[Item]) -> None:
         """Write a family's sites: those of each run once, whichever persons its blocks hold."""
-        parts: list[pl.DataFrame] = []
+        parts: list[pa.Table] = []
         rows = 0
-        latest = pl.DataFrame()
-        for name, block in blocks:
+        latest: pa.Table | None = None
+        for item in items:
+            body = item.payload.body
+            name, block = sha256(body).hexdigest(), unpack_variant_block(body)
             sites = block_sites(block)
+            size = sites.num_rows
             if block.person_offset == 0:
                 latest = sites
                 self.runs += 1
-                place = {
-                    "run": pl.lit(self.runs - 1, pl.Int32),
-                    "row": pl.int_range(pl.len(), dtype=pl.Int32),
-                }
-                parts.append(sites.with_columns(**place))
-                rows += sites.height
-            elif not sites.equals(latest):
+                run = column_of(np.full(size, self.runs - 1, np.int32))
+                row = column_of(np.arange(size, dtype=np.int32))
+                parts.append(sites.append_column("run", run).append_column("row", row))
+                rows += size
+            elif latest is None or not sites.equals(latest):
                 raise self._wrong(f"blocks of one run in {family} have different sites")
-            pos = sites["pos"]
-            spot = (name, family, self.runs - 1, rows - sites.height, block.chrom, pos[0], pos[-1])
-            self.variant_blocks.append((*spot, sites.height, block.person_offset, block.n_persons))
-            (self.folder / "objects" / f"{name}.links").write_bytes(block.near.links.to_bytes())
-            self.sizes[name] = sites.height
+            first, last = (sites.column("pos")[at].as_py() for at in (0, size - 1))
+            spot = (name, family, self.runs - 1, rows - size, block.chrom, first, last)
+            place = (self.pack.add(body, block.near.links.to_bytes()), len(body))
+            self.variant_blocks.append((*spot, size, block.person_offset, block.n_persons, *place))
+            self.sizes[name] = size
             self.person_sets.add(block.person_set)
-        listed = pl.concat(parts, how="diagonal")
-        listed.write_parquet(self.folder / "sites" / f"{family}.parquet")
-        self.listed[family] = _alleles_digest(listed)
+        listed = joined_rows(parts)
+        write_rows(listed, self.folder / "sites" / f"{family}.parquet")
+        self.listed[family] = alleles_digest(listed)
 
     def _person_block(self, item: Item) -> None:
-        name, block = self._keep(item), unpack_person_block(item.payload.body)
+        body = item.payload.body
+        block = unpack_person_block(body)
         persons = block.persons
         group, _ = self.groups.setdefault(persons.tobytes(), (len(self.groups), persons.tolist()))
         self.person_sets.add(block.person_set)
-        self.person_blocks.append(
-            (name, group, block.chrom, block.n_alleles, [digest for digest, _ in block.blocks])
-        )
+        name, named = sha256(body).hexdigest(), [digest for digest, _ in block.blocks]
+        place = (self.pack.add(body), len(body))
+        self.person_blocks.append((name, group, block.chrom, block.n_alleles, named, *place))
         if any(self.sizes.get(digest) != size for digest, size in block.blocks):
             raise self._wrong("a person block refers to variant blocks that the batch has not")
-
-    def _keep(self, item: Item) -> str:
-        """Write a body under its digest, and return that."""
-        name = sha256(item.payload.body).hexdigest()
-        (self.folder / "objects" / f"{name}.arrow").write_bytes(item.payload.body)
-        return name
 
     def finish(self, persons: int) -> None:
         """Write what needed all items, and check that they belong together."""
@@ -242,12 +260,21 @@ class _Unpacking:
 
     def _check_groups(self, blocks: pl.DataFrame, person_blocks: pl.DataFrame) -> None:
         """Check that each group of persons has all variant blocks that hold them, each once."""
-        offset, size = pl.col("person_offset"), pl.col("n_persons")
-        turned = person_blocks.explode("blocks").rename({"object": "by", "blocks": "object"})
+        turned: dict[int, list[str]] = defaultdict(list)
+        for group, named in person_blocks.select("group", "blocks").iter_rows():
+            turned[group] += named
+        held: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for name, offset, size in blocks.select("object", *_PLACE).iter_rows():
+            held[offset, size].append(name)
         for group, members in self.groups.values():
-            held = (offset <= min(members)) & (offset + size > max(members))
-            of_group = blocks.filter(held)["object"].sort()
-            if not turned.filter(pl.col("group") == group)["object"].sort().equals(of_group):
+            first, last = min(members), max(members)
+            of_group = [
+                name
+                for (offset, size), names in held.items()
+                if offset <= first and last < offset + size
+                for name in names
+            ]
+            if sorted(turned[group]) != sorted(of_group):
                 raise self._wrong("person blocks do not hold what the variant blocks hold")
 
     def _check_counts(self, families: list[str]) -> None:
@@ -266,13 +293,3 @@ class _Unpacking:
 
     def _wrong(self, message: str) -> IntegrityError:
         return IntegrityError(message, where=self.where, hint="run `precisionchain verify`")
-
-
-def _alleles_digest(rows: pl.DataFrame) -> str:
-    """Return a digest of which alleles of which records rows are of, in their order."""
-    text = rows.select(*ALLELE_KEY, "record").write_csv(include_header=False)
-    return sha256(text.encode()).hexdigest()
-
-
-def _variant_block(item: Item) -> VariantBlock:
-    return unpack_variant_block(item.payload.body)

@@ -10,7 +10,7 @@ quarter of a second of CPU that a question would wait for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,27 @@ def text_column(texts: Sequence[str | bytes], kind: Any) -> Column:
     ends = np.cumsum([0, *map(len, encoded)], dtype=width)
     buffers: Any = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(kind, len(encoded), buffers)
+
+
+def repeated(text: str, length: int) -> Column:
+    """Return a column of one text."""
+    of_text: Any = text_column((text,), pa.string())[0]
+    return cast("Column", pa.repeat(of_text, length))
+
+
+def text_parts(array: Any) -> list[npt.NDArray[Any]]:
+    """Return the lengths of a column's texts, int64, and all their bytes, one text after another.
+
+    Args:
+        array: pyarrow StringArray or LargeStringArray, without nulls.
+    """
+    width = "<i8" if array.type == pa.large_string() else "<i4"
+    ends = cut(array, array.buffers()[1], width, len(array) + 1)
+    if not len(array):
+        return [np.zeros(0, np.int64), np.zeros(0, np.uint8)]
+    values = array.buffers()[2]
+    text: npt.NDArray[np.uint8] = np.frombuffer(b"" if values is None else values, np.uint8)
+    return [np.diff(ends).astype(np.int64), text[int(ends[0]) : int(ends[-1])]]
 
 
 def _bits(array: Any, buffer: Any) -> Bools:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,6 @@ def _source(batch: GeneticBatch) -> CallSource:
     ).sort("block", "row")
     groups: dict[int, list[tuple[Callable[[], bytes], slice]]] = {}
     for run in batch.run_of_object.values():
-        path = batch.folder / "objects" / f"{run.object}.arrow"
         place = slice(run.person_offset, run.person_offset + run.n_persons)
-        groups.setdefault(run.run, []).append((path.read_bytes, place))
+        groups.setdefault(run.run, []).append((partial(batch.body, run.object), place))
     return CallSource(sites, groups, batch.samples.height)

@@ -13,6 +13,7 @@ from precisionchain.query.person_variants import person_variants
 from precisionchain.query.variants import variant_calls
 from precisionchain.replica import genetic_batch
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.pack import read_packed
 from precisionchain.schemas import genotypes
 from precisionchain.schemas.genotypes import VariantBlock, unpack_variant_block
 from precisionchain.schemas.person_blocks import PersonBlock, unpack_person_block
@@ -44,15 +45,13 @@ class Opened:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.variant: list[VariantBlock] = []
         self.person: list[PersonBlock] = []
-        self.files: list[str] = []
-        read = Path.read_bytes
+        self.read: list[bytes] = []
 
-        def counted(path: Path) -> bytes:
-            if path.suffix == ".arrow":
-                self.files.append(path.stem)
-            return read(path)
+        def counted(folder: Path, start: int, size: int) -> bytes:
+            self.read.append(read_packed(folder, start, size))
+            return self.read[-1]
 
-        patch.setattr(Path, "read_bytes", counted)
+        patch.setattr(genetic_batch, "read_packed", counted)
         patch.setattr(
             genetic_batch, "unpack_variant_block", _kept(unpack_variant_block, self.variant)
         )
@@ -78,7 +77,8 @@ def test_a_variant_is_read_from_one_block(snapshot: Snapshot, opened: Opened) ->
     assert found.height > 0
     assert [block.sites["pos"].to_pylist() for block in opened.variant] == [[700, 800]]
     assert opened.person == []
-    assert len(opened.files) == 1
+    assert next(map(unpack_variant_block, opened.read)).n_alleles == 2
+    assert len(opened.read) == 1
 
 
 def test_a_person_is_read_from_the_blocks_of_the_persons_group(
@@ -94,7 +94,9 @@ def test_a_person_is_read_from_the_blocks_of_the_persons_group(
         ("2", True),
     ]
     assert opened.variant == []
-    assert len(opened.files) == 2
+    of_links = [len(content) for content in opened.read if len(content) == 4]
+    assert len(of_links) == 6, "two bytes an allele of each variant block, that of one allele too"
+    assert len(opened.read) == 2 + 6 + 1
 
 
 def test_a_region_of_a_person_is_read_from_the_blocks_that_meet_it(

@@ -78,3 +78,19 @@ def test_nothing_is_kept_where_duckdb_was_loaded_before() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert done.stderr == b""
+
+
+def test_a_function_compiled_before_is_run_without_what_compiling_takes() -> None:
+    run = (
+        "import sys\n"
+        "from precisionchain.schemas.compiler import load_lean\n"
+        "load_lean()\n"
+        "import numpy as np\n"
+        "from precisionchain.schemas.calls import Calls, pack_calls\n"
+        "assert pack_calls(Calls(np.array([[0, 1, 2, 3]], np.uint8))).codes.tolist() == [[0x4b]]\n"
+    )
+    lean = "assert 'numba.np.linalg' not in sys.modules and 'scipy.linalg' not in sys.modules\n"
+    compiling = "import numba\nassert numba.njit(lambda a: np.dot(a, a))(np.ones(3)) == 3.0\n"
+    subprocess.run([sys.executable, "-c", run], capture_output=True, check=True)  # fills the cache
+    for script in (run + lean, run + compiling):
+        subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
