@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from precisionchain.network import Network as Network
     from precisionchain.network import connect as connect
     from precisionchain.query.atlas_sets import atlas_concept_set as atlas_concept_set
+    from precisionchain.query.expressions import after as after
     from precisionchain.query.expressions import age as age
     from precisionchain.query.expressions import assayed as assayed
     from precisionchain.query.expressions import at_least as at_least
+    from precisionchain.query.expressions import at_most as at_most
     from precisionchain.query.expressions import at_site as at_site
+    from precisionchain.query.expressions import before as before
     from precisionchain.query.expressions import born as born
     from precisionchain.query.expressions import carries as carries
     from precisionchain.query.expressions import carries_structural as carries_structural
@@ -37,12 +40,16 @@ if TYPE_CHECKING:
     from precisionchain.query.expressions import dose_era as dose_era
     from precisionchain.query.expressions import drug as drug
     from precisionchain.query.expressions import drug_era as drug_era
+    from precisionchain.query.expressions import during as during
+    from precisionchain.query.expressions import either as either
     from precisionchain.query.expressions import episode as episode
     from precisionchain.query.expressions import ethnicity as ethnicity
     from precisionchain.query.expressions import event as event
     from precisionchain.query.expressions import everyone as everyone
+    from precisionchain.query.expressions import exactly as exactly
     from precisionchain.query.expressions import genotype as genotype
     from precisionchain.query.expressions import genotyped as genotyped
+    from precisionchain.query.expressions import index as index
     from precisionchain.query.expressions import maf as maf
     from precisionchain.query.expressions import measurement as measurement
     from precisionchain.query.expressions import observation as observation
@@ -51,13 +58,16 @@ if TYPE_CHECKING:
     from precisionchain.query.expressions import procedure as procedure
     from precisionchain.query.expressions import race as race
     from precisionchain.query.expressions import recorded as recorded
+    from precisionchain.query.expressions import same_visit as same_visit
     from precisionchain.query.expressions import saved as saved
     from precisionchain.query.expressions import sequenced as sequenced
     from precisionchain.query.expressions import sex as sex
+    from precisionchain.query.expressions import some_of as some_of
     from precisionchain.query.expressions import specimen as specimen
     from precisionchain.query.expressions import visit as visit
     from precisionchain.query.expressions import visit_detail as visit_detail
     from precisionchain.query.expressions import within_days as within_days
+    from precisionchain.query.expressions import without as without
     from precisionchain.query.spelling import criterion as criterion
     from precisionchain.site import Site as Site
 
@@ -65,12 +75,12 @@ __version__ = "0.1.0.dev0"
 
 # fmt: off
 _FUNCTIONS_OF_CRITERIA = (
-    "age", "assayed", "at_least", "at_site", "born", "carries", "carries_structural",
-    "condition", "condition_era",
-    "death", "device", "dose_era", "drug", "drug_era", "episode", "ethnicity", "event",
-    "everyone", "genotype", "genotyped", "maf", "measurement", "observation", "observed",
-    "persons", "procedure", "race", "recorded", "saved", "sequenced", "sex", "specimen", "visit",
-    "visit_detail", "within_days",
+    "after", "age", "assayed", "at_least", "at_most", "at_site", "before", "born", "carries",
+    "carries_structural", "condition", "condition_era", "death", "device", "dose_era", "drug",
+    "drug_era", "during", "either", "episode", "ethnicity", "event", "everyone", "exactly",
+    "genotype", "genotyped", "index", "maf", "measurement", "observation", "observed", "persons",
+    "procedure", "race", "recorded", "same_visit", "saved", "sequenced", "sex", "some_of",
+    "specimen", "visit", "visit_detail", "within_days", "without",
 )
 # fmt: on
 

@@ -10,18 +10,22 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from numbers import Integral
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from precisionchain.errors import UsageError
 from precisionchain.query.asked_variants import is_id, variant_or_id
 from precisionchain.query.criteria import (
     COMPARISONS,
     OPERATORS,
+    Attribute,
     Bound,
     ColumnBound,
-    Event,
+    Events,
     Interval,
+    every_number,
     number,
+    number_attributes,
+    require_attribute,
 )
 from precisionchain.schemas.column_names import MAX_TEXT, folded, is_text
 from precisionchain.schemas.variant import Region, Variant
@@ -112,17 +116,52 @@ def as_whole_interval(given: object) -> Interval:
     return interval
 
 
-def as_bounds(given: Mapping[str, float]) -> tuple[Bound, ...]:
-    """Return the bounds that ``value__gt=`` and its like name."""
-    bounds = []
-    for name, bound in given.items():
-        what, _, suffix = name.partition("__")
-        if what != "value" or suffix not in _COMPARED:
-            raise UsageError(
-                f"{name} is no argument here", hint="value__gt, __ge, __lt, __le or __eq"
-            )
-        bounds.append(Bound(_COMPARED[suffix], bound))
-    return tuple(sorted(bounds, key=lambda bound: OPERATORS.index(bound.operator)))
+def as_attributes(
+    table: str, given: Mapping[str, object]
+) -> tuple[tuple[Bound, ...], tuple[Attribute, ...]]:
+    """Return the bounds on the value, and the conditions on other attributes of a table's rows.
+
+    ``route=4132161``, ``quantity=30``, ``quantity=(10, 30)``, ``value__gt=7``,
+    ``value__gt="range_high"``.
+    """
+    concepts: dict[str, tuple[int, ...]] = {}
+    bounds: dict[str, list[Bound]] = {}
+    for name, asked in given.items():
+        before, separator, suffix = name.rpartition("__")
+        compared = bool(separator) and suffix in _COMPARED
+        attribute = before if compared else name
+        require_attribute(table, attribute)
+        if attribute in number_attributes(table):
+            operator = _COMPARED[suffix] if compared else None
+            bounds.setdefault(attribute, []).extend(_as_bounds(operator, asked))
+        elif compared:
+            raise UsageError(f"{attribute} is a concept, which is not compared", hint="NAME=ID")
+        else:
+            concepts[attribute] = some_concepts(attribute, cast("Concepts", asked))
+    ordered = {
+        name: tuple(sorted(set(of), key=lambda bound: OPERATORS.index(bound.operator)))
+        for name, of in bounds.items()
+    }
+    for name, of in ordered.items():
+        if len({bound.operator for bound in of}) < len(of):
+            raise UsageError(f"{name} is compared twice in one way")
+    found = [Attribute(name, concepts=ids) for name, ids in concepts.items()]
+    found += [Attribute(name, bounds=of) for name, of in ordered.items() if name != "value"]
+    return ordered.get("value", ()), tuple(sorted(found, key=lambda one: one.name))
+
+
+def _as_bounds(operator: str | None, given: object) -> list[Bound]:
+    if operator is None and isinstance(given, Interval | tuple):
+        interval = as_interval(given)
+        if interval.low is None and interval.high is None:
+            raise UsageError("an interval without bounds says nothing", hint="10..30, 10.. or ..30")
+        ends = ((">=", interval.low), ("<=", interval.high))
+        return [Bound(sign, end) for sign, end in ends if end is not None]
+    if isinstance(given, str):
+        if given not in every_number():
+            raise UsageError("this needs a number", hint="as 7, -0.5 or 1e-3, or one of the row's")
+        return [Bound(operator or "=", given)]
+    return [Bound(operator or "=", number(given))]
 
 
 def as_conditions(given: Mapping[str, object]) -> tuple[ColumnBound, ...]:
@@ -173,9 +212,9 @@ def _compared_value(given: object) -> float | str:
     return given
 
 
-def as_event(given: object) -> Event:
-    """Return an event."""
-    if not isinstance(given, Event):
+def as_event(given: object) -> Events:
+    """Return an event, or events together."""
+    if not isinstance(given, Events):
         raise UsageError("this needs an event", hint="as condition(201826)")
     return given
 

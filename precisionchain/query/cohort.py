@@ -34,6 +34,8 @@ class Cohort:
             all of them, ascending.
         everyone: the universe.
         truth: what the criterion is of each person of it.
+        index_dates: when members were at its index: site, person_id, index_date, end_date, sorted;
+            None where the criterion has no index.
     """
 
     criterion: Criterion
@@ -41,6 +43,7 @@ class Cohort:
     positions: tuple[int, ...]
     everyone: Universe
     truth: Truth
+    index_dates: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         return int(self.truth.true.sum())
@@ -87,9 +90,11 @@ class Cohort:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 in hex over criterion, network, positions, universe, members and unknowns."""
+        """SHA-256 in hex over criterion, network, positions, universe, members, unknowns, dates."""
+        dated = {} if self.index_dates is None else {"index": frame_digest(self.index_dates)}
         return value_digest(
             {
+                **dated,
                 "criterion": self.criterion.json,
                 "network": self.network,
                 "positions": list(self.positions),
@@ -129,7 +134,10 @@ class Cohort:
             return self
         everyone = universe_from(self.everyone.some(stay))
         truth = Truth(self.truth.true[stay], self.truth.unknown[stay])
-        return Cohort(self.criterion, self.network, self.positions, everyone, truth)
+        dates = self.index_dates
+        if dates is not None:
+            dates = dates.join(everyone.frame, on=["site", "person_id"], how="semi")
+        return Cohort(self.criterion, self.network, self.positions, everyone, truth, dates)
 
     def summary(self) -> dict[str, Any]:
         """Return what it is, without its persons, as JSON has it."""

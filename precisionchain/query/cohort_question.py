@@ -23,7 +23,7 @@ from precisionchain.query.criteria import (
     CarriesStructural,
     Criterion,
     Demographic,
-    Event,
+    Events,
     Everyone,
     Genotype,
     Observed,
@@ -32,7 +32,8 @@ from precisionchain.query.criteria import (
     WithinDays,
 )
 from precisionchain.query.criterion_scope import CriterionScope
-from precisionchain.query.evaluate import evaluate, inside_out
+from precisionchain.query.evaluate import Evaluation, inside_out
+from precisionchain.query.index_dates import index_dates
 from precisionchain.query.resolved_criteria import resolved
 from precisionchain.query.saved_cohorts import SavedCohorts
 from precisionchain.query.spelling import criterion as spelled
@@ -48,7 +49,7 @@ Given: TypeAlias = "Criterion | Cohort | str | Mapping[str, Any]"
 CLINICAL: Final = "clinical"
 GENETIC: Final = "genetic"
 
-_CLINICAL: Final = (Event, AtLeast, WithinDays, Observed, Demographic, Age, Born)
+_CLINICAL: Final = (Events, AtLeast, WithinDays, Observed, Demographic, Age, Born)
 _GENETIC: Final = (Genotype, Carries, Assayed, CarriesIn, CarriesStructural, Sequenced)
 
 
@@ -126,9 +127,11 @@ def answer(given: Given, scope: CriterionScope) -> Evaluated[Cohort]:
     else:
         catalogue = scope.snapshot.catalogue
         criterion = resolved(scope.snapshot, criterion)
-        truth = evaluate(scope, criterion)
+        evaluation = Evaluation.of(scope, criterion)
+        truth = evaluation.truth(criterion)
+        dates = index_dates(evaluation, criterion, truth)
         position = (catalogue.position,)
-        cohort = Cohort(criterion, catalogue.network, position, scope.universe, truth)
+        cohort = Cohort(criterion, catalogue.network, position, scope.universe, truth, dates)
     return Evaluated(
         cohort,
         len(cohort),

@@ -2,71 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
-from precisionchain.errors import UsageError
 from precisionchain.query.criteria import AtLeast, Event, Interval, WithinDays
 from precisionchain.query.criterion_scope import CriterionScope
-from precisionchain.query.event_rows import NO_DAY, EventRows, Values, event_rows
+from precisionchain.query.event_rows import NO_DAY, NO_VISIT, PLACED, event_rows
 from precisionchain.query.kleene import Bools, Truth
-from precisionchain.query.person_rows import demographics
-from precisionchain.query.value_bounds import meeting
+from precisionchain.query.placed_rows import Rows
+from precisionchain.query.row_conditions import columns_asked, conditions
 
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
-_EPOCH: Final = date(1970, 1, 1)
-_NEVER: Final = np.iinfo(np.int32).max
 
+def rows_of(scope: CriterionScope, event: Event, *, placed: bool = False) -> Rows:
+    """Return the rows that meet an event's own conditions, or may, whatever its window and where.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Rows that meet an event's conditions, or may, in the order of person and day.
-
-    Attributes:
-        person: int32 places in the universe.
-        day: int32 start dates in days since 1970-01-01.
-        meets: bool; the others may.
-    """
-
-    person: Int32s
-    day: Int32s
-    meets: Bools
-
-
-def rows_of(scope: CriterionScope, event: Event) -> Rows:
-    """Return the rows that meet an event's conditions, or may.
+    Args:
+        scope: what is asked.
+        event: the event.
+        placed: whether ends, visits, numbers and concepts of the rows are wanted.
 
     Raises:
         UnknownConceptError: a concept is in no vocabulary slice and the main concept of no row.
         UsageError: a value is asked without a unit, and the rows are in several.
     """
-    rows = event_rows(scope.snapshot, scope.universe, event)
-    if event.value and rows.values is not None and not event.unit:
-        _require_one_unit(rows.values)
-    possible = np.ones(len(rows), np.bool_)
-    if event.first:
-        possible &= _on_first_day(rows, len(scope.universe))
-    if event.since is not None:
-        possible &= rows.day >= days_of(event.since)
-    if event.until is not None:
-        possible &= (rows.day <= days_of(event.until)) & (rows.day != NO_DAY)
-    if event.age is not None:
-        possible &= _of_age(scope, rows, event.age, exact=event.exact_age)
-    meets = possible
-    if event.value and rows.values is not None:
-        if event.unit:
-            possible &= np.isin(rows.values.unit, event.unit)
-        surely, perhaps = meeting(rows.values, event.value)
-        meets, possible = possible & surely, possible & perhaps
-    if possible.all():
-        return Rows(rows.person, rows.day, meets)
-    return Rows(rows.person[possible], rows.day[possible], meets[possible])
+    columns = {*columns_asked(event), *(PLACED if placed else ())}
+    rows = event_rows(scope.snapshot, scope.universe, event, columns)
+    meets, possible = conditions(scope, event, rows)
+    return Rows.of(rows, possible, meets)
 
 
 def of_event(scope: CriterionScope, rows: Rows) -> Truth:
@@ -76,13 +41,28 @@ def of_event(scope: CriterionScope, rows: Rows) -> Truth:
 
 
 def of_at_least(scope: CriterionScope, asked: AtLeast, rows: Rows) -> Truth:
-    """Return who has enough such rows, or days with one."""
+    """Return who has enough such rows, or days, concepts or visits with one."""
     persons = len(scope.universe)
+    counted = counted_by(asked, rows)
     surely, perhaps = (
-        _counted(rows.person[some], rows.day[some], persons, days=asked.days) >= asked.n
-        for some in (rows.meets, slice(None))
+        _counted(rows.person[some], None if counted is None else counted[some], persons) >= asked.n
+        for some in (rows.meets, np.ones(len(rows), np.bool_))
     )
     return Truth.of(surely, perhaps)
+
+
+def counted_by(asked: AtLeast, rows: Rows) -> Int64s | None:
+    """Return what is counted of each row, `NOT_COUNTED` where it has none; None for rows."""
+    if asked.days:
+        day = rows.day.astype(np.int64)
+        return np.where(rows.day == NO_DAY, NOT_COUNTED, day)
+    if asked.visits:
+        return np.where(rows.visit == NO_VISIT, NOT_COUNTED, rows.visit)
+    return rows.concept if asked.concepts else None
+
+
+NOT_COUNTED = np.iinfo(np.int64).max
+"""What a row is counted by that has no day or no visit."""
 
 
 def of_within_days(scope: CriterionScope, asked: WithinDays, first: Rows, second: Rows) -> Truth:
@@ -98,69 +78,35 @@ def of_within_days(scope: CriterionScope, asked: WithinDays, first: Rows, second
     return Truth.of(_anybody(sure, persons), _anybody(possible, persons))
 
 
-# ---------------------------------------------------------------------------------- conditions
+def anybody_in(group: npt.NDArray[np.integer], size: int) -> Bools:
+    """Return which of so many groups occur."""
+    return _anybody(group, size)
 
 
-def _require_one_unit(values: Values) -> None:
-    units = np.unique(values.unit[~np.isnan(values.number)]).tolist()
-    if len(units) > 1:
-        named = ", ".join("none" if unit == 0 else str(unit) for unit in units)
-        raise UsageError(
-            f"the values asked for are in several units: {named}",
-            hint="say which with unit=, 0 for none; nothing is converted",
-        )
-
-
-def _on_first_day(rows: EventRows, persons: int) -> Bools:
-    earliest = np.full(persons, _NEVER, np.int32)
-    dated = rows.day != NO_DAY
-    np.minimum.at(earliest, rows.person[dated], rows.day[dated])
-    on_it: Bools = dated & (rows.day == earliest[rows.person])
-    return on_it
-
-
-def _of_age(scope: CriterionScope, rows: EventRows, years: Interval, *, exact: bool) -> Bools:
-    said = demographics(scope.snapshot, scope.universe)
-    born = said["year"]
-    day = rows.day.astype("datetime64[D]")
-    year = day.astype("datetime64[Y]")
-    age = year.astype(np.int64) + 1970 - born.value[rows.person]
-    known = born.known[rows.person] & (rows.day != NO_DAY)
-    if exact:
-        month = day.astype("datetime64[M]")
-        today = 100 * ((month - year).astype(np.int64) + 1) + (day - month).astype(np.int64) + 1
-        birthday = said["month"].value * 100 + said["day"].value
-        known &= (said["month"].known & said["day"].known)[rows.person]
-        age -= today < birthday[rows.person]
-    fits: Bools = known & inside(age, years)
-    return fits
-
-
-def inside(numbers: Int64s, interval: Interval) -> Bools:
-    """Return which numbers lie in a closed interval."""
-    within = np.ones(len(numbers), np.bool_)
-    if interval.low is not None:
-        within &= numbers >= interval.low
-    if interval.high is not None:
-        within &= numbers <= interval.high
-    return within
+def distinct_in(group: npt.NDArray[np.integer], what: Int64s, size: int) -> Int64s:
+    """Return how many different things each of so many groups has, but `NOT_COUNTED`."""
+    some = what != NOT_COUNTED
+    group, what = group[some], what[some]
+    order = np.lexsort((what, group))
+    group, what = group[order], what[order]
+    new = np.ones(len(group), np.bool_)
+    new[1:] = (group[1:] != group[:-1]) | (what[1:] != what[:-1])
+    return np.bincount(group[new], minlength=size)
 
 
 # ------------------------------------------------------------------------------------- persons
 
 
-def _anybody(places: Int32s, persons: int) -> Bools:
+def _anybody(places: npt.NDArray[np.integer], persons: int) -> Bools:
     found = np.zeros(persons, np.bool_)
     found[places] = True
     return found
 
 
-def _counted(person: Int32s, day: Int32s, persons: int, *, days: bool) -> Int64s:
-    if days:
-        dated = day != NO_DAY
-        keys = _distinct(_keys(person[dated], day[dated], NO_DAY, 2**32))
-        person = (keys >> 32).astype(np.int32)
-    return np.bincount(person, minlength=persons)
+def _counted(person: Int32s, what: Int64s | None, persons: int) -> Int64s:
+    if what is None:
+        return np.bincount(person, minlength=persons)
+    return distinct_in(person, what, persons)
 
 
 def _keys(person: Int32s, day: Int32s, first_day: int, span: int) -> Int64s:
@@ -198,8 +144,3 @@ def _paired(first: tuple[Int32s, Int32s], second: tuple[Int32s, Int32s], days: I
     found = at < len(to_keys)
     found[found] = to_keys[at[found]] <= from_keys[found] + high
     return (from_keys[found] // (3 * reach)).astype(np.int32)
-
-
-def days_of(day: date) -> int:
-    """Return a date in days since 1970-01-01."""
-    return (day - _EPOCH).days

@@ -6,23 +6,17 @@ they are given and make the values of ``criteria/``.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from numbers import Integral
-from typing import Concatenate, Final, ParamSpec
+from typing import Final
 
 from precisionchain.errors import UsageError
 from precisionchain.query.arguments import (
-    Concepts,
     Day,
     Range,
-    as_bounds,
-    as_concepts,
     as_conditions,
     as_day,
-    as_event,
     as_flag,
     as_integer,
     as_interval,
@@ -33,14 +27,12 @@ from precisionchain.query.arguments import (
     some_concepts,
 )
 from precisionchain.query.criteria import (
-    ANY_EVENT,
     EVENT_TABLES,
     SEXES,
     STATES,
     Age,
     And,
     Assayed,
-    AtLeast,
     AtSite,
     Born,
     Carries,
@@ -48,7 +40,6 @@ from precisionchain.query.criteria import (
     CarriesStructural,
     Criterion,
     Demographic,
-    Event,
     Everyone,
     Genotype,
     Maf,
@@ -57,8 +48,36 @@ from precisionchain.query.criteria import (
     Persons,
     Saved,
     Sequenced,
-    WithinDays,
+    SomeOf,
     checked,
+)
+from precisionchain.query.event_expressions import (
+    after,
+    at_least,
+    at_most,
+    before,
+    condition,
+    condition_era,
+    death,
+    device,
+    dose_era,
+    drug,
+    drug_era,
+    during,
+    either,
+    episode,
+    event,
+    exactly,
+    index,
+    measurement,
+    observation,
+    procedure,
+    same_visit,
+    specimen,
+    visit,
+    visit_detail,
+    within_days,
+    without,
 )
 from precisionchain.query.reach import reach_of
 from precisionchain.schemas.person import written
@@ -66,12 +85,15 @@ from precisionchain.schemas.variant import Region, Variant
 
 __all__ = [
     "EVENT_TABLES",
+    "after",
     "age",
     "all_of",
     "any_of",
     "assayed",
     "at_least",
+    "at_most",
     "at_site",
+    "before",
     "born",
     "carries",
     "carries_structural",
@@ -83,13 +105,17 @@ __all__ = [
     "dose_era",
     "drug",
     "drug_era",
+    "during",
+    "either",
     "episode",
     "ethnicity",
     "event",
     "everyone",
+    "exactly",
     "functions",
     "genotype",
     "genotyped",
+    "index",
     "maf",
     "measurement",
     "observation",
@@ -98,16 +124,17 @@ __all__ = [
     "procedure",
     "race",
     "recorded",
+    "same_visit",
     "saved",
     "sequenced",
     "sex",
+    "some_of",
     "specimen",
     "visit",
     "visit_detail",
     "within_days",
+    "without",
 ]
-
-P = ParamSpec("P")
 
 _SITE: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}")
 
@@ -122,96 +149,30 @@ def functions() -> dict[str, Callable[..., Criterion | Maf]]:
 # ---------------------------------------------------------------------------------------- clinical
 
 
-def _event(
-    name: str,
-    /,
-    concepts: Concepts | None = None,
+def observed(
     *,
-    exclude: Concepts = (),
-    descendants: bool = True,
     since: Day | None = None,
     until: Day | None = None,
-    unit: Concepts | None = None,
-    age: Range | None = None,
-    exact_age: bool = False,
-    first: bool = False,
-    **value: float,
-) -> Event:
-    return Event(
-        EVENT_TABLES[name],
-        () if concepts is None else some_concepts(name, concepts),
-        as_concepts(exclude),
-        as_flag("descendants", descendants),
-        as_day("since", since),
-        as_day("until", until),
-        as_bounds(value),
-        () if unit is None else some_concepts("unit", unit),
-        None if age is None else as_whole_interval(age),
-        as_flag("exact_age", exact_age),
-        as_flag("first", first),
-    )
-
-
-def _reading(name: str, make: Callable[Concatenate[str, P], Event]) -> Callable[P, Event]:
-    """Return the function of one table's events, with the signature of all."""
-
-    def events(*args: P.args, **kwargs: P.kwargs) -> Event:
-        return make(name, *args, **kwargs)
-
-    table = EVENT_TABLES[name]
-    events.__name__ = events.__qualname__ = name
-    events.__doc__ = (
-        f"Return the criterion of a person with such a row of "
-        f"{'any table but eras' if table == ANY_EVENT else table}; arguments, units and rules: "
-        "``docs/reference/cohorts.md``."
-    )
-    whole = inspect.signature(make)
-    others = [each for each in whole.parameters.values() if each.name != "name"]
-    events.__signature__ = whole.replace(parameters=others)  # type: ignore[attr-defined]
-    return events
-
-
-event = _reading("event", _event)
-condition = _reading("condition", _event)
-drug = _reading("drug", _event)
-procedure = _reading("procedure", _event)
-device = _reading("device", _event)
-measurement = _reading("measurement", _event)
-observation = _reading("observation", _event)
-visit = _reading("visit", _event)
-visit_detail = _reading("visit_detail", _event)
-death = _reading("death", _event)
-specimen = _reading("specimen", _event)
-episode = _reading("episode", _event)
-condition_era = _reading("condition_era", _event)
-drug_era = _reading("drug_era", _event)
-dose_era = _reading("dose_era", _event)
-
-
-def at_least(n: int, event: Event, *, days: bool = False) -> AtLeast:
-    """Return the criterion of at least ``n`` such events, or days with one."""
-    return AtLeast(as_integer(n), as_event(event), as_flag("days", days))
-
-
-def within_days(first: Event, second: Event, days: int | Range) -> WithinDays:
-    """Return the criterion of two events so many days apart.
+    before: int | None = None,
+    after: int | None = None,
+    at: Day | None = None,
+) -> Observed:
+    """Return the criterion of one observation period that holds all these days.
 
     Args:
-        first: an event.
-        second: an event that starts ``days`` after it; negative days are before it.
-        days: a closed interval; a number means that many days before or after.
+        since: the first of the days.
+        until: the last of them.
+        before: so many days before ``at``.
+        after: so many days after ``at``.
+        at: the day they are counted from; without it the start of the index.
     """
-    if isinstance(days, Integral):
-        either_way = as_integer(days)
-        if either_way < 0:
-            raise UsageError("a number of days is not negative", hint="LOW..HIGH, as -30..0")
-        days = (-either_way, either_way)
-    return WithinDays(as_event(first), as_event(second), as_whole_interval(days))
-
-
-def observed(*, since: Day | None = None, until: Day | None = None) -> Observed:
-    """Return the criterion of one observation period that holds all these days."""
-    return Observed(as_day("since", since), as_day("until", until))
+    return Observed(
+        as_day("since", since),
+        as_day("until", until),
+        None if before is None else as_integer(before),
+        None if after is None else as_integer(after),
+        as_day("at", at),
+    )
 
 
 def sex(*sexes: str | int) -> Demographic:
@@ -232,12 +193,15 @@ def ethnicity(*concepts: int) -> Demographic:
     return Demographic("ethnicity", some_concepts("ethnicity", concepts))
 
 
-def age(years: Range, *, at: Day, exact: bool = False) -> Age:
-    """Return the criterion of an age on a day, a closed interval of years."""
-    day = as_day("at", at)
-    if day is None:
-        raise UsageError("age needs the day it is asked of", hint="age(18..65, at=2020-01-01)")
-    return Age(as_whole_interval(years), day, as_flag("exact", exact))
+def age(years: Range, *, at: Day | None = None, exact: bool = False) -> Age:
+    """Return the criterion of an age on a day, a closed interval of years.
+
+    Args:
+        years: the interval.
+        at: the day; without it the start of the index.
+        exact: completed years, not those of the calendar.
+    """
+    return Age(as_whole_interval(years), as_day("at", at), as_flag("exact", exact))
 
 
 def born(years: Range) -> Born:
@@ -378,12 +342,19 @@ def complement_of(of: Criterion) -> Criterion:
     return ~checked(of)
 
 
-_EVENTS: Final = (
+def some_of(n: int, *of: Criterion) -> SomeOf:
+    """Return the criterion that at least ``n`` of these hold."""
+    return SomeOf(as_integer(n), tuple(checked(part) for part in of))
+
+
+_EVENTS: Final[tuple[Callable[..., Criterion], ...]] = (
     *(event, condition, drug, procedure, device, measurement, observation),
     *(visit, visit_detail, death, specimen, episode, condition_era, drug_era, dose_era),
+    *(either, index, at_least, at_most, exactly, within_days, before, after, during),
+    *(same_visit, without),
 )
 _OTHERS: Final[tuple[Callable[..., Criterion | Maf], ...]] = (
-    *(at_least, within_days, observed, sex, race, ethnicity, age, born),
+    *(observed, sex, race, ethnicity, age, born, some_of),
     *(carries, carries_structural, genotype, assayed, maf, sequenced),
     *(everyone, recorded, genotyped, at_site, persons, saved),
 )

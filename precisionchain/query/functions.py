@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from precisionchain.errors import UsageError
-from precisionchain.query.criteria import EVENT_TABLES, Criterion, Maf
+from precisionchain.query.criteria import EVENT_TABLES, Criterion, Interval, Maf, every_attribute
 from precisionchain.query.expressions import functions
 
 LOGIC: Final = ("and", "or", "not")
@@ -20,6 +20,9 @@ SUFFIXES: Final[Mapping[str, str]] = {">": "gt", ">=": "ge", "<": "lt", "<=": "l
 _ANY_COLUMN: Final = "columns"
 """What a function calls the arguments that are named as columns of sequencing metadata."""
 
+_ATTRIBUTES: Final = "attributes"
+"""What a function calls the arguments that are named as attributes of a row."""
+
 _SHOWN: Final = 24  # characters of a name in an error, and that a nearest name is looked for
 
 
@@ -27,15 +30,15 @@ def call_function(
     name: str,
     positional: Sequence[object],
     named: Mapping[str, object],
-    bounds: Mapping[str, object],
+    bounds: Mapping[str, Mapping[str, object]],
 ) -> Criterion | Maf:
     """Return what a function makes of its arguments.
 
     Args:
         name: one of `functions`.
         positional: positional arguments.
-        named: named arguments, without the conditions on the value.
-        bounds: conditions on the value, by comparison (``>``).
+        named: named arguments, without the conditions on numbers of a row.
+        bounds: conditions on numbers of a row, by their name and comparison (``>``).
 
     Raises:
         UsageError: no such function, no such argument, or not such a value.
@@ -45,18 +48,29 @@ def call_function(
         raise UsageError(f"there is no function {_short(name)!r}", hint=nearest_function(name))
     signature = inspect.signature(function)
     rest = [each.name for each in signature.parameters.values() if each.kind is each.VAR_KEYWORD]
-    takes_value = rest == ["value"]
+    takes_value = rest == [_ATTRIBUTES]
+    open_ended = rest == [_ANY_COLUMN]
     known = [each.name for each in signature.parameters.values() if _is_named(each)]
     for argument in named:
-        if argument not in known and rest != [_ANY_COLUMN]:
-            near = get_close_matches(_short(argument), known, n=1)
+        if argument not in known and not open_ended:
+            if takes_value and argument in every_attribute():
+                continue
+            names = [*known, *(every_attribute() if takes_value else ())]
+            near = get_close_matches(_short(argument), names, n=1)
             meant = f"{near[0]}= is meant? " if near else ""
             raise UsageError(
                 f"no argument is called {_short(argument)!r}", hint=meant + written_signature(name)
             )
+    if open_ended:  # a column may be called as a number of rows is
+        named = {**named, **{column: of["="] for column, of in bounds.items() if _is_equal(of)}}
+        bounds = {column: of for column, of in bounds.items() if not _is_equal(of)}
     if bounds and not takes_value:
         raise UsageError("there is no value to compare", hint=written_signature(name))
-    compared = {f"value__{SUFFIXES[operator]}": bound for operator, bound in bounds.items()}
+    compared = {
+        name if isinstance(bound, Interval) else f"{name}__{SUFFIXES[operator]}": bound
+        for name, several in bounds.items()
+        for operator, bound in several.items()
+    }
     try:
         bound = signature.bind(*positional, **named, **compared)
     except TypeError as error:
@@ -81,6 +95,10 @@ def nearest_function(name: str) -> str | None:
     return f"{near[0]} is meant?" if near else f"one of {', '.join(known)}"
 
 
+def _is_equal(bounds: Mapping[str, object]) -> bool:
+    return bounds.keys() == {"="}
+
+
 def _is_named(parameter: inspect.Parameter) -> bool:
     return parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
 
@@ -88,7 +106,7 @@ def _is_named(parameter: inspect.Parameter) -> bool:
 def _written(parameter: inspect.Parameter) -> str:
     if parameter.kind is parameter.VAR_KEYWORD:
         open_ended = parameter.name == _ANY_COLUMN
-        return "COLUMN=VALUE, COLUMN__ge=VALUE" if open_ended else f"{parameter.name} > NUMBER"
+        return "COLUMN=VALUE, COLUMN__ge=VALUE" if open_ended else "ATTRIBUTE=, value > NUMBER"
     if parameter.kind is parameter.VAR_POSITIONAL:
         return f"{parameter.name.upper()}, ..."
     if parameter.default is None and parameter.kind is parameter.POSITIONAL_OR_KEYWORD:

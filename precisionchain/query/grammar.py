@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from precisionchain.errors import UsageError
-from precisionchain.query.criteria import MAX_DEPTH, OPERATORS, Criterion, Maf
+from precisionchain.query.criteria import MAX_DEPTH, OPERATORS, Criterion, Maf, every_number
 from precisionchain.query.functions import call_function, nearest_function
 from precisionchain.query.tokens import MAX_LENGTH, RESERVED, Token, column, tokens
 
@@ -46,7 +46,7 @@ class _Arguments:
 
     positional: list[object] = field(default_factory=list)
     named: dict[str, object] = field(default_factory=dict)
-    bounds: dict[str, object] = field(default_factory=dict)
+    bounds: dict[str, dict[str, object]] = field(default_factory=dict)
 
 
 class _Parser:
@@ -123,7 +123,7 @@ class _Parser:
             return call_function(name.text, given.positional, given.named, given.bounds)
 
     def _argument(self, given: _Arguments) -> None:
-        """Read ``argument = NAME "=" value | "value" COMPARISON number | value``."""
+        """Read ``argument = value | NAME "=" value | NAME COMPARISON ( number | NAME )``."""
         name, operator = self._token, self._peek()
         is_named = name.kind == "atom" and _NAME.fullmatch(name.text)
         if not is_named or operator.kind != "sign" or operator.text not in OPERATORS:
@@ -131,18 +131,25 @@ class _Parser:
                 self._fail("an argument without a name stands after one with a name")
             given.positional.append(self._value())
             return
-        is_bound = name.text == "value"
-        if operator.text != "=" and not is_bound:
-            self._fail("only value is compared", f"{name.text}=, as since=2015-01-01, age=50..")
-        taken = given.bounds if is_bound else given.named
-        key = operator.text if is_bound else name.text
+        is_number = name.text in every_number()
+        if operator.text != "=" and not is_number:
+            self._fail(
+                "only numbers of a row are compared", f"{name.text}=, as since=2015-01-01, age=50.."
+            )
+        taken = given.bounds.setdefault(name.text, {}) if is_number else given.named
+        key = operator.text if is_number else name.text
         if key in taken:
             self._fail(f"{name.text} {operator.text} stands twice")
         self._next()
         self._next()
-        if is_bound and self._token.kind != "number":
-            self._expected("a number", "as 7, -0.5 or 1e-3")
+        if is_number and not self._is_comparable(operator.text):
+            self._expected("a number", "as 7, -0.5 or 1e-3, or one of the row's, as range_high")
         taken[key] = self._value()
+
+    def _is_comparable(self, operator: str) -> bool:
+        kind = self._token.kind
+        is_name = kind == "atom" and self._token.text in every_number() and not self._is_call()
+        return kind == "number" or is_name or (kind == "interval" and operator == "=")
 
     def _value(self) -> object:
         """Read ``value = or | list | scalar``."""

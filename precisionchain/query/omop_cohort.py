@@ -2,7 +2,8 @@
 
 ``subject_id`` is a person's id at one site, and the table has no column for a site: an answer is of
 one site. A member belongs to the cohort from when to when? Where the persons come with an
-``index_date``: from that day to the end of the observation period it lies in. Else for as long as
+``index_date``: from that day to the end of the observation period it lies in, or to their
+``end_date`` where there is one. Else for as long as
 they are observed: from the start of their first observation period to the end of their last one.
 """
 
@@ -46,7 +47,8 @@ def cohort_rows(
 
     Args:
         snapshot: the generation to read.
-        persons: ``site`` and ``person_id``, and perhaps ``index_date`` (null: none).
+        persons: ``site`` and ``person_id``, and perhaps ``index_date`` and ``end_date`` (null:
+            none).
         definition_id: the cohort's number where the rows are going.
         site: whose persons; may be left out where all are of one site.
         skip_unobserved: leave out who has no observation period (or none that the index date lies
@@ -83,11 +85,12 @@ def _of_one_site(persons: pl.DataFrame, site: str | None) -> _Asked:
             hint="export one site's at a time with --site",
         )
     chosen = site or (by_site["site"][0] if by_site.height else "")
-    index = pl.col("index_date") if "index_date" in persons.columns else pl.lit(None)
+    dates = [
+        (pl.col(name) if name in persons.columns else pl.lit(None)).cast(pl.Date).alias(name)
+        for name in ("index_date", "end_date")
+    ]
     mine = persons.filter(pl.col("site") == chosen)
-    return _Asked(
-        chosen, mine.select("person_id", index.cast(pl.Date).alias("index_date")).unique()
-    )
+    return _Asked(chosen, mine.select("person_id", *dates).unique())
 
 
 def _periods(snapshot: Snapshot, asked: _Asked) -> pl.DataFrame:
@@ -112,12 +115,12 @@ def _dated(persons: pl.DataFrame, periods: pl.DataFrame) -> pl.DataFrame:
     return (
         persons.join(periods, on="person_id")
         .filter(holds)
-        .group_by("person_id", "index_date")
+        .group_by("person_id", "index_date", "end_date")
         .agg(pl.col("first").min(), pl.col("last").max())
         .select(
             "person_id",
             pl.coalesce("index_date", "first").alias("start"),
-            pl.col("last").alias("end"),
+            pl.coalesce("end_date", "last").alias("end"),
         )
-        .sort("person_id", "start")
+        .sort("person_id", "start", "end")
     )

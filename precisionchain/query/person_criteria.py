@@ -16,11 +16,11 @@ from precisionchain.query.criteria import (
     Saved,
 )
 from precisionchain.query.criterion_scope import CriterionScope
-from precisionchain.query.event_criteria import days_of, inside
 from precisionchain.query.event_rows import NO_DAY
 from precisionchain.query.kleene import Truth
 from precisionchain.query.person_rows import demographics, observation_periods
 from precisionchain.query.persons import meant_by_bare_id
+from precisionchain.query.row_conditions import days_of, inside
 from precisionchain.schemas.person import parse_person
 
 
@@ -39,6 +39,11 @@ def of_born(scope: CriterionScope, asked: Born) -> Truth:
 
 def of_age(scope: CriterionScope, asked: Age) -> Truth:
     """Return whose age on the day is in the interval; unknown where the date of birth is."""
+    if asked.at is None:
+        raise UsageError(
+            "an age is asked of a day",
+            hint="age(18..65, at=2020-01-01), or inside index(where=...)",
+        )
     said = demographics(scope.snapshot, scope.universe)
     age, known = asked.at.year - said["year"].value, said["year"].known
     if asked.exact:
@@ -50,11 +55,19 @@ def of_age(scope: CriterionScope, asked: Age) -> Truth:
 
 def of_observed(scope: CriterionScope, asked: Observed) -> Truth:
     """Return of whom one observation period holds all the days asked for."""
+    if asked.of_index:
+        raise UsageError(
+            "days before and after are counted from a day",
+            hint="observed(before=365, at=2020-01-01), or inside index(where=...)",
+        )
     periods = observation_periods(scope.snapshot, scope.universe)
     holds = np.ones(len(periods.person), np.bool_)
-    days = [day for day in (asked.since, asked.until) if day is not None]
+    days = [days_of(day) for day in (asked.since, asked.until) if day is not None]
+    if asked.at is not None:
+        at = days_of(asked.at)
+        days = [at - (asked.before or 0), at + (asked.after or 0)]
     if days:
-        first, last = days_of(days[0]), days_of(days[-1])
+        first, last = days[0], days[-1]
         holds = (periods.start <= first) & (periods.end >= last)
         holds &= (periods.start != NO_DAY) & (periods.end != NO_DAY)
     true = np.zeros(len(scope.universe), np.bool_)

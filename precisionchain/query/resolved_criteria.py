@@ -8,20 +8,30 @@ same wherever and whenever it is asked again.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Final
 
 from precisionchain.query.criteria import (
     And,
     Assayed,
+    AtLeast,
     Carries,
     CarriesIn,
     Criterion,
+    Either,
+    Event,
     Genotype,
+    Index,
     Not,
     Or,
+    SomeOf,
+    WithinDays,
 )
 from precisionchain.query.evaluate import inside_out
 from precisionchain.query.variant_ids import variant_meant
 from precisionchain.replica.catalogue import Snapshot
+
+_NAMED: Final = ("event", "first", "second", "where", "censor")
+"""What criteria of events have other criteria in."""
 
 
 def resolved(snapshot: Snapshot, criterion: Criterion) -> Criterion:
@@ -42,13 +52,18 @@ def _with(snapshot: Snapshot, one: Criterion, found: dict[Criterion, Criterion])
     match one:
         case Genotype() | Carries() | Assayed() if isinstance(one.variant, str):
             return replace(one, variant=variant_meant(snapshot, one.variant))
-        case And() | Or():
-            of = tuple(found[part] for part in one.of)
+        case And() | Or() | SomeOf() | Either():
+            of: tuple[Any, ...] = tuple(found[part] for part in one.of)
             return one if of == one.of else replace(one, of=of)
         case Not():
             return one if found[one.of] == one.of else replace(one, of=found[one.of])
         case CarriesIn(maf=maf) if maf is not None and maf.within is not None:
             within = found[maf.within]
             return one if within == maf.within else replace(one, maf=replace(maf, within=within))
+        case Event() | AtLeast() | WithinDays() | Index():
+            named = {name: getattr(one, name) for name in _NAMED if hasattr(one, name)}
+            asked = {name: part for name, part in named.items() if isinstance(part, Criterion)}
+            new: dict[str, Any] = {name: found[part] for name, part in asked.items()}
+            return one if new == asked else replace(one, **new)
         case _:
             return one

@@ -1,7 +1,8 @@
 """Cohorts saved by name in a site folder: one Parquet file each, with its digest.
 
 A row is a person of the universe: ``site``, ``person_id`` and ``state`` (``true``, ``unknown``,
-``false``), sorted. The schema's metadata hold under ``cohort`` the criterion, network, positions
+``false``), sorted; of a cohort with an index also ``index_date`` and ``end_date``, lists of dates,
+null for who has none. The schema's metadata hold under ``cohort`` the criterion, network, positions
 and digest as canonical JSON. Files are private, appear whole or not at all, and never change.
 """
 
@@ -31,6 +32,7 @@ from precisionchain.schemas.canonical import canonical_json, parse_canonical
 _FORMAT: Final = 1
 _SAID: Final = b"cohort"
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_DATES: Final = ("index_date", "end_date")
 _STATES: Final = ("false", "true", "unknown")
 
 COHORTS: Final = {
@@ -190,7 +192,15 @@ def _table(cohort: Cohort) -> pa.Table:
         "person_id": pa.array(np.concatenate([np.empty(0, np.int64), *ids.values()])),
         "state": pa.DictionaryArray.from_arrays(states, list(_STATES)),
     }
+    if cohort.index_dates is not None:
+        columns |= _dates_by_person(cohort.everyone.frame, cohort.index_dates)
     return pa.table(columns).replace_schema_metadata({_SAID: canonical_json(said)})
+
+
+def _dates_by_person(everyone: pl.DataFrame, dates: pl.DataFrame) -> dict[str, pa.Array[Any]]:
+    by_person = dates.group_by("site", "person_id", maintain_order=True).agg(*_DATES)
+    joined = everyone.join(by_person, on=["site", "person_id"], how="left", maintain_order="left")
+    return {name: joined[name].to_arrow() for name in _DATES}
 
 
 def _said(schema: pa.Schema) -> dict[str, Any]:
@@ -204,6 +214,10 @@ def _cohort(table: pa.Table, said: dict[str, Any]) -> Cohort:
     rows = pl.from_arrow(table)
     if not isinstance(rows, pl.DataFrame):
         raise AssertionError("a table is a frame")
+    dates = None
+    if set(_DATES) <= set(rows.columns):
+        dates = rows.select(pl.col("site").cast(pl.String), "person_id", *_DATES)
+        dates = dates.filter(pl.col("index_date").is_not_null()).explode(*_DATES)
     rows = rows.select(pl.col("site").cast(pl.String), "person_id", pl.col("state").cast(pl.String))
     everyone = universe_from(rows)
     if not everyone.frame.equals(rows.select("site", "person_id")):
@@ -213,7 +227,7 @@ def _cohort(table: pa.Table, said: dict[str, Any]) -> Cohort:
         raise CodecError("a saved cohort with a state that is none")
     truth = Truth((state == "true").to_numpy(), (state == "unknown").to_numpy())
     positions = tuple(int(position) for position in said["positions"])
-    return Cohort(from_json(said["criterion"]), said["network"], positions, everyone, truth)
+    return Cohort(from_json(said["criterion"]), said["network"], positions, everyone, truth, dates)
 
 
 def _damaged(path: Path) -> IntegrityError:

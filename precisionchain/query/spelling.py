@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from precisionchain.errors import UsageError
 from precisionchain.query.criteria import (
+    EVENT_TABLES,
     MAX_DEPTH,
     OPERATORS,
     Argument,
@@ -19,6 +20,7 @@ from precisionchain.query.criteria import (
     Criterion,
     Interval,
     Maf,
+    every_number,
 )
 from precisionchain.query.expressions import functions
 from precisionchain.query.functions import SUFFIXES, call_function
@@ -73,7 +75,7 @@ def _part(given: Argument) -> Call:
 def _call_as_text(call: Call) -> str:
     arguments = [_text_of(one) for one in call.positional]
     arguments += [f"{name}={_text_of(one)}" for name, one in call.named]
-    arguments += [f"value {bound.operator} {bound.number!r}" for bound in call.bounds]
+    arguments += [f"{name} {bound.operator} {bound.number}" for name, bound in call.bounds]
     return f"{call.name}({', '.join(arguments)})"
 
 
@@ -109,7 +111,9 @@ def _place_as_text(text: str) -> str:
 def _call_as_python(call: Call) -> str:
     arguments = [_python_of(one) for one in call.positional]
     arguments += [f"{name}={_python_of(one)}" for name, one in call.named]
-    arguments += [f"value__{SUFFIXES[one.operator]}={one.number!r}" for one in call.bounds]
+    arguments += [
+        f"{name}__{SUFFIXES[one.operator]}={_python_of(one.number)}" for name, one in call.bounds
+    ]
     return f"pc.{call.name}({', '.join(arguments)})"
 
 
@@ -135,8 +139,10 @@ def to_json(call: Call) -> dict[str, Any]:
     """Return a call as a JSON object: its function with a list, then its named arguments."""
     written = {call.name: [_json_of(one) for one in call.positional]}
     written |= {name: _json_of(one) for name, one in call.named}
-    bounds = {bound.operator: bound.number for bound in call.bounds}
-    return {**written, **({"value": bounds} if bounds else {})}
+    bounds: dict[str, dict[str, float | str]] = {}
+    for name, bound in call.bounds:
+        bounds.setdefault(name, {})[bound.operator] = bound.number
+    return {**written, **bounds}
 
 
 def _json_of(given: Argument) -> Any:
@@ -191,12 +197,13 @@ def _called(given: object, where: str, depth: int) -> Criterion | Maf:
         )
     name, inside = names[0], f"{where}.{names[0]}"
     positional = [_argument(one, f"{inside}[{n}]", depth + 1) for n, one in enumerate(given[name])]
-    named = {
-        member: _argument(one, f"{inside}.{member}", depth + 1)
-        for member, one in given.items()
-        if member not in (name, "value")
-    }
-    bounds = _bounds(given["value"], f"{inside}.value") if "value" in given else {}
+    named, bounds = {}, {}
+    for member, one in given.items():
+        where = f"{inside}.{member}"
+        if member in every_number() and (name in EVENT_TABLES or isinstance(one, dict)):
+            bounds[member] = _bounds(one, where)
+        elif member != name:
+            named[member] = _argument(one, where, depth + 1)
     try:
         return call_function(name, positional, named, bounds)
     except UsageError as error:
@@ -222,7 +229,7 @@ def _interval(given: Mapping[str, Any], where: str) -> Interval:
 
 def _bounds(given: object, where: str) -> dict[str, object]:
     if not isinstance(given, dict) or not given or not given.keys() <= set(OPERATORS):
-        raise UsageError("not conditions on the value", where=where, hint='{">": 7, "<=": 9}')
+        raise UsageError("not conditions on a number", where=where, hint='{">": 7, "<=": 9}')
     return given
 
 

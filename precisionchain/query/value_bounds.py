@@ -6,8 +6,7 @@ every number of it does, and may meet them when some number does.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,15 +36,21 @@ class _Intervals:
     high_open: Bools
 
 
-def meeting(values: Values, bounds: Sequence[Bound]) -> tuple[Bools, Bools]:
+def meeting(
+    values: Values, bounds: Sequence[Bound], others: Mapping[str, Floats] | None = None
+) -> tuple[Bools, Bools]:
     """Return which rows meet all bounds, and which meet them or may; rows without a number do not.
 
     Args:
         values: the rows.
         bounds: none or more.
+        others: the numbers of the same rows that bounds name; nan where a row has none.
     """
+    ends = [_number_of(bound, others or {}) for bound in bounds]
     has_number = ~np.isnan(values.number)
-    rows, wanted = _of_rows(values), _of_bounds(bounds)
+    for end in ends:
+        has_number &= ~np.isnan(end)
+    rows, wanted = _of_rows(values), _of_bounds(bounds, ends)
     above = (rows.low > wanted.low) | (
         (rows.low == wanted.low) & (rows.low_open | ~wanted.low_open)
     )
@@ -70,16 +75,26 @@ def _of_rows(values: Values) -> _Intervals:
     )
 
 
-def _of_bounds(bounds: Sequence[Bound]) -> _Intervals:
-    """Return the interval that meets all bounds; its low end is above its high one if none does."""
-    low, high, low_open, high_open = -math.inf, math.inf, False, False
-    for bound in bounds:
-        number, strict = float(bound.number), bound.operator in ("<", ">")
-        if bound.operator in (">", ">=", "=") and (number, strict) > (low, low_open):
-            low, low_open = number, strict
-        if bound.operator in ("<", "<=", "=") and (-number, strict) > (-high, high_open):
-            high, high_open = number, strict
-    return _Intervals(np.array(low), np.array(high), np.array(low_open), np.array(high_open))
+def _number_of(bound: Bound, others: Mapping[str, Floats]) -> Floats:
+    """Return the number that a bound is, or that each row has for it."""
+    if isinstance(bound.number, str):
+        return others[bound.number]
+    return np.array(float(bound.number))
+
+
+def _of_bounds(bounds: Sequence[Bound], ends: Sequence[Floats]) -> _Intervals:
+    """Return the intervals that meet all bounds; a low end is above its high one if none does."""
+    low, high = np.array(-np.inf), np.array(np.inf)
+    low_open, high_open = np.array(False), np.array(False)  # cells, not switches
+    for bound, end in zip(bounds, ends, strict=True):
+        strict = bound.operator in ("<", ">")
+        if bound.operator in (">", ">=", "="):
+            higher = (end > low) | ((end == low) & strict & ~low_open)
+            low, low_open = np.where(higher, end, low), np.where(higher, strict, low_open)
+        if bound.operator in ("<", "<=", "="):
+            lower = (end < high) | ((end == high) & strict & ~high_open)
+            high, high_open = np.where(lower, end, high), np.where(lower, strict, high_open)
+    return _Intervals(low, high, low_open, high_open)
 
 
 def _intersection(some: _Intervals, others: _Intervals) -> _Intervals:

@@ -200,7 +200,9 @@ PYTHON_VALUES = st.one_of(
 def test_any_argument(
     name: str, positional: list[Any], named: dict[str, Any], bounds: dict[str, Any]
 ) -> None:
-    _read_again_or_refused(lambda: call_function(name, positional, named, bounds))
+    _read_again_or_refused(
+        lambda: call_function(name, positional, named, {"value": bounds} if bounds else {})
+    )
 
 
 def test_numbers_too_long_for_python_to_print() -> None:

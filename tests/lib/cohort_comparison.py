@@ -167,9 +167,9 @@ def _smaller(criterion: Criterion) -> Iterator[Criterion]:
                 yield replace(criterion, maf=replace(maf, within=fewer))
         case Event():
             yield from _fewer_arguments(criterion)
-        case AtLeast():
+        case AtLeast(event=Event()):
             yield from (replace(criterion, event=e) for e in _fewer_arguments(criterion.event))
-        case WithinDays():
+        case WithinDays(first=Event(), second=Event()):
             yield from (replace(criterion, first=e) for e in _fewer_arguments(criterion.first))
             yield from (replace(criterion, second=e) for e in _fewer_arguments(criterion.second))
 

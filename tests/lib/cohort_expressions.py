@@ -150,7 +150,8 @@ class Expressions:
         return sample + used + [self._random.choice(above) for _ in range(200 if above else 0)]
 
     def _value(self, name: str, concepts: list[int] | None) -> dict[str, Any]:
-        if not self._chance(0.7 if name in ("measurement", "observation") else 0.03):
+        valued = {"measurement": 0.7, "observation": 0.7, "event": 0.03}
+        if not self._chance(valued.get(name, 0)):
             return {}
         numbered = [row for row in self._rows["measurement"] if row.value is not None]
         near = [row for row in numbered if row.concept in (concepts or ())] or numbered
@@ -183,7 +184,8 @@ class Expressions:
         return of.within_days(first, second, bounds)
 
     def _observed(self) -> Criterion:
-        return of.observed(**self._window(0.6))
+        days = self._window(0.6)
+        return of.observed(since=days.get("since"), until=days.get("until"))
 
     def _window(self, often: float) -> dict[str, date]:
         days = sorted(self._day() for _ in range(2))

@@ -25,6 +25,7 @@ from precisionchain.query.criteria import (
     Criterion,
     Demographic,
     Event,
+    Events,
     Everyone,
     Genotype,
     Interval,
@@ -163,8 +164,9 @@ class Oracle:
                 possible.add(person)
         return Truth(frozenset(true), frozenset(possible))
 
-    def _found(self, event: Event) -> Found:
+    def _found(self, event: Events) -> Found:
         """Return the rows of an event; the last ones are remembered, being asked for twice."""
+        assert isinstance(event, Event), "events together have an oracle of their own"
         if event not in self._rows:
             if len(self._rows) == _REMEMBERED:
                 self._rows.clear()
@@ -208,6 +210,7 @@ class Oracle:
 
     def _aged(self, criterion: Age) -> Truth:
         def ask(row: PersonRow) -> bool | None:
+            assert criterion.at is not None, "what is asked of an index has an oracle of its own"
             years = age_on(row, criterion.at, exact=criterion.exact)
             return None if years is None else inside(years, criterion.years)
 

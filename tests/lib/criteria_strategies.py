@@ -23,6 +23,7 @@ from precisionchain.query.criteria import (
     Maf,
     Observed,
     WithinDays,
+    number_attributes,
 )
 
 T = TypeVar("T")
@@ -139,7 +140,8 @@ def events(draw: st.DrawFn, words: Words) -> Event:
     table = EVENT_TABLES[draw(st.sampled_from(words.functions))]
     concepts = draw(_some(words.concepts) | st.just(())) if words.concepts else ()
     exclude = draw(_rarely(_some(words.concepts), ())) if concepts else ()
-    bounds = draw(_rarely(_bounds(words), ())) if words.numbers else ()
+    valued = bool(words.numbers) and "value" in number_attributes(table)
+    bounds = draw(_rarely(_bounds(words), ())) if valued else ()
     unit: tuple[int, ...] = ()
     if bounds and words.units:
         some = _some(words.units)

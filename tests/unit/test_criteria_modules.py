@@ -28,7 +28,7 @@ def test_others_import_criteria_from_the_one_place() -> None:
 
 
 def test_no_part_imports_a_later_one() -> None:
-    order = ("names", "values", "logic", "clinical", "genetic", "who")
+    order = ("names", "values", "attributes", "logic", "events", "clinical", "genetic", "who")
     assert {path.stem for path in PARTS.glob("*.py")} == {"__init__", *order}
     for place, part in enumerate(order):
         source = inspect.getsource(getattr(criteria, part))

@@ -75,6 +75,15 @@ def test_a_criterion_has_no_truth_of_its_own() -> None:
             of.within_days(of.drug(1), of.drug(2), (-30, 30)),
         ),
         (of.sex("male", "Female"), of.sex(8532, 8507)),
+        (of.drug(1, quantity=(10, 30)), of.drug(1, quantity__le=30, quantity__ge=10)),
+        (of.drug(1, quantity=10, route=[2, 1]), of.drug(1, route=[1, 2], quantity__eq=10.0)),
+        (of.before(of.drug(1), of.drug(2)), of.within_days(of.drug(1), of.drug(2), (1, None))),
+        (of.after(of.drug(1), of.drug(2)), of.within_days(of.drug(1), of.drug(2), (None, -1))),
+        (of.at_most(0, of.drug(1)), ~of.at_least(1, of.drug(1))),
+        (
+            of.without(of.drug(1), of.visit(2), (-5, 0)),
+            of.index(of.visit(2), "each", where=~of.drug(1, from_index=(-5, 0))),
+        ),
         (of.genotype("9:5:A:G", 2, "1"), of.genotype(Variant("9", 5, "A", "G"), "1", "2")),
         (of.carries("chr9"), of.carries(Region("9"))),
         (of.carries("chr9:5-7", of.maf((0, 0.5))), of.carries("9:5-7", Maf(Interval(0, 0.5)))),
@@ -104,7 +113,7 @@ def test_what_is_asked_alike_is_equal_and_spelled_alike(one: Criterion, same: Cr
         lambda: of.measurement(1, value__gt=1, unit=[]),
         lambda: of.measurement(1, value__gt=float("nan")),
         lambda: of.measurement(1, value__gt=10**400),
-        lambda: of.measurement(1, value__gt="7"),  # type: ignore[arg-type]
+        lambda: of.measurement(1, value__gt="7"),
         lambda: of.measurement(1, value__ne=7),
         lambda: of.measurement(1, vlaue__gt=7),
         lambda: of.condition(1, since=datetime(2015, 1, 1)),  # noqa: DTZ001
@@ -118,7 +127,31 @@ def test_what_is_asked_alike_is_equal_and_spelled_alike(one: Criterion, same: Cr
         lambda: of.born((0, 10**7)),
         lambda: of.at_least(True, of.condition(1)),
         lambda: of.within_days(of.condition(1), of.condition(1), True),
-        lambda: of.age((18, 65), at=None),  # type: ignore[arg-type]
+        lambda: of.age((18, 65), at="today"),
+        lambda: of.condition(1, route=5),
+        lambda: of.condition(1, value__gt=7),
+        lambda: of.drug(1, route__gt=5),
+        lambda: of.drug(1, route=[]),
+        lambda: of.drug(1, quantity=(None, None)),
+        lambda: of.drug(1, quantity__gt="value"),
+        lambda: of.drug(1, quantity=5, quantity__eq=6),
+        lambda: of.measurement(1, value__gt="range"),
+        lambda: of.condition(1, where=5),  # type: ignore[arg-type]
+        lambda: of.condition(1, from_index=5),  # type: ignore[arg-type]
+        lambda: of.condition(1, end_since="2016-01-01", end_until="2015-01-01"),
+        lambda: of.either(of.condition(1)),
+        lambda: of.either(of.condition(1), of.recorded()),  # type: ignore[arg-type]
+        lambda: of.index(of.condition(1), "second"),
+        lambda: of.index(of.condition(1), ends="death"),
+        lambda: of.index(of.condition(1), offset=3),
+        lambda: of.during(of.drug(1), of.visit(2, same_visit=True)),
+        lambda: of.at_least(1, of.drug(1), days=True, visits=True),
+        lambda: of.at_most(-1, of.drug(1)),
+        lambda: of.some_of(0, A, B),
+        lambda: of.some_of(3, A, B),
+        lambda: of.observed(before=-1),
+        lambda: of.observed(before=1, since="2015-01-01"),
+        lambda: of.observed(at="2015-01-01"),
         lambda: of.carries(Variant("9", 5, "A", "G", "GRCh38")),
         lambda: of.carries("9:5:A:<\ud800>"),
         lambda: of.carries("9:5-7", (0, 0.1)),  # type: ignore[arg-type]
@@ -189,15 +222,18 @@ def test_copies_are_equal() -> None:
 
 
 def test_it_is_shown_as_it_is_written() -> None:
-    made = of.condition(201826, since="2015-01-01", value__gt=7) & ~of.carries("9:22098574:A:G")
+    made = of.measurement(3004410, since="2015-01-01", value__gt=7) & ~of.carries("9:22098574:A:G")
     assert (
         str(made)
         == made.text
-        == ("condition(201826, since=2015-01-01, value > 7) & ~carries(9:22098574:A:G)")
+        == ("measurement(3004410, since=2015-01-01, value > 7) & ~carries(9:22098574:A:G)")
     )
     assert (
         repr(made)
         == made.python
-        == ('pc.condition(201826, since="2015-01-01", value__gt=7) & ~pc.carries("9:22098574:A:G")')
+        == (
+            'pc.measurement(3004410, since="2015-01-01", value__gt=7) & '
+            '~pc.carries("9:22098574:A:G")'
+        )
     )
     assert repr(of.maf((0, 0.01))) == "pc.maf((0, 0.01))"

@@ -7,6 +7,7 @@ from keyword import iskeyword
 from typing import Final
 
 from precisionchain.errors import UsageError
+from precisionchain.query.criteria.attributes import every_number
 from precisionchain.query.criteria.logic import Criterion, level
 from precisionchain.query.criteria.values import Argument, Call, Interval
 from precisionchain.query.reach import ANY, Reach
@@ -147,7 +148,7 @@ class ColumnBound:
         """
         from precisionchain.query.expressions import functions
 
-        taken = iskeyword(self.column) or self.column == "value" or self.column in functions()
+        taken = iskeyword(self.column) or self.column in (*functions(), *every_number())
         bare = self.comparison == "eq" and not taken
         return self.column if bare else f"{self.column}__{self.comparison}"
 

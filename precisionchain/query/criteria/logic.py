@@ -1,4 +1,4 @@
-"""What every criterion can, and the three that are made of others: and, or, not."""
+"""What every criterion can, and those that are made of others: and, or, not, so many of them."""
 
 from __future__ import annotations
 
@@ -149,3 +149,21 @@ class Not(Criterion):
     def call(self) -> Call:
         """Return ``not(...)``."""
         return Call("not", (self.of.call(),))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SomeOf(Criterion):
+    """At least ``n`` of some criteria hold."""
+
+    n: int
+    of: tuple[Criterion, ...]
+    depth: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= len(self.of):
+            raise UsageError("some_of needs a number from 1 to that of its criteria")
+        object.__setattr__(self, "depth", level(1, map(checked, self.of)))
+
+    def call(self) -> Call:
+        """Return ``some_of(n, criterion, ...)``."""
+        return Call("some_of", (self.n, *(part.call() for part in self.of)))

@@ -49,15 +49,19 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """One side a value must keep: ``>``, ``>=``, ``<``, ``<=`` or ``=`` a number."""
+    """One side a number must keep: ``>``, ``>=``, ``<``, ``<=`` or ``=`` another.
+
+    ``number`` is that other, or the name of an attribute of the same row.
+    """
 
     operator: str
-    number: float
+    number: float | str
 
     def __post_init__(self) -> None:
         if self.operator not in OPERATORS:
             raise UsageError("not a comparison", hint=f"one of {', '.join(OPERATORS)}")
-        object.__setattr__(self, "number", number(self.number))
+        if not isinstance(self.number, str):
+            object.__setattr__(self, "number", number(self.number))
 
 
 Argument: TypeAlias = (
@@ -69,11 +73,11 @@ Argument: TypeAlias = (
 class Call:
     """How a criterion is written: a function's name and its arguments, defaults left out.
 
-    ``positional`` come first; ``named`` are (name, value) in a fixed order; ``bounds`` are those of
-    ``value``, which text writes as comparisons.
+    ``positional`` come first; ``named`` are (name, value) in a fixed order; ``bounds`` are (name,
+    bound) of numbers of a row, which text writes as comparisons.
     """
 
     name: str
     positional: tuple[Argument, ...] = ()
     named: tuple[tuple[str, Argument], ...] = ()
-    bounds: tuple[Bound, ...] = ()
+    bounds: tuple[tuple[str, Bound], ...] = ()

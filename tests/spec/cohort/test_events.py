@@ -203,7 +203,6 @@ VALUES: dict[str, tuple[Criterion, str, str]] = {
     "no unit": (of.measurement(22, value__gt=6, unit=0), "A:11", ""),
     "one of some units": (of.measurement(22, value__gt=6, unit=[0, 8840]), "A:10 A:11", ""),
     "tables without values": (of.event(30, value__gt=3), "A:12", ""),
-    "no value of such a table": (of.condition(30, value__gt=3), "", ""),
     "enough of what may be": (of.at_least(2, of.measurement(21, value__lt=8)), "", "A:9"),
     "one of them is sure": (of.at_least(1, of.measurement(21, value__lt=8)), "A:9", ""),
     "days apart of what may be": (

@@ -114,10 +114,13 @@ REFUSED = """
     measurement(1, value > .5)                              => column 24: expected a number
     measurement(1, value > true)                            => column 24: expected a number
     measurement(1, value > 1e999)                           => column 24: a number too large
-    measurement(1, unit=5)                                  => unit= goes with
-    condition(1, age >= 50)                                 => column 14: only value is compared
+    measurement(1, vaule=5)                                 => value= is meant
+    condition(1, route=5)                                   => no 'route' .*drug have it
+    measurement(1, value > range)                           => column 24: expected a number
+    drug(1, quantity > route)                               => column 20: expected a number
+    index(condition(1), second)                             => first, last, each
+    condition(1, age >= 50)                                 => column 14: only numbers of a row are compared
     sex(value > 5)                                          => sex: there is no value to compare
-    age(18..65)                                             => age: missing .*'at'
     age(18 .. 65, at=2020-01-01)                            => column 8: .*without spaces
     age(65..18, at=2020-01-01)                              => column 5: 65..18 is empty
     born(1950)                                              => LOW..HIGH
