@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precisionchain.config import writing_job
 from precisionchain.doors import WorkDoor
 from precisionchain.errors import SiteError
-from precisionchain.ingest.report import Ingested, Progress, Silent
+from precisionchain.ingest.report import Ingested, Progress, Silent, reported
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,8 +45,6 @@ class AdditionsDoor(WorkDoor):
             UsageError: this site has sealed no genotypes under that name.
             SealRefusedError: no column leaves, or everybody is withdrawn.
         """
-        from precisionchain.ingest.outbox import Outbox
-        from precisionchain.ingest.publish import resume
         from precisionchain.ingest.sequencing import said_of
         from precisionchain.ingest.sequencing_batch import Added, publish_sequencing
         from precisionchain.ingest.sequencing_file import read_sequencing_file
@@ -57,25 +54,16 @@ class AdditionsDoor(WorkDoor):
         known = self._samples_of(source, samples)
         if not allow_missing_samples:
             found.require_known(known["sample_id"].to_list())
-        with writing_job(self.folder), self._opened() as opened:
+        added = Added(found, known, source)
+        with self._publishing("publish", said) as (opened, publisher, outbox):
             for line in said_of(found):
                 said.step(line)
-            outbox = Outbox(self.folder.outbox)
-            try:
-                publisher = opened.publisher()
-                resume(publisher, outbox, said.advance)
-                added = Added(found, known, source)
-                done = publish_sequencing(
-                    publisher, outbox, added, step=said.step, advance=said.advance
-                )
-            finally:
-                outbox.close()
+            done = publish_sequencing(
+                publisher, outbox, added, step=said.step, advance=said.advance
+            )
             opened.sync_if_behind(said.step)
             opened.witness().publish()
-        counts = {"samples": found.rows.height, "columns": len(found.columns)}
-        return Ingested(
-            done.source, done.batch, done.items, done.new_items, done.stored_bytes, counts
-        )
+        return reported(done, {"samples": found.rows.height, "columns": len(found.columns)})
 
     def ingest_sites(self, sites: str | Path, *, progress: Progress | None = None) -> Ingested:
         """Publish one of the network's lists of sites, which its parameters name by digest.
@@ -90,28 +78,17 @@ class AdditionsDoor(WorkDoor):
             InputError: the file cannot be taken.
             ParameterMismatchError: the network has no such list.
         """
-        from precisionchain.ingest.outbox import Outbox
-        from precisionchain.ingest.publish import resume
         from precisionchain.ingest.site_list_batch import publish_site_list
         from precisionchain.ingest.site_list_file import read_site_list
 
         said = progress or Silent()
-        with writing_job(self.folder), self._opened() as opened:
+        with self._publishing("publish", said) as (opened, publisher, outbox):
             listed = read_site_list(Path(sites), opened.parameters.build)
-            outbox = Outbox(self.folder.outbox)
-            try:
-                publisher = opened.publisher()
-                resume(publisher, outbox, said.advance)
-                done = publish_site_list(
-                    publisher, outbox, listed, step=said.step, advance=said.advance
-                )
-            finally:
-                outbox.close()
+            done = publish_site_list(
+                publisher, outbox, listed, step=said.step, advance=said.advance
+            )
             opened.sync_if_behind(said.step)
-        counts = {"sites": len(listed.sites)}
-        return Ingested(
-            done.source, done.batch, done.items, done.new_items, done.stored_bytes, counts
-        )
+        return reported(done, {"sites": len(listed.sites)})
 
     def metadata_leaving(
         self, metadata: str | Path, *, columns: Sequence[str] | None = None

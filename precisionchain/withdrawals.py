@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from precisionchain.config import writing_job
 from precisionchain.doors import WorkDoor
 from precisionchain.errors import UsageError
 
@@ -79,23 +78,14 @@ class WithdrawalsDoor(WorkDoor):
         correct: Callable[[str, Corrections], Corrected],
     ) -> Corrected:
         """Finish what a killed job left, correct, and sync."""
-        from precisionchain.ingest.outbox import Outbox
-        from precisionchain.ingest.publish import resume
         from precisionchain.ingest.report import Silent
         from precisionchain.ingest.withdraw import Corrections
 
         said = progress or Silent()
-        with writing_job(self.folder), self._opened() as opened:
-            opened.require(operation)
-            outbox = Outbox(self.folder.outbox)
-            try:
-                publisher = opened.publisher()
-                resume(publisher, outbox, said.advance)
-                snapshot = opened.sync_if_behind(said.step)
-                to = Corrections(publisher, outbox, snapshot, said.step, said.advance)
-                done = correct(opened.config.site, to)
-            finally:
-                outbox.close()
+        with self._publishing(operation, said) as (opened, publisher, outbox):
+            snapshot = opened.sync_if_behind(said.step)
+            to = Corrections(publisher, outbox, snapshot, said.step, said.advance)
+            done = correct(opened.config.site, to)
             opened.sync_if_behind(said.step)
         return done
 

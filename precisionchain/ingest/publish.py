@@ -62,6 +62,23 @@ class Publisher:
         gone = withdrawals(self.ledger, sealed, self.network)
         return History(self.site_key, chains(sealed), gone)
 
+    def batch_id(self, source: str, source_id: str, parent: bytes) -> bytes:
+        """Return the id of a batch of a source (its content's id in hex) after another batch."""
+        key = self.signer.public_key
+        return batch_id_of(self.network, key, source, bytes.fromhex(source_id), parent)
+
+    def send(self, outbox: Outbox, batch: FrozenBatch, advance: Advance | None) -> Published:
+        """Send what the ledger does not have of a frozen batch; see `send_batch`."""
+        return send_batch(
+            outbox,
+            self.ledger,
+            batch,
+            publisher=self.signer.public_key,
+            code=self.code,
+            parameters=self.parameters,
+            advance=advance,
+        )
+
 
 def resume(publisher: Publisher, outbox: Outbox, advance: Advance | None) -> list[Published]:
     """Finish what a killed job left: send frozen batches, forget half-encoded ones.
@@ -78,7 +95,7 @@ def resume(publisher: Publisher, outbox: Outbox, advance: Advance | None) -> lis
         if SEAL_ORDINAL not in there and outbox.manifest(batch.batch_id).parent_id != parent:
             outbox.forget(batch.batch_id)
         else:
-            sent.append(_send(publisher, outbox, batch, advance))
+            sent.append(publisher.send(outbox, batch, advance))
     return sent
 
 
@@ -91,7 +108,7 @@ def publish_run(
     refresh: Refresh = WHOLE,
     replace: bool = False,
     advance: Advance | None = None,
-    step: Step | None = None,
+    step: Step = silent,
 ) -> Published:
     """Publish a staged (and, for OMOP, validated) run as a sealed batch, if it is anything new.
 
@@ -112,7 +129,6 @@ def publish_run(
         OverlapError: genotypes of these persons are sealed over the same extent.
         UsageError: the source has a name that no source may have.
     """
-    step = step or silent
     description = read_run(run, refresh)
     source, source_id = description["source"], description["source_id"]
     history = publisher.history()
@@ -120,9 +136,7 @@ def publish_run(
     refuse_reserved(source)
     refuse_other_kind(source, description["kind"], history.chain(source))
     parent = NO_PARENT if head is None else head.manifest.batch_id
-    batch_id = batch_id_of(
-        publisher.network, publisher.signer.public_key, source, bytes.fromhex(source_id), parent
-    )
+    batch_id = publisher.batch_id(source, source_id, parent)
     _refuse_sealed(publisher, batch_id, source)
     step(f"encode {description['kind']} source {source}")
     parameters = publisher.parameters
@@ -138,15 +152,19 @@ def publish_run(
         made = omop_batch(run, parameters, history, snapshot=snapshot, refresh=refresh, step=step)
     with made as batch:
         if batch is None:
-            sealed, items = ("", 0) if head is None else (head.manifest.batch, head.manifest.items)
-            return Published(sealed, source, items, 0, 0)
+            return _unchanged(source, head)
         manifest = batch.manifest({"batch": batch_id.hex(), "parent": parent.hex()})
         drafts = _counted(batch.drafts(), step)
         frozen = outbox.fill(drafts, manifest, signer=publisher.signer, network=publisher.network)
     _refuse_moved(publisher, outbox, frozen, head)
     step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
-    sent = _send(publisher, outbox, frozen, advance)
-    return dataclasses.replace(sent, changes=manifest.changes)
+    return dataclasses.replace(publisher.send(outbox, frozen, advance), changes=manifest.changes)
+
+
+def _unchanged(source: str, head: Seal | None) -> Published:
+    """Return what is said of a run that changes nothing."""
+    sealed, items = ("", 0) if head is None else (head.manifest.batch, head.manifest.items)
+    return Published(sealed, source, items, 0, 0)
 
 
 def _refuse_moved(
@@ -160,20 +178,6 @@ def _refuse_moved(
             where=f"source {frozen.source}",
             hint="run the command again: it is compared with the newer one",
         )
-
-
-def _send(
-    publisher: Publisher, outbox: Outbox, batch: FrozenBatch, advance: Advance | None
-) -> Published:
-    return send_batch(
-        outbox,
-        publisher.ledger,
-        batch,
-        publisher=publisher.signer.public_key,
-        code=publisher.code,
-        parameters=publisher.parameters,
-        advance=advance,
-    )
 
 
 def _counted(drafts: Iterator[Draft], step: Step) -> Iterator[Draft]:

@@ -121,6 +121,11 @@ def ingested(run: Run, published: Published) -> Ingested:
     else:
         said = run.description.get("statistics", {})
         counts = {name: value for name, value in said.items() if isinstance(value, int)}
+    return reported(published, counts)
+
+
+def reported(published: Published, counts: Mapping[str, int]) -> Ingested:
+    """Return what became of a batch, and counts of what it is of."""
     return Ingested(
         published.source,
         published.batch,

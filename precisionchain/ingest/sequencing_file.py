@@ -18,8 +18,9 @@ from typing import Final
 
 import polars as pl
 
-from precisionchain.errors import MetadataFormatError, UnreadableFileError
+from precisionchain.errors import MetadataFormatError
 from precisionchain.ingest.sample_names import some_samples
+from precisionchain.ingest.whole_texts import whole_text
 from precisionchain.schemas.column_names import MAX_TEXT, folded
 
 SAMPLE: Final = "sample_id"
@@ -97,15 +98,7 @@ def read_sequencing_file(path: Path, columns: Sequence[str] | None = None) -> Se
         MetadataFormatError: no table, a column or sample twice, or a named column that is absent
             or holds free text.
     """
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise UnreadableFileError(
-            f"cannot be read: {error.strerror or error}", where=str(path)
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UnreadableFileError("is not UTF-8 text", where=str(path)) from error
+    text, content = whole_text(path)
     names, cells = _table(text, path)
     sample = names.index(SAMPLE)
     samples = pl.Series(SAMPLE, [row[sample].strip() for row in cells], pl.String)

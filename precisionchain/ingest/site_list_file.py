@@ -6,7 +6,6 @@ in ``docs/reference/site-lists.md``.
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,14 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from precisionchain.errors import MetadataFormatError, UnreadableFileError
+from precisionchain.errors import MetadataFormatError
+from precisionchain.ingest.whole_texts import whole_text
 from precisionchain.schemas.genome import BUILDS, fold_chrom
 from precisionchain.schemas.site_lists import SITES, list_digest
 
 _BASES: Final = frozenset("ACGT")
 _COLUMNS: Final = 6
 _VCF_COLUMNS: Final = 8
-_GZIP: Final = b"\x1f\x8b"
 
 Row = tuple[str, int, str | None, str, str, float | None, list[float] | None]
 
@@ -56,7 +55,7 @@ def read_site_list(path: Path, build: str) -> SiteList:
         UnreadableFileError: it cannot be read, or is not text.
         MetadataFormatError: a line that is no site, or a position twice; naming the line.
     """
-    text = _text(path)
+    text, _ = whole_text(path)
     oriented = text.startswith("##fileformat=VCF")
     lines = enumerate(text.splitlines(), start=1)
     rows: list[Row] = []
@@ -87,16 +86,6 @@ def _hint(oriented: bool) -> str:
     if oriented:
         return "a VCF of SNVs with one ALT each"
     return "rs number, chromosome, position on GRCh37, on GRCh38, two alleles; or a VCF"
-
-
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        return (gzip.decompress(content) if content[:2] == _GZIP else content).decode()
-    except (OSError, EOFError) as error:
-        raise UnreadableFileError(f"cannot be read: {error}", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise UnreadableFileError("is not UTF-8 text", where=str(path)) from error
 
 
 def _graf_row(line: str, build: str) -> Row | None:

@@ -1,4 +1,4 @@
-"""Batches that no staged run stands behind: metadata added later, and lists of sites.
+"""Batches that no staged run stands behind: metadata added later, lists of sites, corrections.
 
 They are frozen and sent like any other, so that a killed job's is sent by the next one.
 """
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.outbox import Outbox
 from precisionchain.ingest.report import Advance, Step
-from precisionchain.ingest.send import Published, send_batch
-from precisionchain.schemas.manifest import Manifest, batch_id_of
+from precisionchain.ingest.send import Published
+from precisionchain.schemas.manifest import Manifest
 
 if TYPE_CHECKING:
     from precisionchain.ingest.publish import Publisher
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def small_manifest(
     publisher: Publisher,
-    kind: Literal["sequencing", "site-list"],
+    kind: Literal["sequencing", "site-list", "correction"],
     identity: tuple[str, str, bytes],
     content: Mapping[str, Any],
 ) -> Manifest:
@@ -33,11 +33,9 @@ def small_manifest(
         content: other members.
     """
     source, source_id, parent = identity
-    key = publisher.signer.public_key
-    batch_id = batch_id_of(publisher.network, key, source, bytes.fromhex(source_id), parent)
     return Manifest(
         kind=kind,
-        batch=batch_id.hex(),
+        batch=publisher.batch_id(source, source_id, parent).hex(),
         parent=parent.hex(),
         source=source,
         source_id=source_id,
@@ -70,12 +68,4 @@ def seal_small(
     """
     frozen = outbox.fill(drafts, manifest, signer=publisher.signer, network=publisher.network)
     step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
-    return send_batch(
-        outbox,
-        publisher.ledger,
-        frozen,
-        publisher=publisher.signer.public_key,
-        code=publisher.code,
-        parameters=publisher.parameters,
-        advance=advance,
-    )
+    return publisher.send(outbox, frozen, advance)

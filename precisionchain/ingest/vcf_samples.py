@@ -19,9 +19,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from precisionchain.errors import SampleMapError, UnreadableFileError
+from precisionchain.errors import SampleMapError
 from precisionchain.ingest.sample_names import some_samples
 from precisionchain.ingest.vcf_file import VcfFile
+from precisionchain.ingest.whole_texts import whole_text
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.lexical import INTEGER64, LexicalError
 
@@ -83,14 +84,7 @@ def read_sample_map(path: Path) -> dict[str, Sample]:
         UnreadableFileError: the file cannot be read, or is not text.
         SampleMapError: a column is missing, a cell is malformed, or a sample stands twice.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UnreadableFileError(
-            f"cannot be read: {error.strerror or error}", where=str(path)
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UnreadableFileError("the sample map is not UTF-8 text", where=str(path)) from error
+    text, _ = whole_text(path)
     if path.suffix == ".fam":
         names, rows = list(_FAM), [(n, line.split()) for n, line in _lines(text)]
     else:

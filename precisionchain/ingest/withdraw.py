@@ -21,9 +21,9 @@ import pyarrow as pa
 from precisionchain.errors import UsageError
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_vcf import corrected_count_drafts
-from precisionchain.ingest.outbox import FrozenBatch, Outbox
+from precisionchain.ingest.outbox import Outbox
 from precisionchain.ingest.report import Advance, Step, silent
-from precisionchain.ingest.send import Published, send_batch
+from precisionchain.ingest.small_batches import small_manifest
 from precisionchain.ingest.source_history import History
 from precisionchain.ledger.batches import Seal
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
@@ -44,7 +44,7 @@ from precisionchain.schemas.corrections import (
     WITHDRAWN,
     withdrawn_payload,
 )
-from precisionchain.schemas.manifest import NO_PARENT, Manifest, batch_id_of
+from precisionchain.schemas.manifest import NO_PARENT
 from precisionchain.schemas.streams import MAP_PERSON
 from precisionchain.schemas.streams import WITHDRAWN as WITHDRAWN_FAMILY
 
@@ -250,12 +250,11 @@ class Corrections:
         """
         if not rows:
             return asking
-        source_id = sha256(b"precisionchain corrections 1\0" + canonical_json(list(rows))).digest()
+        content = b"precisionchain corrections 1\0" + canonical_json(list(rows))
         head = self.publisher.heads().get(CORRECTIONS_SOURCE)
         parent = NO_PARENT if head is None else head.manifest.batch_id
-        key = self.publisher.signer.public_key
-        batch_id = batch_id_of(self.publisher.network, key, CORRECTIONS_SOURCE, source_id, parent)
-        manifest = _manifest(batch_id, parent, source_id)
+        identity = (CORRECTIONS_SOURCE, sha256(content).hexdigest(), parent)
+        manifest = small_manifest(self.publisher, CORRECTION, identity, {})
         corrected: set[str] = set()
         persons = np.array([person for _, _, person, _ in rows if person is not None], np.int64)
         drafts = self._drafts(rows, persons, holding, sign, corrected)
@@ -267,7 +266,7 @@ class Corrections:
                 drafts, manifest, signer=self.publisher.signer, network=self.publisher.network
             )
         self.step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
-        sent = self._send(frozen)
+        sent = self.publisher.send(self.outbox, frozen, self.advance)
         return replace(
             asking,
             counts=len(corrected),
@@ -296,17 +295,6 @@ class Corrections:
                 corrected.add(batch)
                 yield draft
 
-    def _send(self, frozen: FrozenBatch) -> Published:
-        return send_batch(
-            self.outbox,
-            self.publisher.ledger,
-            frozen,
-            publisher=self.publisher.signer.public_key,
-            code=self.publisher.code,
-            parameters=self.publisher.parameters,
-            advance=self.advance,
-        )
-
 
 def is_taken_back(history: History, source: str, source_id: str) -> bool:
     """Return whether a source's head is of this content, and was withdrawn."""
@@ -314,20 +302,6 @@ def is_taken_back(history: History, source: str, source_id: str) -> bool:
     if head is None or head.manifest.batch not in history.withdrawals.batches:
         return False
     return head.manifest.source_id == source_id
-
-
-def _manifest(batch_id: bytes, parent: bytes, source_id: bytes) -> Manifest:
-    return Manifest(
-        kind="correction",
-        batch=batch_id.hex(),
-        parent=parent.hex(),
-        source=CORRECTIONS_SOURCE,
-        source_id=source_id.hex(),
-        items=0,
-        root="",
-        families=(),
-        pages=(),
-    )
 
 
 def _one(name: str, own: Collection[str]) -> str:
