@@ -116,6 +116,11 @@ def apply_qc(
         )
     step("quality control")
     figures = person_figures(run.path)
+    if limits.sex_check and (n := figures.comparable_sexes()) < len(figures.sex):
+        step(
+            f"warning: --sex-check compared {n} of {len(figures.sex)} persons: the others have no "
+            "sex in the sample map, or too little of X here to show one"
+        )
     exclusions = assess(run.path, thresholds=limits, figures=figures)
     with staging.revise(run) as partial:
         statistics = {"qc": _statistics(exclusions)}

@@ -145,6 +145,10 @@ class PersonFigures:
         f = self.x.f
         return np.where(f > MALE_ABOVE, 1, np.where(f < FEMALE_BELOW, 2, 0)).astype(np.uint8)
 
+    def comparable_sexes(self) -> int:
+        """Return of how many persons X shows a sex, and the sample map has one."""
+        return int(((self.x_sex > 0) & (self.sex > 0)).sum())
+
     def found(self, limits: Thresholds) -> Iterator[Found]:
         """Yield what the rules about persons exclude; who falls to one is not seen by the next."""
         most = np.floor(limits.sample_missing * self.alleles * (1 + TOLERANCE))

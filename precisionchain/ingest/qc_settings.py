@@ -45,13 +45,12 @@ class Thresholds:
     max_f: float | None = None
 
     def __post_init__(self) -> None:
-        shares = (
-            *(self.sample_missing, self.variant_missing, self.hwe_p, self.ld_r2 or 0.0),
-            self.max_f or 0.0,
-        )
+        if self.max_f is not None and not 0 <= self.max_f <= 1:
+            raise UsageError(f"--max-f {self.max_f} is not a number from 0 to 1")
+        shares = (self.sample_missing, self.variant_missing, self.hwe_p, self.ld_r2 or 0.0)
         if not all(0 <= share <= 1 for share in shares) or self.min_founders < 0:
             raise UsageError(
-                "shares, p-values, r squared and F lie between 0 and 1; founders are not negative"
+                "shares, p-values and r squared lie between 0 and 1; founders are not negative"
             )
         if self.ld_window < 2 or not 1 <= self.ld_step <= self.ld_window:
             raise UsageError(

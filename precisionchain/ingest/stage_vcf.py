@@ -199,17 +199,24 @@ class _Batch:
                 "name all of them, or give a BED file of this part"
             )
         if not writer.alleles and self.assay.kind not in ("bed", "gvcf"):
-            refused = sum((tally.rules for tally in self.tallies), Counter())
-            rules = ", ".join(f"{n} by {rule}" for rule, n in refused.most_common())
-            held = instead_of_genotypes(self.sources.files[0].header)
-            none = set(refused) == {Refusal.NO_GENOTYPES.value} and held is not None
-            raise VcfFormatError(
-                f"none of {self.records} records could be taken"
-                + (f" (refused: {rules})" * bool(rules))
-                + (f": no GT, but {held[0]}" if none and held else ""),
-                where=str(self.sources.files[0].path),
-                hint=held[1] if none and held else None,
-            )
+            raise self._nothing_taken()
+
+    def _nothing_taken(self) -> VcfFormatError:
+        where = str(self.sources.files[0].path)
+        if not self.records:
+            hint = "a filter or region may have left none; name files that have records"
+            return VcfFormatError("has a header and no record", where=where, hint=hint)
+        refused = sum((tally.rules for tally in self.tallies), Counter())
+        rules = ", ".join(f"{n} by {rule}" for rule, n in refused.most_common())
+        held = instead_of_genotypes(self.sources.files[0].header)
+        none = set(refused) == {Refusal.NO_GENOTYPES.value} and held is not None
+        return VcfFormatError(
+            f"none of {self.records} records could be taken"
+            + (f" (refused: {rules})" * bool(rules))
+            + (f": no GT, but {held[0]}" if none and held else ""),
+            where=where,
+            hint=held[1] if none and held else None,
+        )
 
     @property
     def records(self) -> int:

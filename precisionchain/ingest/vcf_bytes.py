@@ -34,6 +34,8 @@ _FOREIGN: Final = {
 }
 # SAM specification, section 4.1.2: an empty BGZF block ends every complete file.
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_NEAR_END = 65_536
+"""Bytes at the end in which that block is looked for, where it is not the last thing."""
 
 
 def compression_of(path: Path) -> Compression:
@@ -48,7 +50,7 @@ def compression_of(path: Path) -> Compression:
             start = file.read(18)
             file.seek(0, 2)
             size = file.tell()
-            file.seek(max(0, size - len(_BGZF_END)))
+            file.seek(max(0, size - _NEAR_END))
             end = file.read()
     except OSError as error:
         raise UnreadableFileError(
@@ -63,9 +65,11 @@ def compression_of(path: Path) -> Compression:
         return "none"
     # BGZF marks each member with an extra field of two letters (SAM specification, 4.1).
     if start[3:4] == b"\x04" and start[12:14] == b"BC":
-        if end != _BGZF_END:
+        if not end.endswith(_BGZF_END):
             raise UnreadableFileError(
-                "ends without the BGZF end-of-file block: it is truncated",
+                "has bytes after the BGZF end-of-file block"
+                if _BGZF_END in end
+                else "ends without the BGZF end-of-file block: it is truncated",
                 where=str(path),
                 hint="fetch or write the file again",
             )

@@ -29,7 +29,7 @@ NOT_VCF: Final = 4
 
 N_FOUND: Final = 5
 """Numbers kept of a line: the verdict, half-calls, calls with a low GQ, with a low DP, and calls
-that name a phase set."""
+that name a phase set. Of a line that is not VCF the second is the sample, from 0, that is why."""
 
 _TAB, _COLON, _DOT, _SLASH, _PIPE = 9, 58, 46, 47, 124
 _GT, _GQ, _DP, _PS, _KEYS = range(5)
@@ -86,7 +86,7 @@ def decode_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
         for i in range(first.shape[1]):
             at, one, two, bar, ploidy, low, has_set = _cell(text, at, keys, least)
             if ploidy < 0 or (text[at] != _TAB and at != end):
-                found[k, 0] = NOT_VCF
+                found[k, 0], found[k, 1] = NOT_VCF, i
                 break
             at += 1
             if found[k, 0] == TAKEN:

@@ -235,10 +235,12 @@ class _Part:
                 break
             where = self._file.where(self._lines.first_record + line)
             if verdict is Verdict.NOT_VCF:
+                sample = int(halves[at]) + 1
                 raise VcfFormatError(
-                    "the record is not VCF",
+                    f"the record is not VCF: sample {sample}, in column {sample + 9}, has a GT "
+                    "that is none, or more fields than FORMAT has keys",
                     where=where,
-                    hint="`bcftools view` says what is wrong with it",
+                    hint="mend the file where it was made; `bcftools view` may say more",
                 )
             if line in self._refused:
                 continue

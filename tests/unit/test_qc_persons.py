@@ -79,8 +79,31 @@ def test_persons_fall_only_to_the_rules_that_are_asked_for(run: Run) -> None:
     assert excluded(run, sex_check=True) == wrong_sex
     assert excluded(run, max_f=0.5) == {INBRED: ("heterozygosity", 0.5)}
     assert set(excluded(run, sex_check=True, max_f=0.5)) == {*wrong_sex, INBRED}
-    with pytest.raises(UsageError, match="between 0 and 1"):
+    with pytest.raises(UsageError, match=r"--max-f 1\.5"):
         Thresholds(max_f=1.5)
+
+
+def test_it_is_said_how_many_persons_the_check_of_sex_could_compare(tmp_path: Path) -> None:
+    def said(vcf: Path, *rows: str) -> list[str]:
+        staging = Staging(tmp_path / "staging")
+        settings = VcfSettings(samples=write_map(tmp_path / "map.csv", *rows), build="GRCh37")
+        lines: list[str] = []
+        staged = stage_vcf(staging, [vcf], settings)
+        limits = Thresholds(sex_check=True, min_founders=0)
+        apply_qc(staging, staged, "mark", thresholds=limits, step=lines.append)
+        return [line for line in lines if "--sex-check" in line]
+
+    calls = "0/1 0/0 1/1 0/1 0/0"
+    names = tuple("abcde")
+    sexes = [f"{name},{n},{'MFMF'[n : n + 1]}" for n, name in enumerate(names)]
+    without_x = write_vcf(tmp_path / "1.vcf", f"1:5 A C {calls}", samples=names)
+    (line,) = said(without_x, *sexes)
+    assert line.startswith("warning: --sex-check compared 0 of 5 persons")
+    records = (f"X:{5_000_000 + n} A C 0/0 0/1 1/1 0/1 0/0" for n in range(20))
+    with_x = write_vcf(tmp_path / "x.vcf", *records, samples=names)
+    (line,) = said(with_x, *sexes)
+    assert "compared 4 of 5 persons" in line
+    assert said(with_x, *sexes[:4], "e,4,M") == []
 
 
 def test_rules_that_are_off_are_not_in_the_settings() -> None:

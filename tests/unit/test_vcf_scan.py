@@ -209,6 +209,15 @@ def _refuses(folder: Path, content: bytes) -> None:
         scan(path)
 
 
+def test_bytes_after_the_end_are_not_called_a_truncated_file(tmp_path: Path) -> None:
+    path = tmp_path / "f.vcf.gz"
+    whole = bgzf(vcf_text("9:5 A G 0/1 0/0").encode())
+    for content, message in ((whole + b"\0", "bytes after"), (whole[:-1], "it is truncated")):
+        path.write_bytes(content)
+        with pytest.raises(UnreadableFileError, match=message):
+            scan(path)
+
+
 def test_a_bcf_cut_inside_a_record_is_truncated(tmp_path: Path) -> None:
     path = write_vcf(tmp_path / "f.bcf", *LINES)
     content = gzip.decompress(path.read_bytes())

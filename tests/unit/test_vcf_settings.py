@@ -78,7 +78,8 @@ def test_the_settings_of_a_call_are_all_its_arguments_of_those_names() -> None:
         ({"min_gq": -1}, "--min-gq -1"),
         ({"min_gq": float("nan")}, "--min-gq nan"),
         ({"min_dp": float("inf")}, "--min-dp inf"),
-        ({"max_f": 1.5}, "F"),
+        ({"max_f": 1.5}, "--max-f 1.5"),
+        ({"max_f": float("nan")}, "--max-f nan"),
         ({"metadata_columns": ["a"]}, "no file of them"),
     ],
 )

@@ -287,7 +287,12 @@ BAD_INPUTS: dict[str, tuple[bytes, dict[str, Any], type[errors.PrecisionChainErr
         (GOOD + record("9:6 A G 0/1")).encode(), {}, errors.VcfFormatError, "columns",
     ),
     "a call that is none": (
-        (GOOD + record("9:6 A G 0/x 0/0")).encode(), {}, errors.VcfFormatError, "is not VCF",
+        (GOOD + record("9:6 A G 0/x 0/0")).encode(), {}, errors.VcfFormatError,
+        "sample 1, in column 10, has a GT that is none",
+    ),
+    "a sample with too many fields": (
+        (GOOD + record("9:6 A G 0/0 0/0:1")).encode(), {}, errors.VcfFormatError,
+        "sample 2, in column 11, has a GT that is none, or more fields",
     ),
     "GT as a number of another kind": (
         (GOOD + record("9:6 A G 0/-1 0/0")).encode(), {}, errors.VcfFormatError, "is not VCF",
@@ -313,7 +318,7 @@ BAD_INPUTS: dict[str, tuple[bytes, dict[str, Any], type[errors.PrecisionChainErr
     "nothing but symbolic alleles": (
         vcf_text("9:5 A <DEL> 0/1 0/0").encode(), {}, errors.VcfFormatError, "1 by sv_end",
     ),
-    "no record": (header().encode(), {}, errors.VcfFormatError, "none of 0 records"),
+    "no record": (header().encode(), {}, errors.VcfFormatError, "a header and no record"),
     "contradictory duplicates": (
         vcf_text("9:5 A G 0/1 0/0", "9:5 A G 0/0 0/0").encode(),
         {}, errors.DuplicateVariantError, "twice",
