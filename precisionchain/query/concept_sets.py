@@ -29,7 +29,7 @@ class Expands(Protocol):
         """Return those concepts that the vocabulary, or a row, has."""
 
     def descendants_of(self, concepts: Collection[int]) -> set[int]:
-        """Return all descendants of some concepts."""
+        """Return all valid descendants of some concepts."""
 
     def mapped_to(self, concepts: Collection[int]) -> set[int]:
         """Return the concepts that map to one of some concepts."""

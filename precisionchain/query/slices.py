@@ -101,9 +101,15 @@ class Slices:
         found: list[int] = asked[self.all_known[at] == asked].tolist()
         return set(found)
 
+    @cached_property
+    def invalid(self) -> frozenset[int]:
+        """The concepts that are marked as deleted or replaced."""
+        marked = self.concepts.filter(pl.col("invalid_reason").is_not_null())
+        return frozenset(marked["concept_id"].to_list())
+
     def descendants_of(self, concepts: Collection[int]) -> set[int]:
-        """Return every descendant of some concepts that any batch used."""
-        return self.below.of(concepts)
+        """Return the valid descendants of some concepts, as concept sets count them."""
+        return self.below.of(concepts) - self.invalid
 
     def mapped_to(self, concepts: Collection[int]) -> set[int]:
         """Return the source concepts that map to one of some concepts, as any batch used them."""
@@ -122,7 +128,7 @@ class Slices:
                 f"concept {concept} is in no vocabulary slice and in no row of the network",
                 hint="`precisionchain query concepts` finds concepts by name; or sync",
             )
-        return sorted({concept, *(self.descendants_of([concept]) if descendants else ())})
+        return sorted({concept, *(self.below.of([concept]) if descendants else ())})
 
     def resolve(self, concepts: ConceptSet) -> frozenset[int]:
         """Return what a concept set means here; of its concepts, unknown ones give nothing.
