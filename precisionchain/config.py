@@ -73,6 +73,16 @@ class SiteFolder:
         return self.root / "reports"
 
     @property
+    def rules(self) -> Path:
+        """The site's own rules of data quality, where it has any: files of SQL."""
+        return self.root / "rules"
+
+    @property
+    def quality(self) -> Path:
+        """The site's own thresholds of data quality, where it has any."""
+        return self.root / "quality.toml"
+
+    @property
     def site_key(self) -> Path:
         """The key that signs batches."""
         return self.root / "keys" / "site.key"

@@ -18,6 +18,7 @@ from precisionchain.concepts import ConceptsDoor
 from precisionchain.exports import ExportsDoor
 from precisionchain.genetics import GeneticsDoor
 from precisionchain.opened import OpenSite
+from precisionchain.quality import QualityDoor
 from precisionchain.query import persons, typed
 from precisionchain.reasons import ReasonsDoor
 from precisionchain.replica.catalogue import Snapshot
@@ -60,7 +61,7 @@ def connect(path: str | Path, *, user: str | None = None, as_of: Moment | None =
         raise
 
 
-class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, ReasonsDoor):
+class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, QualityDoor, ReasonsDoor):
     """A network as one user sees it; a context manager.
 
     Every method that answers writes an entry before it reads and another before it returns.

@@ -119,6 +119,7 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         allow_shrinking: bool = False,
         allow_churn: bool = False,
         allow_empty: bool = False,
+        accept_quality: Sequence[str] = (),
         replace: bool = False,
         maf_checkpoint: bool = False,
         progress: Progress | None = None,
@@ -129,6 +130,9 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         what is gone. ``mode``: ``full``, the run is the whole of its source (default), or
         ``delta``, rows to add or replace by key; by default the one it was validated in.
         `changes` says beforehand what a run comes to.
+
+        Data quality above what keeps a batch from sealing refuses it, unless ``accept_quality``
+        names the RULE or RULE:TABLE, or ``quality.toml`` a higher share.
 
         Genotypes of persons over positions where theirs are sealed are refused, or with
         ``replace`` take the place of those.
@@ -145,9 +149,11 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         """
         from precisionchain.ingest.changes_limits import Refresh
         from precisionchain.ingest.checkpoints import checkpoint_due, publish_checkpoints
+        from precisionchain.ingest.quality_policy import read_policy
 
         said = progress or Silent()
-        accepted = Refresh("full", allow_shrinking, allow_churn, allow_empty)
+        policy = read_policy(self.folder.quality, tuple(accept_quality))
+        accepted = Refresh("full", allow_shrinking, allow_churn, allow_empty, policy)
         with writing_job(self.folder), self._opened() as opened:
             self.staging.refresh_views()  # of runs that somebody deleted, too
             publisher = opened.publisher()
@@ -216,6 +222,7 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         allow_shrinking: bool = False,
         allow_churn: bool = False,
         allow_empty: bool = False,
+        accept_quality: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> Ingested:
         """Stage, validate, publish and sync OMOP tables as one sealed batch; see `stage_omop`.
@@ -237,6 +244,7 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
             allow_shrinking=allow_shrinking,
             allow_churn=allow_churn,
             allow_empty=allow_empty,
+            accept_quality=accept_quality,
             progress=progress,
         )[0]
         if warning := left_out(run):  # where it is read last

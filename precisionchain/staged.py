@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from precisionchain.config import writing_job
 from precisionchain.doors import WorkDoor
-from precisionchain.errors import LedgerError, SiteError
+from precisionchain.errors import LedgerError, SiteError, UsageError
 from precisionchain.ingest.omop_settings import OmopSettings
 from precisionchain.ingest.report import Progress, Silent, left_out, table_fates
 from precisionchain.ingest.reserved import refuse_reserved
@@ -105,6 +105,28 @@ class StagingDoor(WorkDoor):
             self.staging.refresh_views()
         return table_fates(run)
 
+    def rules(self, folder: str | Path | None = None, *, table: str | None = None) -> pl.DataFrame:
+        """Return the rules of data quality, those of the site's own last, with their SQL.
+
+        Args:
+            folder: of its own rules, by default ``rules/`` of the site folder.
+            table: fill in a table of the CDM, and each column of it that a rule is of.
+
+        Raises:
+            UsageError: a rule's header or a threshold cannot be, or no such table.
+            InputError: the SQL of a rule cannot be answered.
+        """
+        import polars as pl
+
+        from precisionchain.ingest.quality_policy import read_policy
+        from precisionchain.ingest.rule_listing import COLUMNS, listed
+        from precisionchain.ingest.rules import RULES
+
+        rules = [*RULES.values(), *self._own_rules(folder).rules.values()]
+        rows = list(listed(rules, read_policy(self.folder.quality), table))
+        kinds = {"threshold": pl.Float64, "block_above": pl.Float64}
+        return pl.DataFrame(rows, schema={name: kinds.get(name, pl.String) for name in COLUMNS})
+
     def columns_leaving(self, *, source: str | None = None) -> pl.DataFrame:
         """Return, for what would be published, each column and whether it leaves the site."""
         import polars as pl
@@ -199,6 +221,27 @@ class StagingDoor(WorkDoor):
                 {"statement": redacted(statement)},
                 lambda: answer(self.staging, statement, self.config.site),
             )
+
+    def unmapped(self, *, table: str | None = None) -> pl.DataFrame:
+        """Return source codes of staged rows whose main concept is 0, the most frequent first.
+
+        For the site alone: nothing of it is ever published. Logged as a question to staging.
+
+        Args:
+            table: of the CDM; default all.
+
+        Raises:
+            UsageError: no such table.
+        """
+        from precisionchain.schemas.omop import TABLES
+
+        if table is not None and table not in TABLES:
+            raise UsageError("no such table of the CDM", hint="as condition_occurrence")
+        where = "" if table is None else f" where table_name = '{table}'"
+        return self.sql(
+            "select table_name, source_value, source_concept_id, n_rows, n_persons, _source as"
+            f" source from unmapped{where} order by n_rows desc, table_name, source_value"
+        )
 
     def report(self, run: str | None = None, output: str | Path | None = None) -> Path:
         """Write a staged run's page, by default the newest's into ``reports/``; return its path.

@@ -27,6 +27,7 @@ from precisionchain.cli import (
     reasons,
     render,
     report,
+    rules,
     withdraw,
 )
 from precisionchain.cli.disk import disk_error
@@ -136,6 +137,7 @@ ancestor_choice.register(app)
 ingest.register(app)
 withdraw.register(app)
 app.command()(report.report)
+app.command()(rules.rules)
 cohort.register(app)
 concepts.register(app, query.app)
 

@@ -31,6 +31,14 @@ Churn = Annotated[
     bool, typer.Option("--allow-churn", help="Accept that most rows of a table are others.")
 ]
 Empty = Annotated[bool, typer.Option("--allow-empty", help="Accept that a table is empty now.")]
+OwnRules = Annotated[
+    Path | None,
+    typer.Option("--rules", help="A folder of rules.", show_default="rules/ of the site"),
+]
+AcceptQuality = Annotated[
+    list[str] | None,
+    typer.Option("--accept-quality", help="RULE or RULE:TABLE that may be broken; repeat."),
+]
 Mode = Literal["full", "delta"]
 Export = Annotated[
     Mode, typer.Option("--mode", help="full: the whole source; delta: rows to add or replace.")
@@ -64,6 +72,7 @@ def ingest_omop(
     allow_shrinking: Shrinking = False,
     allow_churn: Churn = False,
     allow_empty: Empty = False,
+    accept_quality: AcceptQuality = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -74,6 +83,7 @@ def ingest_omop(
         "allow_shrinking": allow_shrinking,
         "allow_churn": allow_churn,
         "allow_empty": allow_empty,
+        "accept_quality": tuple(accept_quality or ()),
     }
     if dry_run:
         run = site.stage_omop(directory, **asked, progress=progress)
@@ -173,11 +183,14 @@ def validate(
     context: typer.Context,
     source: Source = None,
     mode: Export = "full",
+    rules: OwnRules = None,
     as_json: Json = False,
 ) -> None:
     """Validate the newest staged OMOP run: every row is accepted, or rejected with its rule."""
     site, progress = scope(context).site(), scope(context).progress
-    render.frame(site.validate(source=source, mode=mode, progress=progress), as_json=as_json)
+    render.frame(
+        site.validate(source=source, mode=mode, rules=rules, progress=progress), as_json=as_json
+    )
 
 
 def publish(
@@ -188,6 +201,7 @@ def publish(
     allow_shrinking: Shrinking = False,
     allow_churn: Churn = False,
     allow_empty: Empty = False,
+    accept_quality: AcceptQuality = None,
     replace: Replacing = False,
     maf_checkpoint: Annotated[
         bool, typer.Option("--maf-checkpoint", help="Publish the folded MAF counter, due or not.")
@@ -196,10 +210,11 @@ def publish(
 ) -> None:
     """Encode and publish the newest staged runs, sealed batch by batch."""
     site, progress = scope(context).site(), scope(context).progress
-    accepted = {
+    accepted: dict[str, Any] = {
         "allow_shrinking": allow_shrinking,
         "allow_churn": allow_churn,
         "allow_empty": allow_empty,
+        "accept_quality": tuple(accept_quality or ()),
     }
     if dry_run:
         _preview(site, source, mode, accepted, as_json=as_json, progress=progress)
@@ -219,7 +234,7 @@ def _preview(
     site: Site,
     source: str | None,
     mode: Mode | None,
-    accepted: Mapping[str, bool],
+    accepted: Mapping[str, Any],
     *,
     as_json: bool,
     progress: Progress,

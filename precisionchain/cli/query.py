@@ -26,6 +26,7 @@ Until = Annotated[
 ]
 Person = Annotated[str, typer.Argument(help="SITE:person_id, as A:42; or a bare id of this site.")]
 Table = Annotated[str | None, typer.Option(help="One CDM table, or its domain.")]
+OfSite = Annotated[str | None, typer.Option("--site", help="Only of this site.")]
 Frequency = Annotated[str | None, typer.Option("--maf", help="Minor allele frequencies, LO-HI.")]
 
 
@@ -207,3 +208,44 @@ def _range(text: str) -> tuple[float, float]:
     except ValueError:
         pass
     raise UsageError(f"{text!r} is not a range of frequencies", hint="LO-HI, as 0.01-0.05")
+
+
+@app.command("quality")
+@render.answers
+def quality(
+    context: typer.Context,
+    site: OfSite = None,
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    rule: Annotated[str | None, typer.Option(help="One rule, as outside_period.")] = None,
+    table: Annotated[str | None, typer.Option(help="One table of the CDM.")] = None,
+    verdict: Annotated[
+        str | None, typer.Option(help="passed, failed, accepted, or not checked.")
+    ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Also the exports before the newest.")
+    ] = False,
+    as_of: AsOf = None,
+    out: Out = Out(),
+) -> None:
+    """What rules of data quality found in the exports of each source."""
+    with scope(context).network(as_of) as network:
+        answer = network.quality(
+            site=site, source=source, rule=rule, table=table, verdict=verdict, history=history
+        )
+    shown = [name for name in answer.columns if name not in ("mode", "batch", "n_violating")]
+    out.frame(answer, columns=shown)
+
+
+@app.command("concept-counts")
+@render.answers
+def concept_counts(
+    context: typer.Context,
+    table: Annotated[str, typer.Option(help="An event table, or its domain.")],
+    site: OfSite = None,
+    as_of: AsOf = None,
+    out: Out = Out(),
+) -> None:
+    """Persons and records of each concept of a table, within observation periods."""
+    with scope(context).network(as_of) as network:
+        answer = network.concept_counts(table, site=site)
+    out.frame(answer)

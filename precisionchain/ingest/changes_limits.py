@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from precisionchain.errors import SealRefusedError, UsageError
+
+if TYPE_CHECKING:
+    from precisionchain.ingest.quality_policy import QualityPolicy
 
 Mode = Literal["full", "delta"]
 """Whether an export is the whole of its source, or rows to add to it or replace by key."""
@@ -26,12 +29,14 @@ class Refresh:
         allow_shrinking: accept that many persons, or rows of a table, vanish.
         allow_churn: accept that most keys of a table have other rows.
         allow_empty: accept that tables are empty now.
+        quality: what is accepted of data quality; None for the rules' own thresholds.
     """
 
     mode: Mode = "full"
     allow_shrinking: bool = False
     allow_churn: bool = False
     allow_empty: bool = False
+    quality: QualityPolicy | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):

@@ -16,6 +16,7 @@ from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.changes_limits import Refresh, TableChange, refuse_excess
 from precisionchain.ingest.changes_rows import count
 from precisionchain.ingest.changes_state import StateViews
+from precisionchain.ingest.quality_policy import DEFAULT, found_in, refuse_quality
 from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.reserved import refuse_other_kind
 from precisionchain.ingest.source_history import History, read_run
@@ -107,17 +108,26 @@ def preview(
     """
     rows = AcceptedRows(run, parameters, withheld=history.withdrawn_persons)
     source = read_run(run, refresh)["source"]
+    quality = _refusal_of_quality(source, run, refresh)
     if history.head(source) is None:
-        return Preview(source, _all_new(rows))
+        return Preview(source, _all_new(rows), quality)
     try:
         with changes_of(rows, run, history, snapshot=snapshot, refresh=refresh) as changes:
             try:
                 refuse_excess(source, refresh, changes.tables, changes.vanished)
             except SealRefusedError as refusal:
                 return Preview(source, changes.tables, refusal)
-            return Preview(source, changes.tables)
+            return Preview(source, changes.tables, quality)
     except SealRefusedError as refusal:
         return Preview(source, {}, refusal)
+
+
+def _refusal_of_quality(source: str, run: Path, refresh: Refresh) -> SealRefusedError | None:
+    try:
+        refuse_quality(source, found_in(run), refresh.quality or DEFAULT)
+    except SealRefusedError as refusal:
+        return refusal
+    return None
 
 
 def _all_new(rows: AcceptedRows) -> dict[str, TableChange]:

@@ -13,6 +13,13 @@ from precisionchain.ingest.changes_limits import Refresh, refuse_excess
 from precisionchain.ingest.changes_run import changes_of
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_omop import OmopEncoder
+from precisionchain.ingest.quality_policy import (
+    DEFAULT,
+    QualityPolicy,
+    found_in,
+    quality_drafts,
+    refuse_quality,
+)
 from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.source_history import History, read_run
 from precisionchain.ingest.staged_manifest import omop_manifest
@@ -37,13 +44,21 @@ class OmopBatch:
     refresh: Refresh
     changes: Changes | None = None
 
+    @property
+    def policy(self) -> QualityPolicy:
+        """How its quality is judged."""
+        return self.refresh.quality or DEFAULT
+
     def drafts(self) -> Iterator[Draft]:
         """Yield every draft, in publishing order."""
-        return OmopEncoder(self.rows, self.changes).drafts()
+        yield from OmopEncoder(self.rows, self.changes).drafts()
+        yield from quality_drafts(found_in(self.run), self.policy, self.refresh.mode)
 
     def manifest(self, identity: dict[str, str]) -> Manifest:
         """Return the manifest without items; ``identity``: batch and parent, in hex."""
         description = read_run(self.run, self.refresh)
+        if said := self.policy.said:
+            description["settings"] = {**description["settings"], "quality": said}
         return omop_manifest(self.run, description, self.rows, identity, self.changes)
 
 
@@ -64,7 +79,8 @@ def omop_batch(
     thing. Arguments and errors as of `changes_of`; ``parameters`` are the network's.
 
     Raises:
-        SealRefusedError: the run undoes more than it may.
+        SealRefusedError: the run undoes more than it may, or its quality keeps it from sealing.
+        UsageError: the site's thresholds name a rule that there is not.
     """
     description = read_run(run, refresh)
     source = description["source"]
@@ -73,6 +89,7 @@ def omop_batch(
     if head is not None and again and not head.manifest.withheld:
         yield None
         return
+    refuse_quality(source, found_in(run), refresh.quality or DEFAULT)
     rows = AcceptedRows(run, parameters, withheld=history.withdrawn_persons)
     if head is None:
         empty = refresh.mode == "delta" and not rows.holds_rows()

@@ -5,10 +5,12 @@
     items.parquet                    ordinal, name (<family>/<table>), rows: the places there are
     <family>/<table>.parquet         rows with site, batch, and their place: ordinal, row
     SUPERSEDED/superseded.parquet    batch, ordinal, row: places of earlier batches, as listed
+    quality.parquet, quality.json    what rules of data quality found, and what is said of it
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +23,7 @@ from precisionchain.replica.catalogue import ORIGIN, SealedBatch
 from precisionchain.schemas.corrections import SUPERSEDED_KIND, correction_rows
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
+from precisionchain.schemas.quality import QUALITY_KIND, read_quality
 from precisionchain.schemas.streams import SUPERSEDED, family_of
 
 _ITEM: Final[dict[str, pa.DataType]] = {
@@ -31,6 +34,8 @@ _ITEM: Final[dict[str, pa.DataType]] = {
 ITEMS: Final = pa.schema(_ITEM)
 """Columns of ``items.parquet``."""
 SUPERSEDED_NAME: Final = f"{SUPERSEDED}/{SUPERSEDED_KIND}"
+FOUND: Final = "quality.parquet"
+SAID: Final = "quality.json"
 
 
 def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> None:
@@ -49,6 +54,9 @@ def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> 
     try:
         for item in items:
             family = family_of(item.stream)
+            if item.payload.kind == QUALITY_KIND:
+                _write_quality(item, folder)
+                continue
             if item.payload.kind == SUPERSEDED_KIND:
                 name, rows = SUPERSEDED_NAME, correction_rows(item.payload)
             else:
@@ -64,6 +72,12 @@ def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> 
             writer.close()
     columns = zip(*sorted(places), strict=True) if places else ([], [], [])
     pq.write_table(pa.table(list(map(list, columns)), schema=ITEMS), folder / "items.parquet")
+
+
+def _write_quality(item: Item, folder: Path) -> None:
+    rows, said = read_quality(item.payload)
+    pq.write_table(rows, folder / FOUND)
+    (folder / SAID).write_text(json.dumps(said), encoding="utf-8")
 
 
 def clinical_names(folder: Path) -> dict[str, Path]:

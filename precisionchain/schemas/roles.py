@@ -36,6 +36,8 @@ ROLE_OF: Final[Mapping[str, str]] = {
             "maf",
             "frequencies",
             "exclusions",
+            "quality",
+            "concept-counts",
             "why",
             "sequencing",
             "sites",

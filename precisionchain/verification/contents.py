@@ -23,6 +23,7 @@ from precisionchain.replica.unpack_sites import whole_list
 from precisionchain.schemas.corrections import CORRECTION
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
+from precisionchain.schemas.quality import QUALITY_KIND, read_quality
 from precisionchain.schemas.sequencing import SEQUENCING_KIND
 from precisionchain.schemas.site_lists import LIST_KIND
 from precisionchain.schemas.streams import batch_key, family_of
@@ -107,6 +108,9 @@ class _Entities:
     def take(self, item: Item) -> None:
         """Add what one item places or maps."""
         family, kind = family_of(item.stream), item.payload.kind
+        if kind == QUALITY_KIND:
+            read_quality(item.payload)
+            return
         table, rows = payload_table(item.payload)
         if kind in ("map-concept", "map-person"):
             self._map(rows, "concept_id" if kind == "map-concept" else "person_id")

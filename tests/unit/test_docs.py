@@ -24,6 +24,7 @@ _PATH = re.compile(r"`((?:[\w.]+/)+(?:[\w.]+\.(?:py|md|toml|sh))?|[\w.]+\.(?:md|
 _NOT_OURS = {
     *(
         "precisionchain.toml",
+        "quality.toml",
         "checkpoints/",
         "cohorts/",
         "concept_sets/",
@@ -31,6 +32,7 @@ _NOT_OURS = {
         "outbox/",
         "replica/",
         "reports/",
+        "rules/",
         "staging/",
     ),
     *("demo_network/", "benchmarks/results/", "omop/", "vocabulary/", "truth/"),

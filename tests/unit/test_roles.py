@@ -38,6 +38,8 @@ TABLE = """
     maf              researcher
     frequencies      researcher
     exclusions       researcher
+    quality          researcher
+    concept-counts   researcher
     why              researcher
     sequencing       researcher
     sites            researcher

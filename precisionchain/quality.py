@@ -1,0 +1,95 @@
+"""The part of the door for data quality: what rules found, and counts by concept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from precisionchain.access.evaluated import Evaluated
+from precisionchain.doors import QuestionsDoor
+from precisionchain.query import typed
+from precisionchain.replica.catalogue import Snapshot
+
+if TYPE_CHECKING:
+    import polars as pl
+
+class QualityDoor(QuestionsDoor):
+    """What `Network` does about the quality of what was published."""
+
+    def quality(
+        self,
+        *,
+        site: str | None = None,
+        source: str | None = None,
+        rule: str | None = None,
+        table: str | None = None,
+        verdict: str | None = None,
+        history: bool = False,
+    ) -> pl.DataFrame:
+        """Return what rules of data quality found in the newest export of each source.
+
+        Small counts are not told (``docs/reference/quality.md``).
+
+        Args:
+            site: who published it.
+            source: of that name.
+            rule: as ``outside_period``.
+            table: of the CDM.
+            verdict: ``passed``, ``failed``, ``accepted`` or ``not checked``.
+            history: also the exports before.
+
+        Raises:
+            UsageError: no such table or verdict.
+        """
+        from precisionchain.query.quality import (
+            WantedQuality,
+            plain_name,
+            quality_results,
+            table_named,
+            verdict_named,
+        )
+
+        asked = {
+            "site": site,
+            "source": typed.as_logged(source, plain_name),
+            "rule": typed.as_logged(rule, plain_name),
+            "table": typed.as_logged(table, table_named),
+            "verdict": typed.as_logged(verdict, verdict_named),
+            "history": history,
+        }
+
+        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            wanted = WantedQuality(
+                site,
+                source,
+                rule,
+                None if table is None else table_named(table),
+                None if verdict is None else verdict_named(verdict),
+                history,
+            )
+            return quality_results(snapshot, wanted)
+
+        return self._ask("quality", "clinical", asked, answer)
+
+    def concept_counts(self, table: str, *, site: str | None = None) -> pl.DataFrame:
+        """Return persons and records of each main concept within observation periods.
+
+        A record counts where its start date lies in an observation period of its person: what
+        Achilles counts, as in its analyses 400, 600, 700, 1800 (persons) and 401, 601, 701, 1801
+        (records). A concept counts for itself, without descendants.
+
+        Args:
+            table: an event table, or its domain; no eras.
+            site: only persons of this site; default the whole network.
+
+        Raises:
+            UsageError: no such table.
+        """
+        from precisionchain.query.period_counts import counts_by_concept
+
+        asked = {"table": typed.as_logged(table, typed.table_name), "site": site}
+        return self._ask(
+            "concept-counts",
+            "clinical",
+            asked,
+            lambda snapshot: counts_by_concept(snapshot, table, site=site),
+        )
