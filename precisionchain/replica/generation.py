@@ -7,17 +7,15 @@ what they have in common, and a later one makes only what is new.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from precisionchain.replica.catalogue import SealedBatch, unpacked_folder
 from precisionchain.replica.corrected_genetic import corrected_parts
-from precisionchain.replica.derived_mappings import with_derived_mappings
-from precisionchain.replica.fold_clinical import fold_clinical
 from precisionchain.replica.fold_counts import fold_counts
 from precisionchain.replica.resolve import Resolution
-from precisionchain.replica.superseded_places import gone_places
+from precisionchain.replica.superseded_places import GonePlaces, gone_places
 from precisionchain.replica.taken_over import superseding
 from precisionchain.schemas.sequencing import SEQUENCING_KIND
 
@@ -56,15 +54,7 @@ def make_generation(
     if progress:
         progress(f"fold {len(clinical) + len(genetic)} batches")
     gone = gone_places(root, resolved.sealed)
-    files = fold_clinical(
-        clinical,
-        root / FOLDED,
-        gone=gone,
-        withdrawn=resolved.withdrawn,
-        naming=[(one, unpacked_folder(root, one.batch)) for one in resolved.taken_back],
-    )
-    if resolved.taken_back:
-        files = with_derived_mappings(files, root / FOLDED)
+    files = _clinical_files(root, resolved, clinical, gone)
     files.update(fold_counts(genetic, root / FOLDED))
     answering = [one for one, _ in (*clinical, *genetic)] + resolved.counting(SEQUENCING_KIND)
     return Generation(
@@ -72,6 +62,28 @@ def make_generation(
         files,
         {batch: places.path for batch, places in gone.items()},
     )
+
+
+def _clinical_files(
+    root: Path,
+    resolved: Resolution,
+    clinical: Sequence[tuple[SealedBatch, Path]],
+    gone: Mapping[str, GonePlaces],
+) -> dict[str, Path]:
+    """Return the file of each name of clinical rows."""
+    if not clinical and not resolved.taken_back:
+        return {}
+    from precisionchain.replica.derived_mappings import with_derived_mappings  # tables of OMOP
+    from precisionchain.replica.fold_clinical import fold_clinical
+
+    files = fold_clinical(
+        clinical,
+        root / FOLDED,
+        gone=gone,
+        withdrawn=resolved.withdrawn,
+        naming=[(one, unpacked_folder(root, one.batch)) for one in resolved.taken_back],
+    )
+    return with_derived_mappings(files, root / FOLDED) if resolved.taken_back else files
 
 
 def genetic_parts(root: Path, resolved: Resolution) -> list[tuple[SealedBatch, Path]]:

@@ -7,13 +7,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.arrow_values import column_of, repeated, text_parts, values_of
+from precisionchain.schemas.arrow_values import (
+    column_of,
+    one_chunk,
+    repeated,
+    text_parts,
+    values_of,
+)
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY, genetic_rows
 from precisionchain.schemas.genotypes import VariantBlock
 from precisionchain.schemas.items import Payload
@@ -67,10 +72,9 @@ def counts_rows(payload: Payload) -> pa.Table:
     Raises:
         CodecError: it is no payload of counts.
     """
-    rows = genetic_rows(payload).combine_chunks()
+    rows = genetic_rows(payload)
     het, both, single = (
-        values_of(rows.column(name).chunk(0)) if rows.num_rows else np.zeros(0, np.int32)
-        for name in ("n_het", "n_hom_alt", "n_hemi")
+        values_of(one_chunk(rows.column(name))) for name in ("n_het", "n_hom_alt", "n_hemi")
     )
     return rows.append_column("ac", column_of(het + 2 * both + single))
 
@@ -83,7 +87,7 @@ def alleles_digest(rows: pa.Table) -> str:
     """
     digest = sha256()
     for name in (*ALLELE_KEY, "record"):
-        column = rows.column(name).combine_chunks()
+        column = one_chunk(rows.column(name))
         if column.null_count:
             raise CodecError(f"an allele without {name}")
         parts = [values_of(column)] if name in {"pos", "record"} else text_parts(column)

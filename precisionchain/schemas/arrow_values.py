@@ -47,6 +47,16 @@ def cut(array: Any, buffer: Any, dtype: str, length: int) -> npt.NDArray[Any]:
     return values[array.offset : array.offset + length]
 
 
+def one_chunk(column: pa.ChunkedArray[Any]) -> Column:
+    """Return a column as one array, whatever number of chunks (none, too) it has.
+
+    Of one chunk, that one: ``combine_chunks`` would copy it.
+    """
+    chunks: list[Column] = column.chunks or [pa.nulls(0).cast(column.type)]
+    whole: Any = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+    return cast("Column", whole)
+
+
 def known_rows(array: Any) -> Bools:
     """Return which rows of any column are not null."""
     if pa.types.is_null(array.type):

@@ -23,7 +23,7 @@ from typing import Any, Final, cast
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.arrow_values import Column
+from precisionchain.schemas.arrow_values import Column, one_chunk
 from precisionchain.schemas.column_steps import (
     DROPPED,
     TICKS_A_DAY,
@@ -74,7 +74,7 @@ def shrink(
     fields: list[pa.Field[Any]] = []
     kept: list[Column] = []
     for index, field in enumerate(table.schema):
-        array = _one_chunk(table.column(index))
+        array = one_chunk(table.column(index))
         base_name = pairs.get(field.name)
         base, factor = None, 1
         if base_name is not None and base_name not in pairs:
@@ -219,7 +219,7 @@ def _restore(
         array = None
         if step is None or step["k"] not in DROPPED:
             field, chunked = next(stored)
-            array = _one_chunk(chunked)
+            array = one_chunk(chunked)
         else:
             field = pa.field(step["n"], TYPES[step["t"]])
         if wanted is not None and not wanted(field.name):
@@ -246,14 +246,7 @@ def _base(table: pa.Table, field: pa.Field[Any], name: str) -> tuple[Ints | None
     fits = pa.types.is_integer(other) and pa.types.is_integer(field.type)
     if not table.num_rows or not (fits or factor > 1):
         return None, 1
-    return column_integers(_one_chunk(table.column(name))), factor
-
-
-def _one_chunk(column: pa.ChunkedArray[Any]) -> Column:
-    """Return a column as one array, whatever number of chunks (none, too) it has."""
-    chunks: list[Column] = column.chunks or [pa.nulls(0).cast(column.type)]
-    whole: Any = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
-    return cast("Column", whole)
+    return column_integers(one_chunk(table.column(name))), factor
 
 
 def _present(column: Column | None) -> Column:

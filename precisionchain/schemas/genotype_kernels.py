@@ -208,6 +208,23 @@ def turn_states(codes: Bytes2, row_of: Places, start: int, out: Bytes2) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _transposed(square: int) -> int:
+    """Return eight bytes of eight bits with bit *i* of byte *k* as bit *k* of byte *i*.
+
+    Warren, Hacker's Delight, 2nd edition, 7-3.
+    """
+    swap = (square ^ (square >> np.uint64(7))) & np.uint64(0x00AA00AA00AA00AA)
+    square ^= swap ^ (swap << np.uint64(7))
+    swap = (square ^ (square >> np.uint64(14))) & np.uint64(0x0000CCCC0000CCCC)
+    square ^= swap ^ (swap << np.uint64(14))
+    swap = (square ^ (square >> np.uint64(28))) & np.uint64(0x00000000F0F0F0F0)
+    return square ^ swap ^ (swap << np.uint64(28))
+
+
+_BYTE, _EIGHT, _SIXTEEN = np.uint64(255), np.uint64(8), np.uint64(16)
+
+
+@njit(cache=True, nogil=True)
 def turn_pairs(codes: Bytes2, row_of: Places, start: int, out: Bytes2) -> None:
     """Turn haplotype pairs by person, into two planes of bits a person.
 
@@ -220,19 +237,20 @@ def turn_pairs(codes: Bytes2, row_of: Places, start: int, out: Bytes2) -> None:
     """
     n = row_of.shape[0]
     half = out.shape[1] // 2
-    for a in range(codes.shape[0]):
-        place, bit = (start + a) >> 3, 1 << ((start + a) & 7)
+    n_alleles = codes.shape[0]
+    for place in range(start >> 3, (start + n_alleles + 7) >> 3):
+        first = 8 * place - start
         for j in range(codes.shape[1]):
-            byte = codes[a, j]
-            p = 4 * j
-            while byte and p < n:
-                if byte & 3 and row_of[p] >= 0:
-                    if byte & 1:
-                        out[row_of[p], place] |= bit
-                    if byte & 2:
-                        out[row_of[p], half + place] |= bit
-                byte >>= 2
-                p += 1
+            square = np.uint64(0)  # eight alleles, a byte each, of four persons
+            for a in range(max(first, 0), min(first + 8, n_alleles)):
+                square |= np.uint64(codes[a, j]) << np.uint64(8 * (a - first))
+            if square:
+                square = _transposed(square)
+                for p in range(4 * j, min(4 * j + 4, n)):
+                    if row_of[p] >= 0:
+                        out[row_of[p], place] |= np.uint8(square & _BYTE)
+                        out[row_of[p], half + place] |= np.uint8((square >> _EIGHT) & _BYTE)
+                    square >>= _SIXTEEN
 
 
 @njit(cache=True, nogil=True)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.arrow_values import column_of, values_of
+from precisionchain.schemas.arrow_values import column_of, one_chunk, values_of
 from precisionchain.schemas.calls import (
     MISSING,
     Calls,
@@ -257,7 +257,7 @@ def _links(table: pa.Table) -> Links:
     """
     found = []
     for name in ("back", "size"):
-        column = table.column(name).combine_chunks()
+        column = one_chunk(table.column(name))
         if column.type != pa.uint8() or column.null_count:
             raise ValueError(f"column {name}")
         found.append(values_of(column))
@@ -305,7 +305,7 @@ def from_binary(table: pa.Table, name: str, width: int) -> npt.NDArray[np.uint8]
     """
     if not has(table, name):
         return None
-    column: Any = table.column(name).combine_chunks()
+    column: Any = one_chunk(table.column(name))
     if column.type != pa.binary(width) or column.null_count:
         raise ValueError(f"column {name} is not of {width} bytes a row")
     rows = len(column)

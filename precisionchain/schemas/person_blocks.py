@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from precisionchain.errors import CodecError
-from precisionchain.schemas.arrow_values import column_of, values_of
+from precisionchain.schemas.arrow_values import column_of, one_chunk, values_of
 from precisionchain.schemas.calls import Calls, Rows
 from precisionchain.schemas.columns import restore, shrink, to_body
 from precisionchain.schemas.genotypes import (
@@ -194,7 +194,7 @@ def unpack_person_block(body: bytes) -> PersonBlock:
             raise ValueError("person or size column")
         if persons.null_count or sizes.null_count:
             raise ValueError("a null")
-        size = values_of(sizes.combine_chunks())
+        size = values_of(one_chunk(sizes))
         planes = np.zeros((len(size), 0), np.uint8)
         if has(table, "planes"):
             planes = _present(from_binary(table, "planes", table.column("planes").type.byte_width))
@@ -211,7 +211,7 @@ def unpack_person_block(body: bytes) -> PersonBlock:
         return PersonBlock(
             chrom=text_of(said, "chrom"),
             person_set=text_of(said, "person_set"),
-            persons=values_of(persons.combine_chunks()),
+            persons=values_of(one_chunk(persons)),
             blocks=blocks,
             turned=turned,
         )
