@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from precisionchain.query.expressions import born as born
     from precisionchain.query.expressions import carries as carries
     from precisionchain.query.expressions import carries_structural as carries_structural
+    from precisionchain.query.expressions import concept_set as concept_set
     from precisionchain.query.expressions import condition as condition
     from precisionchain.query.expressions import condition_era as condition_era
     from precisionchain.query.expressions import death as death
@@ -76,11 +77,11 @@ __version__ = "0.1.0.dev0"
 # fmt: off
 _FUNCTIONS_OF_CRITERIA = (
     "after", "age", "assayed", "at_least", "at_most", "at_site", "before", "born", "carries",
-    "carries_structural", "condition", "condition_era", "death", "device", "dose_era", "drug",
-    "drug_era", "during", "either", "episode", "ethnicity", "event", "everyone", "exactly",
-    "genotype", "genotyped", "index", "maf", "measurement", "observation", "observed", "persons",
-    "procedure", "race", "recorded", "same_visit", "saved", "sequenced", "sex", "some_of",
-    "specimen", "visit", "visit_detail", "within_days", "without",
+    "carries_structural", "concept_set", "condition", "condition_era", "death", "device",
+    "dose_era", "drug", "drug_era", "during", "either", "episode", "ethnicity", "event",
+    "everyone", "exactly", "genotype", "genotyped", "index", "maf", "measurement", "observation",
+    "observed", "persons", "procedure", "race", "recorded", "same_visit", "saved", "sequenced",
+    "sex", "some_of", "specimen", "visit", "visit_detail", "within_days", "without",
 )
 # fmt: on
 

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, cast
 
 from precisionchain.errors import UsageError
 from precisionchain.query.asked_variants import is_id, variant_or_id
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import (
     COMPARISONS,
     OPERATORS,
@@ -30,7 +31,7 @@ from precisionchain.query.criteria import (
 from precisionchain.schemas.column_names import MAX_TEXT, folded, is_text
 from precisionchain.schemas.variant import Region, Variant
 
-Concepts: TypeAlias = int | Iterable[int]
+Concepts: TypeAlias = "int | Iterable[int] | ConceptSet"
 Day: TypeAlias = date | str
 Range: TypeAlias = Interval | tuple[float | None, float | None]
 
@@ -41,6 +42,8 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 def as_concepts(given: Concepts) -> tuple[int, ...]:
     """Return concept ids, ascending, from one or several."""
+    if isinstance(given, ConceptSet):
+        raise UsageError("no concept set stands here", hint="a concept id, or a list of them")
     if isinstance(given, Integral):
         return (as_integer(given),)
     # The bytes of a text are whole numbers too.
@@ -58,6 +61,11 @@ def some_concepts(what: str, given: Concepts) -> tuple[int, ...]:
     if not concepts:
         raise UsageError(f"{what} needs at least one concept")
     return concepts
+
+
+def concepts_or_set(what: str, given: Concepts) -> tuple[int, ...] | ConceptSet:
+    """Return concept ids, at least one, or a concept set."""
+    return given if isinstance(given, ConceptSet) else some_concepts(what, given)
 
 
 def as_integer(given: object) -> int:
@@ -124,7 +132,7 @@ def as_attributes(
     ``route=4132161``, ``quantity=30``, ``quantity=(10, 30)``, ``value__gt=7``,
     ``value__gt="range_high"``.
     """
-    concepts: dict[str, tuple[int, ...]] = {}
+    concepts: dict[str, tuple[int, ...] | ConceptSet] = {}
     bounds: dict[str, list[Bound]] = {}
     for name, asked in given.items():
         before, separator, suffix = name.rpartition("__")
@@ -137,7 +145,7 @@ def as_attributes(
         elif compared:
             raise UsageError(f"{attribute} is a concept, which is not compared", hint="NAME=ID")
         else:
-            concepts[attribute] = some_concepts(attribute, cast("Concepts", asked))
+            concepts[attribute] = concepts_or_set(attribute, cast("Concepts", asked))
     ordered = {
         name: tuple(sorted(set(of), key=lambda bound: OPERATORS.index(bound.operator)))
         for name, of in bounds.items()

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from numbers import Integral
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from precisionchain.errors import UsageError
 from precisionchain.query.arguments import (
@@ -23,8 +23,10 @@ from precisionchain.query.arguments import (
     as_flag,
     as_integer,
     as_whole_interval,
+    concepts_or_set,
     some_concepts,
 )
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import (
     ANY_EVENT,
     EVENT_TABLES,
@@ -81,7 +83,7 @@ def _event(
     )
     return Event(
         table,
-        () if concepts is None else some_concepts(name, concepts),
+        () if concepts is None else concepts_or_set(name, concepts),
         as_concepts(exclude),
         as_flag("descendants", descendants),
         as_day("since", since),
@@ -138,6 +140,24 @@ episode = _reading("episode", _event)
 condition_era = _reading("condition_era", _event)
 drug_era = _reading("drug_era", _event)
 dose_era = _reading("dose_era", _event)
+
+
+def concept_set(*concepts: int | str, exclude: int | str | Iterable[int | str] = ()) -> ConceptSet:
+    """Return a concept set, to stand where concepts do.
+
+    Args:
+        concepts: each an id, or ``201826+`` with descendants, ``201826*`` with what is mapped to
+            it, ``201826+*`` with both.
+        exclude: the same, of what is left out.
+    """
+    left_out = [exclude] if isinstance(exclude, int | str) else _listed(exclude)
+    return ConceptSet.from_words(concepts, left_out)
+
+
+def _listed(given: object) -> list[Any]:
+    if not isinstance(given, Iterable):
+        raise UsageError("exclude= is a concept, or a list of them")
+    return list(given)
 
 
 def either(*events: Events) -> Either:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from precisionchain.errors import UnknownConceptError
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.concepts import concept_set
 from precisionchain.query.criteria import (
     ANY_EVENT,
@@ -23,9 +24,11 @@ from precisionchain.query.criteria import (
     EVENT_TABLES,
     NUMBER_COLUMNS,
     VISIT,
+    Attribute,
     Event,
 )
 from precisionchain.query.frames import index_frame
+from precisionchain.query.slices import slices
 from precisionchain.query.universe import Universe
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.kept import Kept
@@ -128,6 +131,8 @@ def wanted_concepts(snapshot: Snapshot, universe: Universe, event: Event) -> fro
     Raises:
         UnknownConceptError: a concept is in no vocabulary slice and the main concept of no row.
     """
+    if isinstance(event.concepts, ConceptSet):
+        return _of_set(snapshot, universe, event.concepts)
     if not event.concepts:
         return None
     among, without = (
@@ -147,8 +152,12 @@ def _expanded(
     return _concepts.get((universe.key, concepts, descendants), make)
 
 
+def _of_set(snapshot: Snapshot, universe: Universe, concepts: ConceptSet) -> frozenset[int]:
+    return _concepts.get((universe.key, concepts), lambda: slices(snapshot).resolve(concepts))
+
+
 def attribute_concepts(
-    snapshot: Snapshot, universe: Universe, event: Event, attribute: str, concepts: tuple[int, ...]
+    snapshot: Snapshot, universe: Universe, event: Event, asked: Attribute
 ) -> frozenset[int]:
     """Return the concepts that an attribute may be, with descendants where the event asks for them.
 
@@ -156,13 +165,15 @@ def attribute_concepts(
         UnknownConceptError: a concept is in no vocabulary slice, the main concept of no row, and
             the attribute of no row of the table.
     """
+    if isinstance(asked.concepts, ConceptSet):
+        return _of_set(snapshot, universe, asked.concepts)
     found: set[int] = set()
-    for concept in concepts:
+    for concept in asked.concepts:
         try:
             found |= _expanded(snapshot, universe, (concept,), descendants=event.descendants)
         except UnknownConceptError:
-            anything = event_rows(snapshot, universe, Event(event.table), (attribute,))
-            if not np.any(anything.columns[attribute] == concept):
+            anything = event_rows(snapshot, universe, Event(event.table), (asked.name,))
+            if not np.any(anything.columns[asked.name] == concept):
                 raise
             found.add(concept)
     return frozenset(found)

@@ -26,6 +26,7 @@ from precisionchain.query.arguments import (
     is_word_or_whole,
     some_concepts,
 )
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import (
     EVENT_TABLES,
     SEXES,
@@ -56,6 +57,7 @@ from precisionchain.query.event_expressions import (
     at_least,
     at_most,
     before,
+    concept_set,
     condition,
     condition_era,
     death,
@@ -98,6 +100,7 @@ __all__ = [
     "carries",
     "carries_structural",
     "complement_of",
+    "concept_set",
     "condition",
     "condition_era",
     "death",
@@ -140,7 +143,7 @@ _SITE: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}")
 
 
 @cache
-def functions() -> dict[str, Callable[..., Criterion | Maf]]:
+def functions() -> dict[str, Callable[..., Criterion | Maf | ConceptSet]]:
     """Return every function by the name it is written by in text and JSON."""
     named = {function.__name__: function for function in (*_EVENTS, *_OTHERS)}
     return named | {"and": all_of, "or": any_of, "not": complement_of}
@@ -353,8 +356,8 @@ _EVENTS: Final[tuple[Callable[..., Criterion], ...]] = (
     *(either, index, at_least, at_most, exactly, within_days, before, after, during),
     *(same_visit, without),
 )
-_OTHERS: Final[tuple[Callable[..., Criterion | Maf], ...]] = (
-    *(observed, sex, race, ethnicity, age, born, some_of),
+_OTHERS: Final[tuple[Callable[..., Criterion | Maf | ConceptSet], ...]] = (
+    *(concept_set, observed, sex, race, ethnicity, age, born, some_of),
     *(carries, carries_structural, genotype, assayed, maf, sequenced),
     *(everyone, recorded, genotyped, at_site, persons, saved),
 )

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from precisionchain.errors import UsageError
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import EVENT_TABLES, Criterion, Interval, Maf, every_attribute
 from precisionchain.query.expressions import functions
 
@@ -31,7 +32,7 @@ def call_function(
     positional: Sequence[object],
     named: Mapping[str, object],
     bounds: Mapping[str, Mapping[str, object]],
-) -> Criterion | Maf:
+) -> Criterion | Maf | ConceptSet:
     """Return what a function makes of its arguments.
 
     Args:

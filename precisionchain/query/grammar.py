@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 from precisionchain.errors import UsageError
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import MAX_DEPTH, OPERATORS, Criterion, Maf, every_number
 from precisionchain.query.functions import call_function, nearest_function
 from precisionchain.query.tokens import MAX_LENGTH, RESERVED, Token, column, tokens
+
+_Made: TypeAlias = "Criterion | Maf | ConceptSet"
 
 _OR: Final = ("|", "or")
 _AND: Final = ("&", "and")
@@ -66,14 +69,14 @@ class _Parser:
             self._expected("&, | or the end of the text")
         if not isinstance(criterion, Criterion):
             raise UsageError(
-                "maf(...) is no criterion by itself",
-                hint="carries(9:22000000-22130000, maf(0..0.01))",
+                "maf(...) and concept_set(...) are no criteria by themselves",
+                hint="carries(9:22000000-22130000, maf(0..0.01)), condition(concept_set(201826+))",
             )
         return criterion
 
     # --------------------------------------------------------------------------- the grammar
 
-    def _expression(self) -> Criterion | Maf:
+    def _expression(self) -> _Made:
         """Read ``or = and { "|" and }``, in which ``and = not { "&" not }``."""
         either, at = [], self._token.at
         while True:
@@ -84,7 +87,7 @@ class _Parser:
             if not self._takes(*_OR):
                 return either[0] if len(either) == 1 else self._made("or", either, at)
 
-    def _operand(self) -> Criterion | Maf:
+    def _operand(self) -> _Made:
         """Read ``not = "~" not | "(" or ")" | call``."""
         around, negated = self._depth, []
         while self._is(*_NOT):
@@ -100,7 +103,7 @@ class _Parser:
         self._depth = around
         return criterion
 
-    def _call(self) -> Criterion | Maf:
+    def _call(self) -> _Made:
         """Read ``call = NAME "(" [ argument { "," argument } ] ")"``."""
         name, around = self._token, self._depth
         if name.kind != "atom":
@@ -213,7 +216,7 @@ class _Parser:
 
     # ----------------------------------------------------------------------- values and errors
 
-    def _made(self, name: str, parts: list[Criterion | Maf], at: int) -> Criterion | Maf:
+    def _made(self, name: str, parts: list[_Made], at: int) -> _Made:
         with self._placing_errors(at, name):
             return call_function(name, parts, {}, {})
 

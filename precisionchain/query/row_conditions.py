@@ -153,9 +153,7 @@ def _require_one_unit(values: Values) -> None:
 def _keeps(scope: CriterionScope, event: Event, asked: Attribute, rows: EventRows) -> Bools:
     """Return which rows keep a condition on an attribute."""
     if asked.concepts:
-        among = attribute_concepts(
-            scope.snapshot, scope.universe, event, asked.name, asked.concepts
-        )
+        among = attribute_concepts(scope.snapshot, scope.universe, event, asked)
         found: Bools = np.isin(rows.columns[asked.name], list(among))
         return found
     numbers = numbers_of(rows, asked.name)

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, Final, cast
 
 from precisionchain.errors import UsageError
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import (
     EVENT_TABLES,
     MAX_DEPTH,
@@ -176,11 +177,11 @@ def from_json(given: object) -> Criterion:
         # Nesting is counted: only the caller's own stack can be the cause, where it is nearly full.
         raise UsageError("a criterion cannot be read this deep inside of other calls") from None
     if not isinstance(criterion, Criterion):
-        raise UsageError("maf is no criterion by itself", where="criterion")
+        raise UsageError("maf is no criterion by itself, nor is concept_set", where="criterion")
     return criterion
 
 
-def _called(given: object, where: str, depth: int) -> Criterion | Maf:
+def _called(given: object, where: str, depth: int) -> Criterion | Maf | ConceptSet:
     if not isinstance(given, dict):
         raise UsageError("a criterion is an object", where=where, hint='{"condition": [201826]}')
     if depth > MAX_DEPTH:

@@ -167,11 +167,11 @@ def _smaller(criterion: Criterion) -> Iterator[Criterion]:
                 yield replace(criterion, maf=replace(maf, within=fewer))
         case Event():
             yield from _fewer_arguments(criterion)
-        case AtLeast(event=Event()):
-            yield from (replace(criterion, event=e) for e in _fewer_arguments(criterion.event))
-        case WithinDays(first=Event(), second=Event()):
-            yield from (replace(criterion, first=e) for e in _fewer_arguments(criterion.first))
-            yield from (replace(criterion, second=e) for e in _fewer_arguments(criterion.second))
+        case AtLeast(event=Event() as event):
+            yield from (replace(criterion, event=e) for e in _fewer_arguments(event))
+        case WithinDays(first=Event() as first, second=Event() as second):
+            yield from (replace(criterion, first=e) for e in _fewer_arguments(first))
+            yield from (replace(criterion, second=e) for e in _fewer_arguments(second))
 
 
 def _fewer_arguments(event: Event) -> Iterator[Event]:

@@ -96,6 +96,7 @@ def age_on(born: PersonRow, day: date, *, exact: bool) -> int | None:
 
 
 def _rows_of_concepts(records: Records, event: Event) -> list[EventRow]:
+    assert isinstance(event.concepts, tuple), "concept sets have an oracle of their own"
     wanted = _concepts(records, event.concepts, event.descendants)
     unwanted = _concepts(records, event.exclude, event.descendants)
     found: list[EventRow] = []

@@ -32,6 +32,25 @@ OBJECTS: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     (
+        "drug(concept_set(5, 7+, exclude=[9+*]), route=[1, 2], quantity >= 10)",
+        {
+            "drug": [{"concept_set": [5, "7+"], "exclude": ["9+*"]}],
+            "route": [1, 2],
+            "quantity": {">=": 10},
+        },
+    ),
+    (
+        "measurement(value > range_high)",
+        {"measurement": [], "value": {">": "range_high"}},
+    ),
+    (
+        "index(visit(1), first, where=~drug(2, from_index=-365..0))",
+        {
+            "index": [{"visit": [1]}, "first"],
+            "where": {"not": [{"drug": [2], "from_index": {"from": -365, "to": 0}}]},
+        },
+    ),
+    (
         "at_least(2, condition(1), days=true)",
         {"at_least": [2, {"condition": [1]}], "days": True},
     ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from precisionchain.errors import UsageError
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria.names import ANY_EVENT, EVENT_TABLES
 from precisionchain.query.criteria.values import Bound
 
@@ -175,5 +176,5 @@ class Attribute:
     """A condition on an attribute: it is one of ``concepts``, or keeps all ``bounds``."""
 
     name: str
-    concepts: tuple[int, ...] = ()
+    concepts: tuple[int, ...] | ConceptSet = ()
     bounds: tuple[Bound, ...] = ()

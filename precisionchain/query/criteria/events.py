@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from precisionchain.errors import UsageError
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria.attributes import Attribute, require_attribute
 from precisionchain.query.criteria.logic import Criterion, level
 from precisionchain.query.criteria.names import EVENT_TABLES
@@ -73,13 +74,14 @@ WINDOW_ARGUMENTS: Final = {
 class Event(Events):
     """The person has an event: a row of a CDM table, by concept, date, value, unit and age.
 
-    ``table`` is a CDM table or `ANY_EVENT`; no ``concepts`` means any. ``first`` keeps the events
-    of the person's earliest day before every other condition is asked. ``where`` is asked of each
-    row that meets all else, as of an index.
+    ``table`` is a CDM table or `ANY_EVENT`; no ``concepts`` means any. A set says itself what of
+    its concepts is excluded, and whose descendants count. ``first`` keeps the events of the
+    person's earliest day before every other condition is asked. ``where`` is asked of each row that
+    meets all else, as of an index.
     """
 
     table: str
-    concepts: tuple[int, ...] = ()
+    concepts: tuple[int, ...] | ConceptSet = ()
     exclude: tuple[int, ...] = ()
     descendants: bool = True
     since: date | None = None
@@ -105,9 +107,13 @@ class Event(Events):
                 raise UsageError("since is after until")
         if self.exact_age and self.age is None:
             raise UsageError("exact_age goes with age=LOW..HIGH")
-        if self.exclude and not self.concepts:
-            raise UsageError("exclude= goes with the concepts it takes from")
-        if not self.descendants and not (self.concepts or self._names_concepts):
+        is_set = isinstance(self.concepts, ConceptSet)
+        if self.exclude and (is_set or not self.concepts):
+            raise UsageError(
+                "exclude= goes with the concepts it takes from",
+                hint="a concept_set(...) has an exclude= of its own" if is_set else None,
+            )
+        if not self.descendants and not self._names_concepts():
             raise UsageError("descendants= goes with the concepts they descend from")
         if self.value:
             require_attribute(self.table, "value")
@@ -120,9 +126,9 @@ class Event(Events):
                 require_attribute(self.table, bound.number)
         object.__setattr__(self, "depth", _over(1, self.where))
 
-    @property
     def _names_concepts(self) -> bool:
-        return any(asked.concepts for asked in self.attributes)
+        named = [self.concepts, *(asked.concepts for asked in self.attributes)]
+        return any(one and not isinstance(one, ConceptSet) for one in named)
 
     def _bounds(self) -> Iterator[Bound]:
         yield from self.value
@@ -266,8 +272,12 @@ def days_named(**named: date | None) -> list[tuple[str, Argument]]:
     return [(name, day) for name, day in named.items() if day is not None]
 
 
-def one_or_several(concepts: tuple[int, ...]) -> Argument:
-    """Return concepts as they are written: one by itself."""
+def one_or_several(concepts: tuple[int, ...] | ConceptSet) -> Argument:
+    """Return concepts as they are written: one by itself, a set by its words."""
+    if isinstance(concepts, ConceptSet):
+        left_out = concepts.exclude_words
+        named: tuple[tuple[str, Argument], ...] = (("exclude", left_out),) if left_out else ()
+        return Call("concept_set", concepts.include_words, named)
     return concepts[0] if len(concepts) == 1 else concepts
 
 

@@ -92,6 +92,8 @@ CASES = """
     drug(50, route=900)                                        => 1 2
     drug(50, route=900, descendants=false)                     =>
     drug(route=902)                                            => 3
+    drug(50, route=concept_set(900+, exclude=[901]))           =>
+    visit(concept_set(910+, 9202, 12345))                      => 1 2 3
     drug(50, quantity >= 10)                                   => 1
     drug(quantity=5.5..9)                                      => 3
     drug(50, quantity < 20, route=0)                           => 1
