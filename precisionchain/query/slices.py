@@ -139,8 +139,7 @@ class Slices:
         included = {item.concept for item in concepts.include}
         if not self.known(included):
             raise UnknownConceptError(
-                f"none of the {len(included)} concepts that the set includes is in a vocabulary"
-                " slice or in a row of the network",
+                "no concept that the set includes is in a vocabulary slice or in a row of the network",
                 hint="check the ids, or sync",
             )
         return concepts.resolve(self)
