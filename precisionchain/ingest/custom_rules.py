@@ -170,6 +170,9 @@ def _answer(database: duckdb.DuckDBPyConnection, rule: Rule, *, limit: bool = Fa
         statements = duckdb.extract_statements(rule.definition)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise InputError("not one SELECT", where=f"{rule.file}, line {rule.line}")
+        database.execute(
+            f"EXPLAIN {rule.definition}"
+        )  # its errors name the line, relations' do not
         found = database.sql(rule.definition)
         columns = {*found.columns}
         wanted = SHARE if rule.severity == "measure" else ROWS

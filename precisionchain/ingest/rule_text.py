@@ -95,7 +95,7 @@ def rule_of_text(text: str, file: str) -> Rule:
         if line.strip() and not line.startswith("--"):
             break
         start = number
-        if found and (found["member"] in _MEMBERS or not members):
+        if found:
             members[_member(found["member"], file, number)] = found["text"]
     sql = "\n".join(lines[start:]).strip().removesuffix(";")
     for member in _REQUIRED:
