@@ -62,7 +62,7 @@ def concept(
     out.needs_folder()
     with scope(context).network(as_of) as network:
         page = network.concept(concept)
-    out.frames(page)
+    out.frames({name: frame for name, frame in page.items() if frame.height})
 
 
 @render.answers

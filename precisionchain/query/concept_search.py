@@ -118,7 +118,8 @@ def concept_page(slices: Slices, concept: int) -> dict[str, pl.DataFrame]:
     """Return what the slices say of a concept, a frame each.
 
     ``concept`` has a row for each source that names it, ``taken`` telling whose words count;
-    ``ancestors`` and ``descendants`` have levels, ``maps_to`` and ``mapped_from`` the other end.
+    ``ancestors`` and ``descendants`` have levels, ``maps_to`` and ``mapped_from`` the other end. Each
+    begins with its own name, ``relation``, by which rows in one file are told.
 
     Raises:
         UnknownConceptError: the concept is in no vocabulary slice and in no row.
@@ -139,7 +140,10 @@ def concept_page(slices: Slices, concept: int) -> dict[str, pl.DataFrame]:
         ),
     }
     said = by_source(slices).filter(pl.col("concept_id") == concept)
-    return {"concept": said, **{name: _with_names(slices, end) for name, end in ends.items()}}
+    page = {"concept": said, **{name: _with_names(slices, end) for name, end in ends.items()}}
+    return {
+        name: frame.select(pl.lit(name).alias("relation"), pl.all()) for name, frame in page.items()
+    }
 
 
 def _with_names(slices: Slices, ends: pl.DataFrame) -> pl.DataFrame:

@@ -139,7 +139,8 @@ class Slices:
         included = {item.concept for item in concepts.include}
         if not self.known(included):
             raise UnknownConceptError(
-                "no concept that the set includes is in a vocabulary slice or in a row of the network",
+                "no concept that the set includes is in a vocabulary slice or in a row of the"
+                " network",
                 hint="check the ids, or sync",
             )
         return concepts.resolve(self)
