@@ -35,6 +35,7 @@ OMOP_FOLDERS = {
     "mimic": "omop_mimic_iv_demo/csv",
     "synthea27nj": "omop_synthea27nj/csv",
     "omoplite100": "omop_omoplite/100",
+    "original": "precisionchain_original/files/data/clinical",
 }
 
 

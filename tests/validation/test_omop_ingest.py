@@ -25,6 +25,7 @@ REJECTED: dict[str, dict[tuple[str, str], int]] = {
     "mimic": {},
     "synthea27nj": {},
     "omoplite100": {},
+    "original": {},
 }
 """Folder -> (table, rule) -> rejected records, each with the reason beside it."""
 
@@ -33,6 +34,7 @@ LEFT_ALONE: dict[str, set[str]] = {
     "mimic": {"2b_concept.csv", "2b_concept_relationship.csv", "2b_vocabulary.csv"},
     "synthea27nj": {"._CARE_SITE.csv"},
     "omoplite100": {"DEVICES_EXPOSURE.csv"},
+    "original": set(),
 }
 """Folder -> files that are no table of the CDM by their name."""
 

@@ -27,6 +27,7 @@ SETS: dict[str, tuple[str, str, dict[tuple[str, str], int]]] = {
     "omop_synthea27nj/csv": (",", "5.4", {}),
     "omop_omoplite/100": ("\t", "5.4", {}),
     "omop_vocab_dbtsynthea/csv": (",", "5.4", {}),
+    "precisionchain_original/files/data/clinical": (",", "5.3", {}),
 }
 
 
