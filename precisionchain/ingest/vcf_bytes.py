@@ -20,7 +20,7 @@ from precisionchain.errors import UnreadableFileError
 
 Compression = Literal["none", "gzip", "bgzf"]
 
-CHUNK_BYTES: Final = 2**19
+CHUNK_BYTES: Final = 2**20
 """Decompressed bytes handed on at a time: few enough that they are still in the cache."""
 
 _GZIP = b"\x1f\x8b"

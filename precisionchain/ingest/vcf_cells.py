@@ -83,7 +83,15 @@ def decode_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
         found[k, :] = 0
         found[k, 0] = NO_GENOTYPES if keys[_GT] < 0 else TAKEN
         at = int(start)
+        alone = keys[_GT] == 0 and keys[_KEYS] == 1 and least[0] < 0 and least[1] < 0
         for i in range(first.shape[1]):
+            if alone and _is_pair(text, at, end):  # what most calls are
+                first[k, i], second[k, i] = text[at] - 48, text[at + 2] - 48
+                phased[k, i] = text[at + 1] == _PIPE
+                if max(first[k, i], second[k, i]) > n_alts[line] and found[k, 0] == TAKEN:
+                    found[k, 0] = ALLELE
+                at += 4
+                continue
             at, one, two, bar, ploidy, low, has_set = _cell(text, at, keys, least)
             if ploidy < 0 or (text[at] != _TAB and at != end):
                 found[k, 0], found[k, 1] = NOT_VCF, i
@@ -101,6 +109,15 @@ def decode_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
             first[k, i] = -1 if low else min(one, 2**15 - 1)
             second[k, i] = ABSENT if low else min(two, 2**15 - 1)
             phased[k, i] = bar
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_pair(text: Bytes1, at: int, end: int) -> bool:
+    """Whether a column, of a line that ends there, is two digits with a separator between them."""
+    if at + 3 > end or (text[at + 3] != _TAB and at + 3 != end):
+        return False
+    digits = 48 <= text[at] <= 57 and 48 <= text[at + 2] <= 57
+    return bool(digits and text[at + 1] in (_SLASH, _PIPE))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,7 +1,7 @@
 """Finding records in decompressed VCF text and BCF, at the speed of memory.
 
 The commonest records by far hold nothing but ``GT``, every call of four bytes (``0|1`` and a tab).
-Their calls are packed on the way, eight bytes at a time, and that they are of this form proves the
+Their calls are packed on the way, 64 bytes at a time, and that they are of this form proves the
 number of columns as well. Of such a line only the other columns are kept as text: a hundredth of
 the bytes, so that many lines can be taken at once and what is read again is near.
 """
@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from precisionchain.schemas.bit_words import word_at
+from precisionchain.schemas.bit_words import marks_at
 
 Bytes1 = npt.NDArray[np.uint8]
 Bytes2 = npt.NDArray[np.uint8]
@@ -46,12 +46,17 @@ _FORMAT = 8  # tabs before it
 _CHUNK = 64
 
 _U = np.uint64
-_LOW = _U(0x0001_0001_0001_0001)  # the last bit of each allele of two calls
-_FIRST = _U(0x0000_0001_0000_0001)  # that of their first alleles
+# Masks of eight bytes, two calls: an allele, a separator, an allele and a tab each.
+_EACH = _U(0x0101_0101_0101_0101)
+_ALLELES = _U(0x00FF_00FF_00FF_00FF)
+_BETWEEN = _U(0x0000_FF00_0000_FF00)
+_TABS = _U(0xFF00_0000_FF00_0000)
+_LOW = _U(0x0001_0001_0001_0001)  # the last bit of each allele
 _NOT_LOW = _U(0xFFFE_FFFE_FFFE_FFFE)
-_GATHER = _U(1 << 48 | 1 << 33 | 1 << 18 | 1 << 3)  # takes the four bits of _LOW to the top
-_DOTTED = _U(ord("0") ^ ord("."))
-_SEPARATORS = _U(ord("/") ^ ord("|"))
+_OTHER_ONE = _U(ord("/") ^ ord("|"))  # makes one separator the other
+# Of a number with a bit a byte of 16 calls: every second one, and the first of each call.
+_EVEN = _U(0x5555_5555_5555_5555)
+_EVERY = _U(0x1111_1111_1111_1111)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -270,26 +275,55 @@ def _pack_cells(text: Bytes1, at: int, n: int, codes: Bytes1, missing: Bytes1) -
         return OTHER
     form = PHASED if separator == 124 else UNPHASED
     pattern = _U(0x0930_0030_0930_0030) | _U(separator) << _U(8) | _U(separator) << _U(40)
+    codes[:] = 0
     missing[:] = 0
     done = 0
-    while done + 8 < n:  # the last call has no tab after it
-        bad = _U(0)
-        for k in range(2):
-            place = at + 4 * (done + 4 * k)
-            one, other = word_at(text, place) ^ pattern, word_at(text, place + 8) ^ pattern
-            bad |= (one | other) & _NOT_LOW
-            codes[(done >> 2) + k] = _four(one, other, form)
-        if bad:
-            for k in range(2):
-                place = at + 4 * (done + 4 * k)
-                one, other = word_at(text, place) ^ pattern, word_at(text, place + 8) ^ pattern
-                wrong, gone = _missing(one, other)
-                if wrong:
-                    return OTHER
-                codes[(done >> 2) + k] = _four(one, other, form)
-                missing[done >> 3] |= gone << 4 * k
-        done += 8
+    while done + 16 < n:  # the last call has no tab after it
+        place, byte = at + 4 * done, done >> 2
+        alleles = marks_at(text, place, pattern, _LOW)
+        if marks_at(text, place, pattern, _NOT_LOW):
+            packable, gone = _gaps(text, place, _U(separator))
+            if not packable:
+                return OTHER
+            missing[done >> 3] = gone & _U(255)
+            missing[(done >> 3) + 1] = gone >> _U(8)
+        if alleles:  # of most calls there is nothing to write
+            pairs = _squeezed(alleles)
+            if form == UNPHASED:
+                first, second = pairs & _EVEN, (pairs >> _U(1)) & _EVEN
+                pairs = first & second | (first | second) << _U(1)
+            for k in range(4):
+                codes[byte + k] = (pairs >> _U(8 * k)) & _U(255)
+        done += 16
     return form if _last_cells(text, at, done, n, form, codes, missing) else OTHER
+
+
+@numba.njit(cache=True, nogil=True)
+def _gaps(text: Bytes1, place: int, separator: np.uint64) -> tuple[bool, np.uint64]:
+    """Return whether 16 calls are of alleles 0, 1 or both ``.``; and the missing, as 16 bits.
+
+    A missing call may have the other separator: that says nothing.
+    """
+    called = marks_at(text, place, _EACH * _U(_DOT), _ALLELES)
+    gone = ~called & _EVERY
+    packable = marks_at(text, place, _EACH * _U(_TAB), _TABS) == 0
+    packable = packable and ~(called >> _U(2)) & _EVERY == gone  # both alleles, or none
+    alleles = marks_at(text, place, _EACH * _U(48), _ALLELES & _NOT_LOW)
+    packable = packable and alleles & ~(gone | gone << _U(2)) == 0
+    unlike = marks_at(text, place, _EACH * separator, _BETWEEN) >> _U(1)
+    neither = unlike & (marks_at(text, place, _EACH * (separator ^ _OTHER_ONE), _BETWEEN) >> _U(1))
+    return packable and (unlike & ~gone | neither) == 0, _squeezed(_squeezed(gone))
+
+
+@numba.njit(cache=True, nogil=True)
+def _squeezed(bits: np.uint64) -> np.uint64:
+    """Return every second bit, the first, the third and so on, as a number of 32 bits."""
+    bits &= _EVEN
+    bits = (bits | bits >> _U(1)) & _U(0x3333_3333_3333_3333)
+    bits = (bits | bits >> _U(2)) & _U(0x0F0F_0F0F_0F0F_0F0F)
+    bits = (bits | bits >> _U(4)) & _U(0x00FF_00FF_00FF_00FF)
+    bits = (bits | bits >> _U(8)) & _U(0x0000_FFFF_0000_FFFF)
+    return (bits | bits >> _U(16)) & _U(0xFFFF_FFFF)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -298,7 +332,6 @@ def _last_cells(  # noqa: PLR0917
 ) -> bool:
     """Pack the calls from number ``done`` on one by one; return whether all are of ``form``."""
     separator = 124 if form == PHASED else 47
-    codes[done >> 2 :] = 0
     for person in range(done, n):
         place = at + 4 * person
         if person < n - 1 and text[place + 3] != _TAB:
@@ -314,36 +347,6 @@ def _last_cells(  # noqa: PLR0917
             a, b = a & b, a | b
         codes[person >> 2] |= (a | b << 1) << 2 * (person & 3)
     return True
-
-
-@numba.njit(cache=True, nogil=True)
-def _four(one: np.uint64, other: np.uint64, form: int) -> np.int64:
-    """Return the haplotype pairs of four calls, of words exclusive-or ``0|0`` twice."""
-    low = ((one & _LOW) * _GATHER) >> _U(48)
-    high = ((other & _LOW) * _GATHER) >> _U(48)
-    pairs = np.int64(low & _U(15) | (high & _U(15)) << _U(4))
-    if form == UNPHASED:
-        first, second = pairs & 0x55, (pairs >> 1) & 0x55
-        pairs = first & second | (first | second) << 1
-    return pairs
-
-
-@numba.njit(cache=True, nogil=True)
-def _missing(one: np.uint64, other: np.uint64) -> tuple[bool, np.int64]:
-    """Return whether four calls are other than of alleles 0, 1 or both ``.``, and the missing."""
-    wrong, gone = False, np.int64(0)
-    for k in range(2):
-        word = one if k == 0 else other
-        low, dots = word & _LOW, (word >> _U(1)) & _LOW
-        first = dots & _FIRST
-        rest = word ^ low ^ dots * _DOTTED
-        # a missing call may have the other separator: that says nothing
-        unlike = (rest >> _U(8)) & _FIRST
-        rest ^= (unlike * _SEPARATORS) << _U(8)
-        wrong = wrong or (rest | (low & dots) | (unlike & ~first)) != 0
-        wrong = wrong or ((dots >> _U(16)) & _FIRST) != first
-        gone |= np.int64((first | first >> _U(31)) & _U(3)) << 2 * k
-    return wrong, gone
 
 
 @numba.njit(cache=True, nogil=True)

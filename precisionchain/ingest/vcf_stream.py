@@ -52,7 +52,7 @@ _CONTIG = re.compile(rb"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~
 _LEAST_LINE: Final = 32  # bytes of a line with nine columns and a few calls, about
 
 
-KEPT_CHUNKS: Final = 8
+KEPT_CHUNKS: Final = 4
 """Text of a block of lines, in pieces: where calls are packed, that of many more is kept."""
 
 KEPT_CALLS: Final = 16 * 2**20
