@@ -116,12 +116,24 @@ def import_set(
     overwrite: Overwrite = False,
 ) -> None:
     """Keep a concept set of ATLAS in the site folder by a name."""
-    which_one = int(which) if which is not None and which.isdecimal() else which
     with scope(context).network() as network:
-        kept = network.save_concept_set(name, file, which=which_one, overwrite=overwrite)
+        kept = network.save_concept_set(name, file, which=_which(which), overwrite=overwrite)
     scope(context).progress.step(
         f"concept set {name}: {len(kept.include)} items included, {len(kept.exclude)} excluded"
     )
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    given: Annotated[str, typer.Argument(help="The name of a saved set, or a file of ATLAS.")],
+    which: Annotated[
+        str | None, typer.Option("--set", help="Of several sets: the name or number of one.")
+    ] = None,
+) -> None:
+    """Print a concept set as criteria have it: concept_set(201826+, exclude=[201254])."""
+    with scope(context).network() as network:
+        typer.echo(network.read_concept_set(given, _which(which)).text)
 
 
 @app.command("list")
@@ -131,6 +143,11 @@ def list_sets(context: typer.Context, out: Out = Out()) -> None:
     with scope(context).network() as network:
         answer = network.concept_sets()
     out.frame(answer)
+
+
+def _which(said: str | None) -> str | int | None:
+    """Return the name or the number by which one of several sets is meant."""
+    return int(said) if said is not None and said.isdecimal() else said
 
 
 def register(root: typer.Typer, query: typer.Typer) -> None:

@@ -118,8 +118,8 @@ def concept_page(slices: Slices, concept: int) -> dict[str, pl.DataFrame]:
     """Return what the slices say of a concept, a frame each.
 
     ``concept`` has a row for each source that names it, ``taken`` telling whose words count;
-    ``ancestors`` and ``descendants`` have levels, ``maps_to`` and ``mapped_from`` the other end. Each
-    begins with its own name, ``relation``, by which rows in one file are told.
+    ``ancestors`` and ``descendants`` have levels, ``maps_to`` and ``mapped_from`` the other end.
+    Each begins with its own name, ``relation``, by which rows in one file are told.
 
     Raises:
         UnknownConceptError: the concept is in no vocabulary slice and in no row.

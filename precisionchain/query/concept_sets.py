@@ -108,6 +108,13 @@ class ConceptSet:
         return tuple(item.word for item in self.exclude)
 
     @property
+    def text(self) -> str:
+        """How it is written in a criterion: ``concept_set(201826+, exclude=[201254])``."""
+        include = ", ".join(map(str, self.include_words))
+        exclude = ", ".join(map(str, self.exclude_words))
+        return f"concept_set({include}{f', exclude=[{exclude}]' if exclude else ''})"
+
+    @property
     def concepts(self) -> tuple[int, ...]:
         """The concepts that it names, ascending."""
         return tuple(sorted({item.concept for item in (*self.include, *self.exclude)}))

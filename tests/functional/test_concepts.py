@@ -121,6 +121,18 @@ def test_a_set_of_atlas_is_imported_listed_and_shown(folder: Path) -> None:
     assert rows(folder, "-C", "a", "query", "concept-set", *words) == by_name
 
 
+def test_a_set_stands_in_criteria_as_it_is(folder: Path) -> None:
+    run(folder, "-C", "a", "concepts", "import", "atlas.json", "--name", "shown", "--overwrite")
+    text = run(folder, "-C", "a", "concepts", "show", "shown").strip()
+    assert text == "concept_set(201820+*, 4008576+, exclude=[201254])"
+    criterion = pc.condition(pc.atlas_concept_set(folder / "atlas.json"))
+    assert criterion.text == f"condition({text})"
+    found = rows(folder, "-C", "a", "cohort", f"condition({text})")
+    assert [(row["site"], row["person_id"]) for row in found] == [("A", 7)]
+    logged = asked(folder, "cohort")["criterion"]
+    assert logged == criterion.json
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
