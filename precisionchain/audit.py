@@ -71,19 +71,29 @@ class Audit:
         Args:
             subject: either of them, as it is written.
             person: a person.
-            variant: a variant, ``CHROM:POS:REF:ALT``.
+            variant: a variant, ``CHROM:POS:REF:ALT``, or the id that files gave it.
 
         Raises:
-            UsageError: none or several of them, or not what it should be.
+            UsageError: none or several of them, not what it should be, or an id that is not of
+                one variant.
         """
+        from precisionchain.query.asked_variants import is_id
         from precisionchain.query.known_names import KnownNames
+        from precisionchain.query.variant_ids import variant_meant
 
         named = [text for text in (subject, person, variant) if text is not None]
         if len(named) != 1:
             raise UsageError("name one person or one variant", hint="as A:42, or as 9:22098574:A:G")
         known = KnownNames(self._opened.sites(), self._opened.snapshot())
         asked = known.only({"subject": typed.as_logged(named[0], typed.subject)})
-        return self._read("who-saw", asked, lambda search: search.who_saw(named[0]))
+
+        def read(search: AuditSearch) -> pl.DataFrame:
+            if not is_id(named[0]):
+                return search.who_saw(named[0])
+            snapshot = self._opened.sync_if_behind(self._progress)
+            return search.who_saw(str(variant_meant(snapshot, named[0])))
+
+        return self._read("who-saw", asked, read)
 
     def summary(
         self,

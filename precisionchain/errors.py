@@ -4,7 +4,7 @@
 
     PrecisionChainError                 exit 1   something we have a name for
     ├── UsageError                      exit 2   the request itself is malformed
-    │   ├── RegionError                          a genomic region or variant that cannot be parsed
+    │   ├── RegionError                          a region or variant that cannot be parsed, or can be nowhere
     │   ├── UnknownConceptError                  a concept in no vocabulary slice and in no row
     │   ├── UnknownPersonError                   a person no batch has published
     │   ├── AmbiguousPersonError                 a bare person id that several sites hold
@@ -74,7 +74,7 @@ class UsageError(PrecisionChainError):
 
 
 class RegionError(UsageError):
-    """A genomic region or variant that cannot be parsed."""
+    """A genomic region or variant that cannot be parsed, or on a contig that nobody has."""
 
 
 class UnknownConceptError(UsageError):

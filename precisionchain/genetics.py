@@ -12,7 +12,7 @@ from precisionchain.access.evaluated import Evaluated, evaluated_frame
 from precisionchain.doors import QuestionsDoor
 from precisionchain.errors import UsageError
 from precisionchain.query import persons, typed
-from precisionchain.query.asked_variants import asked_variant
+from precisionchain.query.asked_variants import is_id, variant_or_id
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.column_names import folded
 from precisionchain.schemas.variant import Region, Variant
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from precisionchain.query.cohort_question import Given
     from precisionchain.query.saved_cohorts import SavedCohorts
+
+Where = str | Region | Variant | Iterable[str | Variant]
 
 
 class GeneticsDoor(QuestionsDoor):
@@ -48,7 +50,7 @@ class GeneticsDoor(QuestionsDoor):
 
     def frequencies(
         self,
-        where: str | Region | Variant | Iterable[str | Variant],
+        where: Where,
         *,
         by: str | None = None,
         within: Given | None = None,
@@ -56,13 +58,14 @@ class GeneticsDoor(QuestionsDoor):
         """Return allele counts and frequencies by group of persons.
 
         Args:
-            where: a region, a variant, or variants.
+            where: a region, a variant, or variants; of a variant also the id that files gave it.
             by: ``sex`` (of the sample maps), or a column of sequencing metadata; None counts all.
             within: a criterion, its text or JSON, or a cohort: whom to count.
 
         Raises:
             RegionError: a region or variant that cannot be parsed.
-            UsageError: no batch has that column, or the criterion is none.
+            UsageError: no batch has that column, the criterion is none, or an id is not of one
+                variant.
         """
         from precisionchain.query import cohort_question
 
@@ -79,7 +82,7 @@ class GeneticsDoor(QuestionsDoor):
             from precisionchain.query.group_frequencies import group_frequencies
 
             among = None if within is None else self._members(snapshot, within)
-            frame, counted = group_frequencies(snapshot, _place(where), by, among)
+            frame, counted = group_frequencies(snapshot, _place(snapshot, where), by, among)
             return evaluated_frame(frame, contributed=counted)
 
         return self._ask("frequencies", data, asked, answer)
@@ -163,25 +166,35 @@ class GeneticsDoor(QuestionsDoor):
         return cohort_question.answer(given, scope).value.persons
 
 
-def _place(where: str | Region | Variant | Iterable[str | Variant]) -> Region | list[Variant]:
+def _region_or_variants(where: Where) -> str | Region | list[str | Variant]:
+    """Return a region, or variants, as they were given."""
+    if isinstance(where, Region):
+        return where
+    if isinstance(where, str):
+        is_place = where.count(":") < 2 and not is_id(where.strip())
+        return where if is_place else [where]
+    return [where] if isinstance(where, Variant) else list(where)
+
+
+def _place(snapshot: Snapshot, where: Where) -> Region | list[Variant]:
     """Return a region, or variants.
 
     Raises:
         RegionError: one of them cannot be parsed.
-        UsageError: there is none.
+        UsageError: there is none, or an id is not of one variant.
     """
-    if isinstance(where, Region):
-        return where
-    if isinstance(where, str) and where.count(":") < 2:
-        return Region.parse(where)
-    several = [where] if isinstance(where, str | Variant) else list(where)
-    if not several:
+    from precisionchain.query.variant_ids import variant_meant
+
+    given = _region_or_variants(where)
+    if not isinstance(given, list):
+        return Region.parse(given) if isinstance(given, str) else given
+    if not given:
         raise UsageError("no variant is named", hint="9:22098574:A:G, or a region")
-    return [asked_variant(one) if isinstance(one, str) else one for one in several]
+    return [variant_meant(snapshot, one) for one in given]
 
 
-def _as_logged(where: str | Region | Variant | Iterable[str | Variant]) -> dict[str, Any]:
-    if isinstance(where, Region) or (isinstance(where, str) and where.count(":") < 2):
-        return {"region": typed.as_logged(where, Region.parse)}
-    several = [where] if isinstance(where, str | Variant) else list(where)
-    return {"variant": [typed.as_logged(one, asked_variant) for one in several]}
+def _as_logged(where: Where) -> dict[str, Any]:
+    given = _region_or_variants(where)
+    if isinstance(given, list):
+        return {"variant": [typed.as_logged(one, variant_or_id) for one in given]}
+    return {"region": typed.as_logged(given, Region.parse)}

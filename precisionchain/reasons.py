@@ -11,6 +11,7 @@ from precisionchain.errors import AccessRefusedError, UnknownPersonError
 from precisionchain.ledger.batches import seals
 from precisionchain.ledger.standing import require_role, user_now
 from precisionchain.query import persons, typed
+from precisionchain.query.asked_variants import variant_or_id
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.person import parse_person, written
 from precisionchain.schemas.variant import Variant
@@ -41,26 +42,27 @@ class ReasonsDoor(QuestionsDoor):
         Args:
             site: who published it.
             batch: a batch's id, or 8 or more of its first digits.
-            variant: the allele.
+            variant: the allele, or the id that files gave it.
             person: the person.
             rule: of quality control, as ``hwe``.
 
         Raises:
             RegionError: the variant cannot be parsed.
-            UsageError: no person, batch or rule.
+            UsageError: no person, batch or rule, or an id that is not of one variant.
         """
         from precisionchain.query.exclusions import Wanted, batch_named, exclusions, rule_named
+        from precisionchain.query.variant_ids import variant_meant
 
         asked = {
             "site": site,
             "batch": typed.as_logged(batch, batch_named),
-            "variant": typed.as_logged(variant, Variant.parse),
+            "variant": typed.as_logged(variant, variant_or_id),
             "person": typed.as_logged(person, written),
             "rule": typed.as_logged(rule, rule_named),
         }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
-            meant = Variant.parse(variant) if isinstance(variant, str) else variant
+            meant = None if variant is None else variant_meant(snapshot, variant)
             wanted = Wanted(
                 site,
                 None if batch is None else batch_named(batch),
@@ -75,24 +77,26 @@ class ReasonsDoor(QuestionsDoor):
     def why(self, variant: str | Variant, person: str | int) -> pl.DataFrame:
         """Return why an allele is, or is not, known of a person: a row a batch of the site.
 
-        At the person's own site, and for a user who may read its staging, also file and line, and
-        what staging did to the call.
+        A variant may be named by the id that files gave it. At the person's own site, and for a
+        user who may read its staging, also file and line, and what staging did to the call.
 
         Raises:
             RegionError: the variant cannot be parsed.
+            UsageError: an id that no variant has, or several, which are named.
             UnknownPersonError: no batch has published the person.
             AmbiguousPersonError: a bare id that several other sites hold.
         """
         asked = {
-            "variant": typed.as_logged(variant, Variant.parse),
+            "variant": typed.as_logged(variant, variant_or_id),
             "person": typed.as_logged(person, written),
         }
         staging = self._reads_staging()
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            from precisionchain.query.variant_ids import variant_meant
             from precisionchain.query.why import why_rows, withdrawn_row
 
-            meant = Variant.parse(variant) if isinstance(variant, str) else variant
+            meant = variant_meant(snapshot, variant)
             own_site = self._opened.config.site
             site, person_id = self._named(snapshot, person)
             frame = withdrawn_row(snapshot, site, person_id, own_site=own_site)

@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from precisionchain.query.genotyped import folded_counts
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.fold_counts import PREFIX, in_genome_order
 from precisionchain.schemas.genetic_payloads import variant_family
@@ -42,9 +43,13 @@ def allele_frequencies(
         low: least frequency.
         high: greatest frequency.
         region: where POS must lie; None means everywhere.
+
+    Raises:
+        RegionError: a contig that nobody has, see `require_contig`.
     """
     inside = pl.col("maf").is_between(low, high)
     if region is not None:
+        require_contig(snapshot, region.chrom)
         inside &= in_region(region)
     frames = [folded_counts(path).filter(inside) for path in _paths(snapshot, region)]
     rows = pl.concat(frames) if frames else pl.DataFrame(schema=FREQUENCIES)

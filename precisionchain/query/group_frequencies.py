@@ -17,6 +17,7 @@ import polars as pl
 from precisionchain.errors import UsageError
 from precisionchain.query.genotype_matrix import GenotypeMatrix, StateBlock, genotyped_persons
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.query.sequencing import Sequencing, sequencing_of
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.column_names import folded
@@ -78,16 +79,18 @@ def group_frequencies(
 
     Raises:
         UsageError: no batch has that column, or it has too many values to group by.
+        RegionError: a contig that nobody has, see `require_contig`.
     """
+    where = where if isinstance(where, Region) else list(where)
+    for one in [where] if isinstance(where, Region) else where:
+        require_contig(snapshot, one.chrom)
     chosen = genotyped_persons(snapshot)
     if within is not None:
         chosen = chosen.join(within, on=["site", "person_id"], how="semi", maintain_order="left")
     matrix = GenotypeMatrix(snapshot, chosen, detail="ploidy")
     groups = list(_groups(snapshot, matrix.persons, by))
     blocks = (
-        matrix.of_region(where)
-        if isinstance(where, Region)
-        else matrix.of_alleles(_alleles(list(where)))
+        matrix.of_region(where) if isinstance(where, Region) else matrix.of_alleles(_alleles(where))
     )
     parts = [pl.DataFrame(schema=GROUP_FREQUENCIES)]
     parts += [_counted(block, groups) for block in blocks]

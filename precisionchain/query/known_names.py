@@ -96,7 +96,9 @@ class KnownNames:
         return self._is_contig(before) and self._is_allele(text)
 
     def _is_contig(self, name: str) -> bool:
-        return name in CHROMOSOMES or name in self._contigs()
+        from precisionchain.query.known_contigs import contigs_of
+
+        return name in CHROMOSOMES or name in contigs_of(self.snapshot)
 
     def _is_allele(self, place: str) -> bool:
         """Return whether the ALT of a variant, if it is structural, is one that can be stored, and
@@ -124,14 +126,3 @@ class KnownNames:
         from precisionchain.query.sequencing import sequencing_of
 
         return column == "sex" or column in sequencing_of(self.snapshot).asked
-
-    def _contigs(self) -> set[str]:
-        from precisionchain.query.genotyped import genetic_batches
-
-        of_batches = (batch for _, batch in genetic_batches(self.snapshot))
-        return {
-            chrom
-            for batch in of_batches
-            for frame in (batch.extent, batch.mapping)
-            for chrom in frame["chrom"].unique()
-        }

@@ -20,6 +20,7 @@ from precisionchain.query.genotyped import (
     phase_of,
     ploidy_of,
 )
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.fold_counts import PREFIX, in_genome_order
 from precisionchain.replica.genetic_batch import GeneticBatch, Run
@@ -80,7 +81,12 @@ def person_variants(
     Returns:
         `PERSON_VARIANTS`; empty where the person has no genotypes. An allele that several batches
         hold of the person is returned once, as the earliest of them has it.
+
+    Raises:
+        RegionError: a contig that nobody has, see `require_contig`.
     """
+    if region is not None:
+        require_contig(snapshot, region.chrom)
     found = [
         (genetic, carried if maf is None else _within(snapshot, genetic, carried, maf))
         for batch, genetic in genetic_batches(snapshot)

@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from precisionchain.query.genotyped import folded_counts, genetic_batches
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.query.reach import COVERS, START, WITHIN, Reach
 from precisionchain.query.structural_fields import SITE_FIELDS, end, said, structural, svtype
 from precisionchain.replica.catalogue import Snapshot
@@ -62,7 +63,11 @@ def structural_variants(snapshot: Snapshot, asked: Reach) -> pl.DataFrame:
 
     Returns:
         `STRUCTURAL_VARIANTS`: symbolic alleles, breakends and alleles of bases that add or take 50.
+
+    Raises:
+        RegionError: a contig that nobody has, see `require_contig`.
     """
+    require_contig(snapshot, asked.region.chrom)
     rows = reaching(snapshot, asked, structural_only=True)
     told = [frame for path in _site_files(snapshot, rows) if (frame := _sites(path)).height]
     key = list(ALLELE_KEY)

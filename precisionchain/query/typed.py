@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 from precisionchain.errors import PrecisionChainError, UsageError
+from precisionchain.query.asked_variants import is_id
 from precisionchain.query.criteria import STATES
 from precisionchain.schemas.person import written
 from precisionchain.schemas.variant import Region, Variant
@@ -50,11 +51,13 @@ def table_name(text: str) -> str:
 
 
 def subject(text: str) -> str:
-    """Return a person or variant in its canonical form.
+    """Return a person or variant in its canonical form, or the id of a variant.
 
     Raises:
-        UsageError: the text is neither.
+        UsageError: the text is none of them.
     """
+    if is_id(text):
+        return text
     return written(text) if text.count(":") < 2 else str(Variant.parse(text))
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import polars as pl
 
 from precisionchain.errors import UsageError
+from precisionchain.query.asked_variants import variant_or_id
 from precisionchain.query.genotyped import genetic_batches
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.genetic_payloads import NO_ALLELE
@@ -36,14 +37,16 @@ def variants_of_id(snapshot: Snapshot, ident: str) -> list[Variant]:
 
 
 def variant_meant(snapshot: Snapshot, asked: Variant | str) -> Variant:
-    """Return the one variant that is meant.
+    """Return the one variant that is meant by a variant, its text, or an id.
 
     Raises:
+        RegionError: the text is neither.
         UsageError: no sealed batch has the id, or it stands for several variants, which are named.
     """
-    if isinstance(asked, Variant):
-        return asked
-    found = variants_of_id(snapshot, asked)
+    named = variant_or_id(asked) if isinstance(asked, str) else asked
+    if isinstance(named, Variant):
+        return named
+    found = variants_of_id(snapshot, named)
     if len(found) == 1:
         return found[0]
     if not found:

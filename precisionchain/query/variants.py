@@ -24,6 +24,7 @@ from precisionchain.query.genotyped import (
     phase_of,
     ploidy_of,
 )
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.replica.assayed import expected_ploidies, infers
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.genetic_batch import GeneticBatch
@@ -84,11 +85,13 @@ def variant_calls(
 
     Raises:
         UsageError: a state that is none.
+        RegionError: a contig that nobody has, see `require_contig`.
     """
     wanted = CARRIERS if genotypes is None else genotypes
     if unknown := sorted(wanted - set(STATES)):
         raise UsageError(f"{unknown[0]!r} is no genotype", hint=f"one of {', '.join(STATES)}")
     variant = variant.trimmed()
+    require_contig(snapshot, variant.chrom)
     batches = genetic_batches(snapshot)
     if not batches:
         return pl.DataFrame(schema=VARIANT_CALLS)

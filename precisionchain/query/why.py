@@ -18,6 +18,7 @@ from precisionchain.errors import UnknownPersonError
 from precisionchain.query.criteria import STATES
 from precisionchain.query.exclusions import Wanted, of_batch
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, RANK
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.query.persons import require_known
 from precisionchain.query.variants import states_in
 from precisionchain.replica.assayed import allele_class
@@ -95,8 +96,10 @@ def why_rows(snapshot: Snapshot, site: str, person_id: int, variant: Variant) ->
 
     Raises:
         UnknownPersonError: the site has published nothing of that person.
+        RegionError: a contig that nobody has, see `require_contig`.
     """
     variant = variant.trimmed()
+    require_contig(snapshot, variant.chrom)
     resolved = resolve(
         snapshot.catalogue.sealed, snapshot.catalogue.position, snapshot.catalogue.withdrawn
     )

@@ -162,6 +162,37 @@ def test_the_log_has_the_criterion_as_written_and_the_variant(network: BuiltNetw
     assert "cohort" in who["operation"].to_list()
 
 
+BY_NAME: dict[str, Callable[[pc.Network, str], pl.DataFrame]] = {
+    "frequencies": lambda door, name: door.frequencies(name),
+    "frequencies of several": lambda door, name: door.frequencies(["9:200:C:T", name], by="sex"),
+    "why": lambda door, name: door.why(name, "B:2"),
+    "exclusions": lambda door, name: door.exclusions(variant=name),
+}
+
+
+@pytest.mark.parametrize("case", BY_NAME)
+def test_every_question_takes_an_id_for_its_variant(network: BuiltNetwork, case: str) -> None:
+    ask_of = BY_NAME[case]
+    with network.site("A").network() as door:
+        assert ask_of(door, "rs4").equals(ask_of(door, "X:5000000:A:G"))
+        for ident, message in (("rs2", "stands for 2 variants"), ("rs12", "variant of id rs12")):
+            with pytest.raises(UsageError, match=message):
+                ask_of(door, ident)
+        logged = "".join(door.audit.entries()["question"].to_list())
+    assert all(f'"{ident}"' in logged for ident in ("rs2", "rs4", "rs12"))
+
+
+def test_who_saw_a_variant_by_its_id(network: BuiltNetwork) -> None:
+    with network.site("A").network() as door:
+        door.variant("rs1")
+        by_id, by_place = (door.audit.who_saw(name) for name in ("rs1", "9:100:A:G"))
+        assert by_id["entry"].to_list()
+        assert by_place["entry"].to_list()[: by_id.height] == by_id["entry"].to_list()
+        assert '{"subject":"rs1"}' in door.audit.entries()["question"].to_list()
+        with pytest.raises(UsageError, match="stands for 2 variants"):
+            door.audit.who_saw("rs2")
+
+
 @pytest.mark.parametrize(
     "ask",
     [
