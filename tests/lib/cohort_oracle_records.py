@@ -169,8 +169,19 @@ class Records:
         self.recorded.add(person)
 
     def add_slice(self, files: Mapping[str, Path], used: set[int]) -> None:
-        """Add what a batch seals of the vocabulary: its concepts, what is above them, names."""
+        """Add what a batch seals of the vocabulary: its concepts, what they map to, what is above
+        all of these, names.
+        """
         used.discard(0)
+        if "concept_relationship" in files:
+            maps = {
+                (int(cells["concept_id_1"]), int(cells["concept_id_2"]))
+                for cells in read(files["concept_relationship"])
+                if cells["relationship_id"] == "Maps to" and not cells.get("invalid_reason")
+            }
+            ends = {pair for pair in maps if pair[0] in used and pair[0] != pair[1]}
+            self.known |= {one for pair in ends for one in pair}
+            used |= {target for _, target in ends}
         above: set[int] = set()
         if "concept_ancestor" in files:
             for cells in read(files["concept_ancestor"]):
