@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from precisionchain.ingest.page_commands import rejected_commands
+from precisionchain.ingest.page_quality import QualityPage, quality_page
 from precisionchain.ingest.page_shapes import SHOWN_PLACES, Finding, Origin, Place
 from precisionchain.ingest.rules import RULES
 from precisionchain.ingest.sql_text import identifier, parquet
@@ -68,6 +69,7 @@ class OmopPage:
         tables: in the order in which they were read, also those without a record.
         rejections: by table and rule and column, the largest of a table first.
         warnings: likewise.
+        quality: rules that failed, and codes to be mapped.
         normalised: by table and column.
         unrecognised_files: file, and the table nearest in name or None.
         shadowed_files: vocabulary files of the export that others were taken instead of.
@@ -79,6 +81,7 @@ class OmopPage:
     tables: tuple[TableFate, ...]
     rejections: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
+    quality: QualityPage
     normalised: tuple[Normalised, ...]
     unrecognised_files: tuple[tuple[str, str | None], ...]
     shadowed_files: tuple[str, ...]
@@ -155,6 +158,7 @@ def omop_page(run: Run, origin: Origin) -> OmopPage:
         tables=tables,
         rejections=tuple(rejections),
         warnings=tuple(warnings),
+        quality=quality_page(run.path),
         normalised=tuple(Normalised(*row) for row in sorted(normalised, key=lambda r: order[r[0]])),
         unrecognised_files=tuple((file, nearest.get(file)) for file in said["unrecognised_files"]),
         shadowed_files=tuple(said["shadowed_files"]),

@@ -29,6 +29,7 @@ from precisionchain.schemas.streams import (
     MAP_PERSON,
     MAP_SAMPLE,
     MAP_VARIANT,
+    QUALITY,
     SITE_TABLES,
     VOCABULARY,
     batch_key,
@@ -44,6 +45,7 @@ _MAPPING: Final = "mapping"
 _VIEWS: Final = {
     VOCABULARY: VOCABULARY_VIEW,
     SITE_TABLES: SITE_VIEW,
+    QUALITY: "data quality",
     ASSAY: "assay",
     EXCLUDED: "exclusions",
     BATCH: "manifest and leaf pages",
