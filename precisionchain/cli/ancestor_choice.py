@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def ancestors(
     context: typer.Context,
     vocabulary: Annotated[
-        list[Path], typer.Argument(help="Folders with CONCEPT_ANCESTOR, as from Athena.")
+        list[Path],
+        typer.Argument(help="Folders or DuckDB files with CONCEPT_ANCESTOR, as from Athena."),
     ],
     data: Annotated[
         list[Path] | None, typer.Option(help="An OMOP export whose rows are to be spread; repeat.")

@@ -17,13 +17,11 @@ import numpy as np
 from precisionchain.errors import OmopFormatError
 from precisionchain.ingest.ancestor_choice import Weighed
 from precisionchain.ingest.bounded_database import bounded_database
-from precisionchain.ingest.csv_records import scan
-from precisionchain.ingest.load_csv import load_csv
-from precisionchain.ingest.omop_files import find_tables
-from precisionchain.ingest.omop_headers import read_header
+from precisionchain.ingest.omop_files import found_tables
+from precisionchain.ingest.omop_reading import Reading, TableSource
 from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.sql_text import literal
-from precisionchain.schemas.omop import TABLES, Table
+from precisionchain.schemas.omop import TABLES
 
 SHARES: Final = 10**9
 """What the rows of a folder, or the concepts of a domain, weigh together."""
@@ -50,8 +48,9 @@ def weighed_folders(
     concept its share of its domain.
 
     Args:
-        vocabularies: folders with ``concept_ancestor``, and ``concept`` where there is no export.
-        data: folders of exports with event tables.
+        vocabularies: folders, or DuckDB files, with ``concept_ancestor``, and ``concept`` where
+            there is no export.
+        data: folders or DuckDB files of exports with event tables.
         step: called with a line per file.
 
     Raises:
@@ -80,16 +79,17 @@ class _Files:
 
     def tables(self, folder: Path, wanted: Iterable[str]) -> dict[str, str]:
         """Return relations of those of some tables that a folder has, by table."""
-        found = find_tables(folder).tables
-        return {name: self._loaded(found[name], TABLES[name]) for name in wanted if name in found}
+        with found_tables(self.database, folder, reading=Reading()) as found:
+            there = [found.tables[name] for name in wanted if name in found.tables]
+            return {table.table: self._loaded(table) for table in there}
 
-    def _loaded(self, path: Path, table: Table) -> str:
-        header = read_header(path, table)
-        scanned = scan(path, header.layout)
-        self.step(f"read {path.name}: {scanned.records:,} records")
+    def _loaded(self, table: TableSource) -> str:
+        table.look(self.database)
+        table.scan()
         self.read += 1
         target = self.scratch / f"{self.read}.parquet"
-        load_csv(self.database, path, header, scanned, target)
+        loaded = table.load(self.database, target)
+        self.step(f"read {loaded.file}: {loaded.records:,} records")
         return f"read_parquet({literal(target)})"
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from precisionchain.errors import OmopFormatError
@@ -87,7 +88,7 @@ def write(folder: Path, name: str, rows: list[tuple[object, ...]], shuffle: int 
     random.Random(shuffle).shuffle(rows)
     with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         file.write(f"{columns[name]}\n")
-        csv.writer(file).writerows(rows)
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def write_folders(
@@ -113,6 +114,20 @@ def test_the_list_is_the_rules_however_rows_are_ordered(seed: int, tmp_path: Pat
         (folder := tmp_path / str(shuffle)).mkdir()
         vocabulary, export = write_folders(folder, weights, above, shuffle)
         assert ancestors_text(choose(weighed_folders([vocabulary], [export]), 12)) == expected
+
+
+def test_parquet_and_duckdb_are_read_as_text_is(tmp_path: Path) -> None:
+    weights, above = drawn_vocabulary(7)
+    folders = write_folders(tmp_path, weights, above, 1)
+    expected = choose(weighed_folders([folders[0]], [folders[1]]), 12)
+    (tmp_path / "parquet").mkdir()
+    with duckdb.connect(str(tmp_path / "all.duckdb")) as database:
+        for file in (file for folder in folders for file in folder.iterdir()):
+            database.execute(f"create table {file.stem} as from read_csv('{file}')")
+            to = tmp_path / "parquet" / f"{file.stem}.parquet"
+            database.execute(f"copy {file.stem} to '{to}'")
+    for place in (tmp_path / "parquet", tmp_path / "all.duckdb"):
+        assert choose(weighed_folders([place], [place]), 12) == expected
 
 
 def test_it_ends_where_no_stream_can_be_split(tmp_path: Path) -> None:
