@@ -234,11 +234,11 @@ def _refuse_strange(
     known = set(table.columns)
     if not known & set(columns):
         raise OmopFormatError(
-            f"no column of the OMOP table {table.name} in the header",
+            f"no column of the OMOP table {table.name} is named",
             where=where,
             hint="it looks like a row: --no-header --cdm-version 5.4 (or 5.3) reads such files"
             if any(_WHOLE_NUMBER.fullmatch(name) for name in written)
-            else "the first line must name the columns; --columns takes a map of other names",
+            else "--columns takes a map of other names",
         )
     for name in dict.fromkeys(columns):
         places = [str(place) for place, other in enumerate(columns, start=1) if other == name]
