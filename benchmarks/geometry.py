@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.genotypes import PGX, samples_of, write_sample_map
-from benchmarks.measure import precisionchain, run
+from benchmarks.genotypes import PGX, samples_of
+from benchmarks.measure import Job, at_site, new_site
 from benchmarks.report import Figure, megabytes, seconds
+from benchmarks.simulated import resample
+from precisionchain.schemas import person_blocks
 from precisionchain.schemas.calls import Calls, PackedCalls, pack_calls, unpack_calls
 from precisionchain.schemas.genotypes import (
     LEVEL,
@@ -43,6 +46,7 @@ class Choice:
     order: str = "file"
 
 
+ARRAYS = "kg_phase3_peddy_23k/kg_p3_2504_peddy_GRCh38.vcf.gz"
 CHOICES = (
     Choice(),
     Choice(level=1),
@@ -53,8 +57,13 @@ CHOICES = (
     Choice(window=64),
     Choice(group=64),
     Choice(group=128),
+    Choice(group=512),
+    Choice(group=1024),
     Choice(order="random"),
 )
+OF_OTHERS = (Choice(), Choice(window=0), Choice(group=128), Choice(group=512), Choice(group=1024))
+"""What is tried where persons are many, and where sites lie far apart."""
+PERSONS, EVERY = 12_000, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,41 +78,59 @@ class Outcome:
     person_read_cpu: float
 
 
-def measure(shared: Path, work: Path, repeats: int) -> tuple[list[Figure], dict[str, Any]]:
-    """Return a line for each of `CHOICES`, held against the one that is ours."""
-    blocks = staged_blocks(shared / PGX, shared, work)
-    outcomes = [outcome(blocks, choice, repeats) for choice in CHOICES]
-    ours = outcomes[0]
-    figures = []
-    for choice, found in zip(CHOICES, outcomes, strict=True):
-        both, own = (x.variant_bytes + x.person_bytes for x in (found, ours))
-        said = ", ".join(
-            f"{name} {value}"
-            for name, value in asdict(choice).items()
-            if value != getattr(CHOICES[0], name)
-        )
-        cpu = " + ".join(seconds(value) for value in (found.variant_cpu, found.person_cpu))
-        reading = ", ".join(seconds(value) for value in (found.row_cpu, found.person_read_cpu))
-        figures.append(
-            Figure(
-                f"blocks, {said or 'as they are'}",
-                f"{megabytes(found.variant_bytes)} + {megabytes(found.person_bytes)}",
-                f"CPU {cpu}; a row {reading} a person and run",
-                both / own,
-            )
-        )
-    table = [{**asdict(c), **asdict(o)} for c, o in zip(CHOICES, outcomes, strict=True)]
-    return figures, {"choices": table}
+def measure(job: Job) -> tuple[list[Figure], dict[str, Any]]:
+    """Return a line for each choice, held against the one that is ours, of three files."""
+    many = resample(
+        job.shared / PGX,
+        job.work / "many.vcf.gz",
+        job.size(PERSONS, 3_000),
+        job.size(EVERY, 64),
+    )
+    figures: list[Figure] = []
+    details = {}
+    for name, vcf, build, choices in (
+        ("blocks", job.shared / PGX, "GRCh37", CHOICES),
+        (f"{job.size(PERSONS, 3_000):,} persons", many, "GRCh37", OF_OTHERS),
+        ("arrays", job.shared / ARRAYS, "GRCh38", OF_OTHERS),
+    ):
+        blocks = staged_blocks(vcf, build, job.work / name.replace(" ", "_"))
+        taken = blocks[:2] if job.quick else blocks
+        outcomes = [outcome(taken, choice, 1 if job.quick else 2) for choice in choices]
+        figures += [
+            _figure(name, choice, found, outcomes[0])
+            for choice, found in zip(choices, outcomes, strict=True)
+        ]
+        details[name] = [
+            {**asdict(choice), **asdict(found)}
+            for choice, found in zip(choices, outcomes, strict=True)
+        ]
+    return figures, details
 
 
-def staged_blocks(vcf: Path, shared: Path, work: Path) -> list[VariantBlock]:
-    """Return the blocks of a file as it is staged."""
-    samples = samples_of(vcf)
-    mapped = write_sample_map(shared, samples, list(range(len(samples))), work / "samples.csv")
-    site = work / "site"
-    run(precisionchain("init", site, "--site", "A", "--build", "GRCh37"))
-    stage = ("stage", "vcf", vcf, "--samples", mapped, "--build", "GRCh37", "--qc", "none")
-    run(precisionchain("-C", site, *stage))
+def _figure(name: str, choice: Choice, found: Outcome, ours: Outcome) -> Figure:
+    both, own = (x.variant_bytes + x.person_bytes for x in (found, ours))
+    said = ", ".join(
+        f"{field} {value}"
+        for field, value in asdict(choice).items()
+        if value != getattr(CHOICES[0], field)
+    )
+    cpu = " + ".join(seconds(value) for value in (found.variant_cpu, found.person_cpu))
+    return Figure(
+        f"{name}, {said or 'as they are'}",
+        f"{megabytes(found.variant_bytes)} + {megabytes(found.person_bytes)}",
+        f"CPU {cpu}; row {seconds(found.row_cpu)}, person {seconds(found.person_read_cpu)}",
+        both / own,
+    )
+
+
+def staged_blocks(vcf: Path, build: str, work: Path) -> list[VariantBlock]:
+    """Return the blocks of a file as it is staged, all of its samples being women."""
+    work.mkdir()
+    rows = "".join(f"{name},{n},2\n" for n, name in enumerate(samples_of(vcf), 1))
+    (work / "samples.csv").write_text(f"sample_id,person_id,sex\n{rows}", encoding="utf-8")
+    site = new_site(work / "site", build)
+    given = ("--samples", work / "samples.csv", "--build", build, "--build-unverified")
+    at_site(site, "stage", "vcf", vcf, *given, "--qc", "none")
     bodies = sorted((site / "staging" / "runs").glob("*/blocks/*.arrow"))
     return [unpack_variant_block(path.read_bytes()) for path in bodies]
 
@@ -127,10 +154,13 @@ def outcome(blocks: Sequence[VariantBlock], choice: Choice, repeats: int) -> Out
         ],
         repeats,
     )
-    person_cpu, turned = _timed(lambda: list(_person_bodies(blocks, near, groups, choice)), repeats)
+    with patch.object(person_blocks, "PERSON_GROUP", max(choice.group, PERSON_GROUP)):
+        person_cpu, turned = _timed(
+            lambda: list(_person_bodies(blocks, near, groups, choice)), repeats
+        )
+        links = joined([near[i].links for i in turned[0][0]])
+        read_cpu, _ = _timed(lambda: unpack_person_block(turned[0][1]).calls(links, [0]), repeats)
     row_cpu, _ = _timed(lambda: unpack_variant_block(bodies[-1]).calls([0]), repeats)
-    links = joined([near[i].links for i in turned[0][0]])
-    read_cpu, _ = _timed(lambda: unpack_person_block(turned[0][1]).calls(links, [0]), repeats)
     return Outcome(
         sum(map(len, bodies)),
         sum(len(body) for _, body in turned),
@@ -173,7 +203,7 @@ def _of(packed: PackedCalls, order: npt.NDArray[np.int64]) -> PackedCalls:
 def _timed(make: Callable[[], T], repeats: int) -> tuple[float, T]:
     """Return the least CPU seconds of several runs, and what it made."""
     times = []
-    for _ in range(max(2, repeats)):
+    for _ in range(repeats):
         started = time.process_time()
         made = make()
         times.append(time.process_time() - started)

@@ -11,8 +11,32 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a part is measured with.
+
+    Args:
+        shared: the folder of real files.
+        work: an empty folder, on the disk to be measured.
+        repeats: runs of each job; the median counts.
+        quick: sizes that show that the part works, and nothing else.
+    """
+
+    shared: Path
+    work: Path
+    repeats: int = 1
+    quick: bool = False
+
+    def size(self, whole: int, small: int) -> int:
+        """Return how large something is to be."""
+        return small if self.quick else whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +50,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds, over ``n`` questions."""
+    """Seconds, over ``n`` questions; ``cpu`` is the median of this process's CPU seconds."""
 
     p50: float
     p99: float
     n: int
+    cpu: float
 
 
 _LAUNCHER = """
@@ -67,6 +92,22 @@ def precisionchain(*arguments: str | Path) -> list[str | Path]:
     return [sys.executable, "-m", "precisionchain", "-q", *arguments]
 
 
+def new_site(folder: Path, build: str = "GRCh37") -> Path:
+    """Make an empty site ``A``; return its folder."""
+    run(precisionchain("init", folder, "--site", "A", "--build", build))
+    return folder
+
+
+def at_site(folder: Path, *arguments: str | Path, output: Path | None = None) -> Cost:
+    """Run a command of ``precisionchain`` in a site's folder."""
+    return run(precisionchain("-C", folder, *arguments), output=output)
+
+
+def repeated(times: int, job: Callable[[], Cost]) -> Cost:
+    """Run a job some times; return the medians, and the largest peak."""
+    return middle([job() for _ in range(times)])
+
+
 def middle(costs: Sequence[Cost]) -> Cost:
     """Return the medians of repeated runs, and the largest peak."""
     return Cost(
@@ -80,19 +121,30 @@ def latency(ask: Callable[..., object], questions: Iterable[tuple[object, ...]])
     """Time a function over questions, each once; the first is asked before, untimed."""
     asked = list(questions)
     ask(*asked[0])
-    seconds = []
-    for question in asked:
-        started = time.perf_counter()
-        ask(*question)
-        seconds.append(time.perf_counter() - started)
-    return quantiles(seconds)
+    return quantiles([spent(ask, *question)[0] for question in asked])
 
 
-def quantiles(seconds: Sequence[float]) -> Latency:
-    """Return the median and the 99th percentile (of a few, the largest)."""
-    ordered = sorted(seconds)
+def spent(ask: Callable[..., T], *question: object) -> tuple[tuple[float, float], T]:
+    """Return the wall and CPU seconds of one answer, and the answer."""
+    began, cpu = time.perf_counter(), time.process_time()
+    answer = ask(*question)
+    return (time.perf_counter() - began, time.process_time() - cpu), answer
+
+
+def commands(asked: Iterable[tuple[Any, ...]], command: Callable[..., list[Any]]) -> Latency:
+    """Run a command for each question, the first once more before, untimed."""
+    questions = list(asked)
+    run(command(*questions[0]))
+    costs = [run(command(*question)) for question in questions]
+    return quantiles([(cost.wall, cost.cpu) for cost in costs])
+
+
+def quantiles(taken: Sequence[tuple[float, float]]) -> Latency:
+    """Return median and 99th percentile (of a few, the largest) of (wall, CPU) seconds."""
+    ordered = sorted(wall for wall, _ in taken)
     place = min(len(ordered) - 1, int(0.99 * len(ordered)))
-    return Latency(statistics.median(ordered), ordered[place], len(ordered))
+    cpu = statistics.median(cpu for _, cpu in taken)
+    return Latency(statistics.median(ordered), ordered[place], len(ordered), cpu)
 
 
 def bytes_of(paths: Iterable[Path]) -> int:

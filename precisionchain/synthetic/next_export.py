@@ -1,7 +1,7 @@
 """Next month's export of a folder of OMOP tables: some rows changed, some new, some gone.
 
 Which rows it is depends on their keys and the seed alone. A changed row has its start date a day
-earlier, a new one is another row a day later under a key of its own; times of day go, so that they
+earlier, a new one is another row a day later under the next free key; times of day go, so that they
 do not contradict the dates. Persons, periods of observation, deaths and the tables of the site
 stay as they are.
 """
@@ -17,9 +17,7 @@ import duckdb
 
 from precisionchain.schemas.omop import TABLES, Table
 
-NEW_KEYS = 5_000_000_000
-"""What is added to a row's key to make that of the new row; keys of exports are below it."""
-_PRIME = 100_000_000_003
+_PRIME = 10_000_000_019  # keys of exports are below it
 _FACTOR = 48_271
 _STAY = ("person", "observation_period", "death")
 
@@ -93,8 +91,15 @@ def _next_rows(table: Table, columns: Sequence[str], monthly: Monthly) -> str:
     return (
         f"select {stay} {read} where {drawn} >= {changed}"
         f" union all select {before} {read} where {drawn} >= {gone} and {drawn} < {changed}"
-        f" union all select {after} {read} where {drawn} >= {changed} and {drawn} < {new}"
+        f" union all select {after} from (select * replace ({_next_key(key, read)} as {key}) {read}"
+        f" where {drawn} >= {changed} and {drawn} < {new})"
     )
+
+
+def _next_key(key: str, read: str) -> str:
+    """Return SQL of keys that follow the greatest, in the order of the rows' own."""
+    number = f"{key}::bigint"
+    return f"(select max({number}) {read}) + row_number() over (order by {number})"
 
 
 def _cells(table: Table, columns: Sequence[str], monthly: Monthly, days: str = "") -> str:
@@ -107,9 +112,6 @@ def _cell(table: Table, name: str, monthly: Monthly, days: str) -> str:
         return "null"
     if days and name == table.start_date_column:
         return f"strftime({name}::date {days}, '%Y-%m-%d')"
-    cell = name
-    if days == "+ 1" and name == table.primary_key:
-        cell = f"{name}::bigint + {NEW_KEYS}"
     if monthly.renumbered and points_to_rows(table, name):
-        return renumbered(cell)
-    return cell
+        return renumbered(name)
+    return name

@@ -29,6 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     write_clinical_site(folder, seed=5, persons=PERSONS, at_once=300)
     write_next_export(folder / "omop", folder / "next", Monthly(0.04, 0.03, 0.02))
+    write_next_export(folder / "next", folder / "later", Monthly(0.04, 0.3, 0.02, seed=2))
     write_next_export(folder / "omop", folder / "anew", Monthly(0, 0, 0, renumbered=True))
     return folder
 
@@ -36,7 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ask(site: Path) -> Iterator[Callable[[str], Any]]:
     with duckdb.connect() as database:
-        for month in ("omop", "next", "anew"):
+        for month in ("omop", "next", "later", "anew"):
             database.execute(f"create schema {month}")
             for path in (site / month).glob("*.csv"):
                 with path.open(encoding="utf-8") as file:
@@ -78,7 +79,8 @@ def test_no_key_is_given_twice_and_nothing_points_nowhere(
     name: str, ask: Callable[[str], Any]
 ) -> None:
     key = KEYS[name]
-    assert ask(f"select count(*) - count(distinct {key}) from omop.{name}") == [(0,)]
+    for month in ("omop", "next", "later", "anew"):
+        assert ask(f"select count(*) - count(distinct {key}) from {month}.{name}") == [(0,)], month
     if name in EVENTS:
         table = TABLES[name]
         for column in ("person_id", "visit_occurrence_id", "preceding_visit_occurrence_id"):
