@@ -315,9 +315,10 @@ class GeneticBatch:
 
     def packed(self, name: str) -> PackedCalls:
         """Return the calls of a variant block, packed."""
-        return _packed.get(
-            (self.folder, name), lambda: unpack_variant_block(self.body(name)).packed
-        )
+        return _packed.get((self.folder, name), lambda: _own(self._packed_of(name)))
+
+    def _packed_of(self, name: str) -> PackedCalls:
+        return unpack_variant_block(self.body(name)).packed
 
     def calls_of_person(self, name: str, row: int) -> Calls:
         """Return the calls [alleles, 1] of one row of a person block.
@@ -344,6 +345,15 @@ class GeneticBatch:
             for blocks in (self.variant_blocks, self.person_blocks)
             for name, start, size in blocks.select("object", "start", "bytes").iter_rows()
         }
+
+
+def _own(calls: PackedCalls) -> PackedCalls:
+    """Return calls that keep nothing but themselves in memory: bitmaps are views into a body."""
+    missing, phased, haploid = (
+        None if bits is None else bits.copy()
+        for bits in (calls.missing, calls.phased, calls.haploid)
+    )
+    return replace(calls, missing=missing, phased=phased, haploid=haploid)
 
 
 @lru_cache(maxsize=1024)

@@ -208,7 +208,7 @@ def turn_states(codes: Bytes2, row_of: Places, start: int, out: Bytes2) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _transposed(square: int) -> int:
+def _transposed(square: np.uint64) -> np.uint64:
     """Return eight bytes of eight bits with bit *i* of byte *k* as bit *k* of byte *i*.
 
     Warren, Hacker's Delight, 2nd edition, 7-3.

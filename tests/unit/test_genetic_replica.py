@@ -18,11 +18,12 @@ from precisionchain.ingest.encode_vcf import encode_vcf
 from precisionchain.query.person_variants import person_variants
 from precisionchain.query.variants import variant_calls
 from precisionchain.replica import fold_counts as folding
+from precisionchain.replica import kept as keeping
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.checkpoints import Recounts, checkpoint_payloads
 from precisionchain.replica.fold_counts import fold, fold_counts
 from precisionchain.replica.genetic_batch import genetic_batch
-from precisionchain.replica.kept import Kept
+from precisionchain.replica.kept import ENTRY_BYTES, Kept
 from precisionchain.replica.recount import recount
 from precisionchain.replica.unpack_genetic import unpack_genetic
 from precisionchain.schemas.genetic_payloads import (
@@ -498,7 +499,38 @@ def test_kept_values_are_made_once_and_dropped_when_room_runs_out() -> None:
 
         return kept.get(name, make)
 
-    kept = Kept[bytes](10, len)
-    for name, size in (("a", 4), ("b", 4), ("a", 4), ("c", 4), ("a", 4), ("b", 4), ("big", 11)):
+    kept = Kept[bytes](10 + 2 * ENTRY_BYTES, len)
+    for name, size in (
+        ("a", 4),
+        ("b", 4),
+        ("a", 4),
+        ("c", 4),
+        ("a", 4),
+        ("b", 4),
+        ("big", 11 + ENTRY_BYTES),
+    ):
         assert len(value(name, size)) == size
     assert made == ["a", "b", "c", "b", "big"]
+
+
+def test_values_of_all_kinds_share_room_and_the_one_used_longest_ago_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeping, "_kinds", set())
+    monkeypatch.setattr(keeping, "TOTAL_BYTES", 3 * ENTRY_BYTES)
+    made: list[str] = []
+
+    def ask(kind: Kept[bytes], name: str) -> None:
+        def make() -> bytes:
+            made.append(name)
+            return b""
+
+        kind.get(name, make)
+
+    one, other = (Kept[bytes](10 * ENTRY_BYTES, len) for _ in range(2))
+    for kind, name in ((one, "a"), (other, "b"), (one, "c"), (one, "a"), (other, "d")):
+        ask(kind, name)
+    assert made == ["a", "b", "c", "d"]
+    for kind, name in ((one, "a"), (one, "c"), (other, "d"), (other, "b")):
+        ask(kind, name)
+    assert made == ["a", "b", "c", "d", "b"], "b was used longest ago when d came"
