@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import polars as pl
 import pytest
@@ -10,10 +10,12 @@ import pytest
 from precisionchain.errors import UnknownConceptError
 from precisionchain.network import Network
 from precisionchain.query.slices import slices
+from tests.lib.ledger_places import PLACES
 from tests.lib.omop_builder import write_omop
 from tests.lib.site_builder import BuiltNetwork
 from tests.lib.tables import assert_same
-from tests.spec.conftest import Build
+
+Build = Callable[[], BuiltNetwork]
 
 OLDER = """
     vocabulary
@@ -82,6 +84,17 @@ def ingest(network: BuiltNetwork, site: str, vocabulary: str, one: int, source: 
     done = built.site.ingest_omop(rows, vocabulary=terms, source="ehr", allow_shrinking=True)
     assert done.batch is not None
     return done.batch
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Build networks on the ledger that is quickest: merging does not depend on it."""
+
+    def build_network() -> BuiltNetwork:
+        folder = tmp_path_factory.mktemp("network")
+        return BuiltNetwork(folder, PLACES["memory"](folder))
+
+    return build_network
 
 
 @pytest.fixture(scope="module")
