@@ -83,7 +83,8 @@ def check_lines(  # noqa: PLR0917 - numba knows no keyword-only arguments
         firsts: in and out, int64 [rules], the first record found; -1 none.
     """
     edges = np.empty(9, np.int64)
-    seen = np.full(len(hashes), -1, np.int64)
+    seen = np.empty(len(hashes), np.int64)
+    seen[:] = -1
     keys = np.empty(_MOST_KEYS, np.int64)
     found = np.zeros(len(counts), np.bool_)
     for line in range(len(starts)):
@@ -150,8 +151,14 @@ def _alts(text: Bytes, start: int, end: int) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def _find(hashes: Hashes, wanted: np.uint64) -> int:
-    i = np.searchsorted(hashes, wanted)
-    return int(i) if i < len(hashes) and hashes[i] == wanted else -1
+    low, high = 0, len(hashes)
+    while low < high:  # np.searchsorted is of a module that takes 0.1 s to import
+        middle = (low + high) // 2
+        if hashes[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(hashes) and hashes[low] == wanted else -1
 
 
 @numba.njit(cache=True, nogil=True)
