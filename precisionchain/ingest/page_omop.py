@@ -73,6 +73,7 @@ class OmopPage:
         normalised: by table and column.
         unrecognised_files: file, and the table nearest in name or None.
         shadowed_files: vocabulary files of the export that others were taken instead of.
+        skipped_tables: those that were left out though the export has them.
         unrecognised_columns: by table.
     """
 
@@ -85,6 +86,7 @@ class OmopPage:
     normalised: tuple[Normalised, ...]
     unrecognised_files: tuple[tuple[str, str | None], ...]
     shadowed_files: tuple[str, ...]
+    skipped_tables: tuple[str, ...]
     unrecognised_columns: Mapping[str, tuple[str, ...]]
 
     @property
@@ -162,6 +164,7 @@ def omop_page(run: Run, origin: Origin) -> OmopPage:
         normalised=tuple(Normalised(*row) for row in sorted(normalised, key=lambda r: order[r[0]])),
         unrecognised_files=tuple((file, nearest.get(file)) for file in said["unrecognised_files"]),
         shadowed_files=tuple(said["shadowed_files"]),
+        skipped_tables=tuple(said.get("skipped_tables", ())),
         unrecognised_columns={
             table: tuple(columns) for table, columns in said["unrecognised_columns"].items()
         },

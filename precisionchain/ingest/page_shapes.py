@@ -40,10 +40,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record stands: its number (None for genotypes), and its physical line."""
+    """Where a record stands: its number (None for genotypes), and its physical line.
+
+    Rows of Parquet and of databases stand on no line.
+    """
 
     record: int | None
-    line: int
+    line: int | None
     file: str
 
 
