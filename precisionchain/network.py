@@ -179,6 +179,55 @@ class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, QualityDoor, ReasonsDoor)
 
         return self._ask("person", "clinical", asked, answer)
 
+    def timeline(
+        self,
+        person: str | int,
+        *,
+        table: str | Iterable[str] = (),
+        concepts: int | Iterable[int] = (),
+        descendants: bool = True,
+        since: date | str | None = None,
+        until: date | str | None = None,
+    ) -> pl.DataFrame:
+        """Return a person's events of all domains in the order of time.
+
+        Args:
+            person: the person.
+            table: CDM tables or their domains, one or several; default all event tables but eras.
+            concepts: main concepts, one or several; default any.
+            descendants: whether descendants of these count.
+            since: earliest start date, inclusive.
+            until: latest start date, inclusive.
+
+        Raises:
+            UnknownPersonError: no batch has published the person.
+            AmbiguousPersonError: a bare id that several other sites hold.
+            UnknownConceptError: a concept is in no vocabulary slice and in no row.
+            UsageError: no such table.
+        """
+        tables = (table,) if isinstance(table, str) else tuple(table)
+        wanted = (concepts,) if isinstance(concepts, int) else tuple(concepts)
+        first, last = typed.as_date(since), typed.as_date(until)
+        asked = {
+            "person": typed.as_logged(person, written),
+            "table": [typed.as_logged(one, typed.table_name) for one in tables],
+            "concepts": [typed.number(one) for one in wanted],
+            "descendants": descendants,
+            "since": None if first is None else first.isoformat(),
+            "until": None if last is None else last.isoformat(),
+        }
+
+        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            from precisionchain.query.timeline import Wanted, timeline
+
+            own_site = self._opened.config.site
+            site, person_id = persons.named(snapshot, person, own_site=own_site)
+            wish = Wanted(tables, wanted, descendants, first, last)
+            frame = timeline(snapshot, site, person_id, wish)
+            return evaluated_frame(frame, contributed={site: [person_id]})
+
+        return self._ask("timeline", "clinical", asked, answer)
+
     def variant(
         self, variant: str | Variant, *, genotype: Iterable[str | int] | str | int | None = None
     ) -> pl.DataFrame:

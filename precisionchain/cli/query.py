@@ -74,6 +74,38 @@ def person(
 
 @app.command()
 @render.answers
+def timeline(
+    context: typer.Context,
+    person: Person,
+    table: Annotated[
+        list[str] | None, typer.Option(help="A CDM table, or its domain; may be repeated.")
+    ] = None,
+    concept: Annotated[
+        list[int] | None, typer.Option(help="A main concept; may be repeated.")
+    ] = None,
+    no_descendants: Annotated[
+        bool, typer.Option("--no-descendants", help="The concepts themselves only.")
+    ] = False,
+    since: Since = None,
+    until: Until = None,
+    as_of: AsOf = None,
+    out: Out = Out(),
+) -> None:
+    """A person's events of all domains in the order of time."""
+    with scope(context).network(as_of) as network:
+        answer = network.timeline(
+            person,
+            table=table or (),
+            concepts=concept or (),
+            descendants=not no_descendants,
+            since=as_day(since),
+            until=as_day(until),
+        )
+    out.frame(answer)
+
+
+@app.command()
+@render.answers
 def variant(
     context: typer.Context,
     variant: Annotated[str, typer.Argument(help="9:22098574:A:G, or an id: rs4977574.")],

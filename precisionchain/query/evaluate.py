@@ -266,7 +266,7 @@ class Evaluation:
                 found, where = chosen(self.rows_of(events.event), events.which), events.where
             case _:
                 raise AssertionError(f"{type(events).__name__} has no rows")
-        if where is None or not len(found):
+        if where is None:
             return found
         truth = self.truth_at(found, where)
         return found.take(truth.true | truth.unknown, found.meets & truth.true)

@@ -31,6 +31,7 @@ ROLE_OF: Final[Mapping[str, str]] = {
         (
             "domain",
             "person",
+            "timeline",
             "variant",
             "person-variants",
             "maf",
