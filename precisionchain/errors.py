@@ -4,7 +4,7 @@
 
     PrecisionChainError                 exit 1   something we have a name for
     ├── UsageError                      exit 2   the request itself is malformed
-    │   ├── RegionError                          a region or variant that cannot be parsed, or can be nowhere
+    │   ├── RegionError                          a region or variant that cannot be, or be parsed
     │   ├── UnknownConceptError                  a concept in no vocabulary slice and in no row
     │   ├── UnknownPersonError                   a person no batch has published
     │   ├── AmbiguousPersonError                 a bare person id that several sites hold

@@ -61,7 +61,7 @@ def seen_by(
 @render.answers
 def who_saw(
     context: typer.Context,
-    subject: Annotated[str, typer.Argument(help="A person (A:42) or variant (9:100:A:G).")],
+    subject: Annotated[str, typer.Argument(help="A person (A:42) or variant (9:100:A:G, rs123).")],
     out: Out = Out(),
 ) -> None:
     """Which questions returned a person or a variant."""

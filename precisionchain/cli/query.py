@@ -158,7 +158,8 @@ def maf(
 def frequencies(
     context: typer.Context,
     where: Annotated[
-        list[str], typer.Argument(help="A region, or variants as 9:22098574:A:G.", metavar="WHERE")
+        list[str],
+        typer.Argument(help="A region, or variants: 9:22098574:A:G, rs4977574.", metavar="WHERE"),
     ],
     by: Annotated[str | None, typer.Option(help="sex, or a column of sequencing metadata.")] = None,
     within: Annotated[

@@ -17,7 +17,7 @@ Person = Annotated[str, typer.Option(help="SITE:person_id, as A:42; or a bare id
 @render.answers
 def why(
     context: typer.Context,
-    variant: Annotated[str, typer.Argument(help="CHROM:POS:REF:ALT, as 9:22098574:A:G.")],
+    variant: Annotated[str, typer.Argument(help="9:22098574:A:G, or an id: rs4977574.")],
     person: Person,
     as_of: AsOf = None,
     out: Out = Out(),
@@ -35,7 +35,9 @@ def exclusions(
     batch: Annotated[
         str | None, typer.Option(help="A batch's id, or 8 or more of its first digits.")
     ] = None,
-    variant: Annotated[str | None, typer.Option(help="CHROM:POS:REF:ALT.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="9:22098574:A:G, or an id: rs4977574.")
+    ] = None,
     person: Annotated[str | None, typer.Option(help="SITE:person_id, or a bare id.")] = None,
     rule: Annotated[str | None, typer.Option(help="A rule of quality control, as hwe.")] = None,
     as_of: AsOf = None,
