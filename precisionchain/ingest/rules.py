@@ -41,11 +41,14 @@ _RANGES = {
 _STRANGER = """SELECT _record
 FROM raw_{table}
 WHERE {column} IS NOT NULL
-    AND {column} NOT IN (SELECT {key} FROM {referred})"""
+    AND CAST({column} AS {type}) NOT IN (SELECT {key} FROM {referred})"""
 
 _DUPLICATE = """SELECT _record
-FROM {table}
-QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _record) > 1"""
+FROM raw_{table}
+WHERE _record NOT IN (
+    SELECT record FROM rejected WHERE table_name = '{table}' AND rule <> 'duplicate_key'
+)
+QUALIFY row_number() OVER (PARTITION BY CAST({key} AS {type}) ORDER BY _record) > 1"""
 
 
 def _spelling(kind: LexicalType) -> str:
@@ -115,7 +118,7 @@ _ERRORS = (
         "a person no accepted row has introduced",
         ohdsi="isForeignKey",
         definition=_STRANGER.format(
-            table="{table}", column="person_id", key="person_id", referred="person"
+            table="{table}", column="person_id", type="BIGINT", key="person_id", referred="person"
         ),
     ),
     Rule(
