@@ -116,11 +116,8 @@ def apply_qc(
         )
     step("quality control")
     figures = person_figures(run.path)
-    if limits.sex_check and (n := figures.comparable_sexes()) < len(figures.sex):
-        step(
-            f"warning: --sex-check compared {n} of {len(figures.sex)} persons: the others have no "
-            "sex in the sample map, or too little of X here to show one"
-        )
+    if limits.sex_check:
+        _say_compared(figures, step)
     exclusions = assess(run.path, thresholds=limits, figures=figures)
     with staging.revise(run) as partial:
         statistics = {"qc": _statistics(exclusions)}
@@ -185,6 +182,16 @@ def _description(run: Run, settings: dict[str, Any], statistics: dict[str, Any])
         "settings": said["settings"] | {"qc": settings},
         "statistics": said.get("statistics", {}) | statistics,
     }
+
+
+def _say_compared(figures: PersonFigures, step: Step) -> None:
+    """Say of how many persons no sex could be compared, if of any."""
+    n, persons = figures.comparable_sexes(), len(figures.sex)
+    if n < persons:
+        step(
+            f"warning: --sex-check compared {n} of {persons} persons: the others have no sex in "
+            "the sample map, or too little of X here to show one"
+        )
 
 
 def _said(exclusions: Exclusions) -> str:
