@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Final
 
+_NEVER_USED: Final = ("scipy.linalg", "cffi")
+"""What numba looks for when it learns what it compiles from: for ``np.dot`` and the like, and for
+functions of C. Both are imported whole for it."""
+
 _CACHED_LOAD_KNOWN: Final = "0.68."
 """Versions of numba that load a compiled function from its cache as `_load_cached` does."""
 
@@ -17,10 +21,10 @@ _CACHED_LOAD_KNOWN: Final = "0.68."
 def load_lean() -> None:
     """Load numba, if nobody has, to run functions compiled before, and pyarrow without pandas.
 
-    In this process, numba then learns what it compiles from (1,500 implementations, and scipy and
-    cffi, which are imported for ``np.dot`` and functions of C) when it first compiles something,
-    not when it first loads something compiled: 0.3 s of CPU less. For a program of our own, not for
-    one that imports the library and may have loops of its own.
+    In this process, numba then learns what it compiles from, thousands of implementations, when it
+    first compiles something, not when it first loads something compiled; and without `_NEVER_USED`,
+    so that it compiles no linear algebra: 0.3 s of CPU less. For a program of our own, not for one
+    that imports the library and may have loops of its own.
     """
     if "numba" in sys.modules:
         leave_pandas()
@@ -36,19 +40,41 @@ def _load_numba() -> None:
 
     if numba.__version__.startswith(_CACHED_LOAD_KNOWN):
         caching.Cache.load_overload = _load_cached  # type: ignore[method-assign]
+    else:
+        from numba.core.registry import cpu_target
+
+        with _without_never_used():
+            cpu_target.target_context.refresh()
+
+
+@contextmanager
+def _without_never_used() -> Iterator[None]:
+    """Let imports of `_NEVER_USED` fail that are not there yet."""
+    absent = [name for name in _NEVER_USED if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def _load_cached(cache: Any, signature: Any, context: Any) -> Any:
-    """Do as numba's ``Cache.load_overload`` does, but for learning what functions are made from.
+    """Do as numba's ``Cache.load_overload`` does, which learns first, but learn only to compile.
 
-    Machine code takes of it the symbols of the runtime alone. Who compiles, because nothing is in
-    the cache, refreshes the context first.
+    Machine code needs the symbols of the runtime alone.
     """
     from numba.core.runtime.nrt import rtsys
 
     rtsys.initialize(context)
-    with cache._guard_against_spurious_io_errors():  # noqa: SLF001 - numba has no other way
-        return cache._load_overload(signature, context)  # noqa: SLF001
+    with _without_never_used():
+        with cache._guard_against_spurious_io_errors():  # noqa: SLF001 - numba has no other way
+            found = cache._load_overload(signature, context)  # noqa: SLF001
+            if found is not None:
+                return found
+        context.refresh()
+        return None
 
 
 @contextmanager
