@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.additions import AdditionsDoor
-from precisionchain.config import SiteConfig, SiteFolder, read_config, writing_job
+from precisionchain.config import SiteConfig, SiteFolder, read_config
 from precisionchain.ingest.omop_settings import OmopSettings
 from precisionchain.ingest.report import Ingested, Progress, Silent, ingested, left_out
-from precisionchain.ingest.staging import Staging
+from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.members import MembersDoor
 from precisionchain.proofs import ProofsDoor
@@ -21,7 +21,7 @@ from precisionchain.staged_genotypes import Files, GenotypesDoor
 from precisionchain.withdrawals import WithdrawalsDoor
 
 if TYPE_CHECKING:
-    from precisionchain.ingest.changes_limits import Mode, Refresh
+    from precisionchain.ingest.changes_limits import Mode
     from precisionchain.ingest.omop_settings import CdmVersionAsked
     from precisionchain.ingest.publish import Publisher
     from precisionchain.ingest.qc_settings import Mode as QualityControl
@@ -132,15 +132,13 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         `changes` says beforehand what a run comes to.
 
         Data quality above what keeps a batch from sealing refuses it, unless ``accept_quality``
-        names the RULE or RULE:TABLE, or ``quality.toml`` a higher share.
-
-        Genotypes of persons over positions where theirs are sealed are refused, or with
-        ``replace`` take the place of those.
+        names the RULE or RULE:TABLE, or ``quality.toml`` a higher share. Genotypes of persons over
+        positions where theirs are sealed are refused, or with ``replace`` take the place of those.
 
         A run that is its source's sealed head already publishes nothing, and one whose batch was
-        withdrawn since only where ``source`` names it. The folded MAF counter
-        follows as a checkpoint when the persons with genotypes grew by a tenth, or when asked for;
-        then this site's checkpoint of the whole ledger, for other members to keep.
+        withdrawn since only where ``source`` names it. The folded MAF counter follows as a checkpoint
+        when the persons with genotypes grew by a tenth, or when asked for; then this site's
+        checkpoint of the whole ledger.
 
         Raises:
             SiteError: nothing is staged, or an OMOP run is not validated.
@@ -148,49 +146,16 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
             OverlapError: genotypes are sealed already over positions of a run.
         """
         from precisionchain.ingest.changes_limits import Refresh
-        from precisionchain.ingest.checkpoints import checkpoint_due, publish_checkpoints
+        from precisionchain.ingest.publish import publish_run
         from precisionchain.ingest.quality_policy import read_policy
 
         said = progress or Silent()
         policy = read_policy(self.folder.quality, tuple(accept_quality))
         accepted = Refresh("full", allow_shrinking, allow_churn, allow_empty, policy)
-        with writing_job(self.folder), self._opened() as opened:
+        with self._publishing("publish", said) as (opened, publisher, outbox):
             self.staging.refresh_views()  # of runs that somebody deleted, too
-            publisher = opened.publisher()
-            done = self._publish_runs(
-                opened, publisher, source, said, mode=mode, accepted=accepted, replace=replace
-            )
-            snapshot = opened.sync_if_behind(said.step)
-            if maf_checkpoint or checkpoint_due(publisher, snapshot):
-                said.step("publish a MAF checkpoint")
-                publish_checkpoints(publisher, snapshot)
-            opened.witness().publish()
-        return done
-
-    def _publish_runs(
-        self,
-        opened: OpenSite,
-        publisher: Publisher,
-        source: str | None,
-        said: Progress,
-        *,
-        mode: Mode | None,
-        accepted: Refresh,
-        replace: bool,
-    ) -> list[Ingested]:
-        """Finish what a killed job left, then publish each run that is to be published."""
-        from precisionchain.ingest.outbox import Outbox
-        from precisionchain.ingest.publish import publish_run, resume
-        from precisionchain.ingest.withdraw import is_taken_back
-
-        done = []
-        with closing(Outbox(self.folder.outbox)) as outbox:
-            resume(publisher, outbox, said.advance)
-            for staged in self._publishable(source):
-                history = publisher.history()
-                if source is None and is_taken_back(history, staged.source, staged.source_id):
-                    said.step(f"{staged.source} was withdrawn: --source publishes it again")
-                    continue
+            done = []
+            for staged in self._due(publisher, source, said):
                 run = self._judged_as(staged, mode, said)
                 published = publish_run(
                     publisher,
@@ -203,7 +168,31 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
                     step=said.step,
                 )
                 done.append(ingested(run, published))
+            self._conclude(opened, publisher, said, maf_checkpoint=maf_checkpoint)
         return done
+
+    def _due(self, publisher: Publisher, source: str | None, said: Progress) -> Iterator[Run]:
+        """Yield each run that is to be published: of a withdrawn one only where it is named."""
+        from precisionchain.ingest.withdraw import is_taken_back
+
+        for staged in self._publishable(source):
+            history = publisher.history()
+            if source is None and is_taken_back(history, staged.source, staged.source_id):
+                said.step(f"{staged.source} was withdrawn: --source publishes it again")
+            else:
+                yield staged
+
+    def _conclude(
+        self, opened: OpenSite, publisher: Publisher, said: Progress, *, maf_checkpoint: bool
+    ) -> None:
+        """Publish the checkpoints that are due after a batch, or asked for."""
+        from precisionchain.ingest.checkpoints import checkpoint_due, publish_checkpoints
+
+        snapshot = opened.sync_if_behind(said.step)
+        if maf_checkpoint or checkpoint_due(publisher, snapshot):
+            said.step("publish a MAF checkpoint")
+            publish_checkpoints(publisher, snapshot)
+        opened.witness().publish()
 
     def ingest_omop(
         self,
@@ -233,8 +222,12 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
             SealRefusedError: a rule keeps the batch from sealing.
         """
         settings, said = OmopSettings.of(locals()), progress or Silent()
+        from precisionchain.ingest.quality_policy import read_policy
+
         with self._opened() as opened:  # before the long work of staging
             opened.require("publish")
+        self._own_rules()
+        read_policy(self.folder.quality)
         run = self._stage_omop(directory, settings, said)
         staged = run.source
         self.validate(source=staged, mode=mode, progress=progress)
