@@ -136,9 +136,9 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         positions where theirs are sealed are refused, or with ``replace`` take the place of those.
 
         A run that is its source's sealed head already publishes nothing, and one whose batch was
-        withdrawn since only where ``source`` names it. The folded MAF counter follows as a checkpoint
-        when the persons with genotypes grew by a tenth, or when asked for; then this site's
-        checkpoint of the whole ledger.
+        withdrawn since only where ``source`` names it. The folded MAF counter follows as a
+        checkpoint when the persons with genotypes grew by a tenth, or when asked for; then this
+        site's checkpoint of the whole ledger.
 
         Raises:
             SiteError: nothing is staged, or an OMOP run is not validated.
