@@ -88,7 +88,7 @@ def _by_table(rule: Rule, policy: QualityPolicy) -> str:
 def _tables(rule: Rule) -> str:
     """Return of which tables a rule is asked, by name where they are few."""
     if not rule.each:
-        return EVERY if rule.severity == "error" else "what its SQL names"
+        return "what its SQL names" if rule.file else EVERY
     if rule.each == "absent column":
         return "every table: each absent column"
     names = dict.fromkeys(one.table for one in subjects(rule.each, Delivered.everything()))

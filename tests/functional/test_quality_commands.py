@@ -1,0 +1,69 @@
+"""``rules``, and what a data team meets on its way to a sealed batch of doubtful quality."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from precisionchain.ingest.rules import RULES
+
+
+def run_cli(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user does, and expect an exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "precisionchain", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_rules_are_printed_with_sql_outside_of_any_site(tmp_path: Path) -> None:
+    listed = run_cli("-C", tmp_path, "rules").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == [*RULES]
+    one = run_cli("-C", tmp_path, "rules", "date_order", "--table", "drug_exposure").stdout
+    assert 'WHERE "drug_exposure_end_date" < drug_exposure_start_date' in one
+    lines = run_cli("-C", tmp_path, "rules", "--json").stdout.splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert {row["rule"] for row in rows} == {*RULES}
+    assert all(row["sql"] and row["severity"] and row["tables"] for row in rows)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    run_cli("init", tmp_path / "b", "--site", "B")
+    return tmp_path / "b"
+
+
+def test_a_faulty_rule_is_an_error_before_anything_is_staged(site: Path, tmp_path: Path) -> None:
+    (site / "rules").mkdir()
+    text = "-- rule: adult\n-- severity: error\n-- family: plausibility\n-- finds: a child\n"
+    (site / "rules" / "adult.sql").write_text(f"{text}SELECT age FROM person\n", encoding="utf-8")
+    (tmp_path / "omop").mkdir()
+    (tmp_path / "omop" / "person.csv").write_text("person_id\n1\n", encoding="utf-8")
+    done = run_cli("-C", site, "ingest", "omop", tmp_path / "omop", code=4)
+    assert 'adult.sql, line 5: Binder Error: Referenced column "age" not found' in done.stderr
+    assert not (site / "staging" / "runs").exists()
+
+
+def test_what_keeps_a_batch_from_sealing_is_accepted_by_name(site: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "omop"
+    folder.mkdir()
+    people = "".join(f"{n},1950\n" for n in range(120))
+    (folder / "person.csv").write_text(f"person_id,year_of_birth\n{people}", encoding="utf-8")
+    heads = "condition_occurrence_id,person_id,condition_concept_id,condition_start_date"
+    rows = "".join(f"{n},{n},0,2015-01-02,2015-01-01\n" for n in range(120))
+    text = f"{heads},condition_end_date\n{rows}"
+    (folder / "condition_occurrence.csv").write_text(text, encoding="utf-8")
+    refused = run_cli("-C", site, "ingest", "omop", folder, code=5)
+    assert "date_order finds 120 of 120 in condition_occurrence" in refused.stderr
+    accepted = "date_order:condition_occurrence"
+    run_cli("-C", site, "publish", "--accept-quality", accepted)
+    answer = run_cli("-C", site, "query", "quality", "--verdict", "accepted", "--json").stdout
+    assert json.loads(answer)["n_violating"] == 120
