@@ -16,12 +16,18 @@ from typing import Any, Final, Literal, Self
 
 from isal import igzip, isal_zlib
 
-from precisionchain.errors import UnreadableFileError
+from precisionchain.errors import UnreadableFileError, VcfFormatError
 
 Compression = Literal["none", "gzip", "bgzf"]
 
 CHUNK_BYTES: Final = 2**20
 """Decompressed bytes handed on at a time: few enough that they are still in the cache."""
+
+MAX_HEADER: Final = 256 * 2**20
+"""Bytes of a header, at most."""
+
+MAX_LINE: Final = 2**30
+"""Bytes of a record, at most: offsets are numbers of 31 bits."""
 
 _GZIP = b"\x1f\x8b"
 _DAMAGE: Any = (gzip.BadGzipFile, isal_zlib.error)
@@ -138,6 +144,65 @@ class Decompressed:
             size = self._stream.readinto(buffer)
             self.taken = self._raw.tell()
             return size
+
+
+class LineBytes:
+    """Decompressed bytes, cut where lines end, in a buffer that is used again."""
+
+    def __init__(self, path: Path, compression: Compression) -> None:
+        self.path, self.compression = path, compression
+        self.stream = Decompressed(path, compression)
+        self._buffer = bytearray(2 * CHUNK_BYTES)
+        self._held = 0
+
+    def header(self) -> bytes:
+        """Return the lines to the end of ``#CHROM``; what follows is held."""
+        at = 0
+        while True:
+            end = self._buffer.find(b"\n", at, self._held)
+            if end < 0:
+                one = self._held > MAX_HEADER or not self._buffer.startswith(b"#")
+                if (self._held and one) or not self._fill():
+                    return self._taken(self._held)
+            elif self._buffer.startswith(b"##", at):
+                at = end + 1
+            else:
+                return self._taken(end + 1)
+
+    def whole_lines(self) -> Iterator[memoryview]:
+        """Yield the lines; a newline is added at the end if it is absent."""
+        with self.stream:
+            while True:
+                end = self._buffer.rfind(b"\n", 0, self._held) + 1
+                if end:
+                    yield memoryview(self._buffer)[:end]
+                    self._let_go(end)
+                if self._held > MAX_LINE:
+                    raise VcfFormatError("a line is too long", where=str(self.path))
+                if not self._fill():
+                    break
+            if self._held:
+                yield memoryview(self._buffer[: self._held] + b"\n")
+
+    def _fill(self) -> bool:
+        """Read more; return whether there was any."""
+        if self._held + CHUNK_BYTES > len(self._buffer):
+            self._buffer = self._buffer + bytes(len(self._buffer))
+        room = slice(self._held, self._held + CHUNK_BYTES)
+        size = self.stream.read_into(memoryview(self._buffer)[room])
+        self._held += size
+        return size > 0
+
+    def _taken(self, size: int) -> bytes:
+        """Return the first bytes of what is held, and let go of them."""
+        taken = bytes(self._buffer[:size])
+        self._let_go(size)
+        return taken
+
+    def _let_go(self, size: int) -> None:
+        rest = self._held - size
+        self._buffer[:rest] = self._buffer[size : self._held]
+        self._held = rest
 
 
 @contextmanager

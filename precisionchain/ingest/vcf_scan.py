@@ -18,13 +18,18 @@ import numpy as np
 import numpy.typing as npt
 
 from precisionchain.errors import UnreadableFileError, VcfFormatError
+from precisionchain.ingest.bcf_index import index_bcf
 from precisionchain.ingest.bcf_names import BcfNames
-from precisionchain.ingest.vcf_bytes import Decompressed, compression_of, decompressed
+from precisionchain.ingest.vcf_bytes import (
+    MAX_HEADER,
+    Decompressed,
+    compression_of,
+    decompressed,
+)
 from precisionchain.ingest.vcf_file import Scan, Segment, Tally, VcfFile
 from precisionchain.ingest.vcf_header import parse_header
-from precisionchain.ingest.vcf_lines import index_bcf
 from precisionchain.ingest.vcf_lint import header_warnings
-from precisionchain.ingest.vcf_stream import MAX_HEADER, TextStream
+from precisionchain.ingest.vcf_stream import TextStream
 from precisionchain.schemas.genome import MAX_POSITION
 
 __all__ = ["Scan", "Segment", "is_bcf", "scan"]

@@ -20,9 +20,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from precisionchain.errors import VcfFormatError
 from precisionchain.ingest import vcf_bytes
-from precisionchain.ingest.vcf_bytes import Compression, Decompressed, compression_of
+from precisionchain.ingest.vcf_bytes import LineBytes, compression_of
 from precisionchain.ingest.vcf_file import Scan, Tally, VcfFile
 from precisionchain.ingest.vcf_header import parse_header
 from precisionchain.ingest.vcf_lines import (
@@ -41,12 +40,6 @@ from precisionchain.ingest.vcf_lint import (
     undeclared_contigs,
 )
 from precisionchain.schemas.genome import fold_chrom
-
-MAX_HEADER: Final = 256 * 2**20
-"""Bytes of a header, at most."""
-
-MAX_LINE: Final = 2**30
-"""Bytes of a record, at most: offsets are numbers of 31 bits."""
 
 _CONTIG = re.compile(rb"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
 _LEAST_LINE: Final = 32  # bytes of a line with nine columns and a few calls, about
@@ -121,7 +114,7 @@ class TextStream:
             UnreadableFileError: it cannot be read, is truncated or damaged.
             VcfFormatError, SampleMapError: see `vcf_header.parse_header`.
         """
-        self._bytes = _Bytes(path, compression_of(path))
+        self._bytes = LineBytes(path, compression_of(path))
         try:
             raw = self._bytes.header()
             header = parse_header(raw, str(path))
@@ -296,66 +289,6 @@ class _Held:
             missing=self.missing[:n],
             contigs=contigs,
         )
-
-
-class _Bytes:
-    """Decompressed bytes, cut where lines end, in a buffer that is used again."""
-
-    def __init__(self, path: Path, compression: Compression) -> None:
-        self.path, self.compression = path, compression
-        self.stream = Decompressed(path, compression)
-        self._buffer = bytearray(2 * vcf_bytes.CHUNK_BYTES)
-        self._held = 0
-        self._ended = False
-
-    def header(self) -> bytes:
-        """Return the lines to the end of ``#CHROM``; what follows is held."""
-        at = 0
-        while True:
-            end = self._buffer.find(b"\n", at, self._held)
-            if end < 0:
-                one = self._held > MAX_HEADER or not self._buffer.startswith(b"#")
-                if (self._held and one) or not self._fill():
-                    return self._taken(self._held)
-            elif self._buffer.startswith(b"##", at):
-                at = end + 1
-            else:
-                return self._taken(end + 1)
-
-    def whole_lines(self) -> Iterator[memoryview]:
-        """Yield the lines; a newline is added at the end if it is absent."""
-        with self.stream:
-            while True:
-                end = self._buffer.rfind(b"\n", 0, self._held) + 1
-                if end:
-                    yield memoryview(self._buffer)[:end]
-                    self._let_go(end)
-                if self._held > MAX_LINE:
-                    raise VcfFormatError("a line is too long", where=str(self.path))
-                if not self._fill():
-                    break
-            if self._held:
-                yield memoryview(self._buffer[: self._held] + b"\n")
-
-    def _fill(self) -> bool:
-        """Read more; return whether there was any."""
-        if self._held + vcf_bytes.CHUNK_BYTES > len(self._buffer):
-            self._buffer = self._buffer + bytes(len(self._buffer))
-        room = slice(self._held, self._held + vcf_bytes.CHUNK_BYTES)
-        size = self.stream.read_into(memoryview(self._buffer)[room])
-        self._held += size
-        return size > 0
-
-    def _taken(self, size: int) -> bytes:
-        """Return the first bytes of what is held, and let go of them."""
-        taken = bytes(self._buffer[:size])
-        self._let_go(size)
-        return taken
-
-    def _let_go(self, size: int) -> None:
-        rest = self._held - size
-        self._buffer[:rest] = self._buffer[size : self._held]
-        self._held = rest
 
 
 @dataclass(slots=True)
