@@ -1,54 +1,53 @@
 """Rows of the Domain view as columns: whose they are, when they were, and what they say.
 
-Read through the mapping, file by file, and kept in memory by table, concepts and columns while
-there is room: eight bytes a row, and four or eight for each column that is asked for.
+Rows of the same concepts and columns are kept in memory while there is room: eight bytes a row, and
+four or eight for each column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from precisionchain.errors import UnknownConceptError
 from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.concepts import concept_set
 from precisionchain.query.criteria import (
     ANY_EVENT,
-    CONCEPT_COLUMNS,
     EVENT_TABLES,
-    NUMBER_COLUMNS,
-    VISIT,
     Attribute,
     Event,
 )
-from precisionchain.query.frames import index_frame
+from precisionchain.query.event_tables import NO_DAY, NO_VISIT, by_day, rows_of_table
 from precisionchain.query.slices import slices
 from precisionchain.query.universe import Universe
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.kept import Kept
 from precisionchain.schemas.omop import TABLES, Table
-from precisionchain.schemas.streams import MAP_CONCEPT
 
-NO_DAY: Final = np.iinfo(np.int32).min
-"""The day of a row without a start date, or without an end date; before every date there is."""
+__all__ = [
+    "NO_DAY",
+    "NO_VISIT",
+    "PLACED",
+    "VALUED",
+    "EventRows",
+    "Values",
+    "attribute_concepts",
+    "event_rows",
+    "tables_of",
+    "wanted_concepts",
+]
 
-NO_VISIT: Final = np.iinfo(np.int64).max
-"""The visit of a row that is linked to none."""
-
-ROW_BYTES: Final = 256 * 2**20
+ROW_BYTES: Final = 128 * 2**20
 CONCEPT_BYTES: Final = 32 * 2**20
 
 PLACED: Final = ("concept", "end", "row", "visit")
 """What tells rows apart and says where they lie to each other: main concept (0 for none), int32 end
 date (`NO_DAY`), a number of its own, the id of the visit it is linked to (`NO_VISIT`)."""
-
-_ROW, _FAMILY = 36, 20  # bits of a row's number: its place in the file, and which file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +98,6 @@ def _size(rows: EventRows) -> int:
 
 
 _rows: Final = Kept[EventRows](ROW_BYTES, _size)
-_visits: Final = Kept[pl.DataFrame](ROW_BYTES, lambda frame: 20 * frame.height)
 _concepts: Final = Kept[frozenset[int]](CONCEPT_BYTES, lambda found: 64 * len(found))
 
 
@@ -194,139 +192,10 @@ def _read(
     concepts: frozenset[int] | None,
     columns: tuple[str, ...],
 ) -> EventRows:
-    stored = [name for name in columns if name != VISIT]
-    stored += ["visit"] if VISIT in columns and "visit" not in stored else []
-    parts = []
-    for table in tables:
-        for number, path in _files(snapshot, table, concepts):
-            rows = _scan(path, number, table, concepts, ["day", *stored]).collect()
-            place = pl.Series("person", universe.places_of(rows), pl.Int32)
-            parts.append(rows.select(place, "day", *stored))
-    schema = {name: _kind(name) for name in ("person", "day", *stored)}
-    rows = pl.concat([pl.DataFrame(schema=schema), *parts])
-    if VISIT in columns:
-        rows = _with_kind_of_visit(rows, snapshot, universe)
-    rows = rows.select("person", "day", *columns).rechunk().sort("person", "day")
-    person, day = rows["person"].to_numpy(), rows["day"].to_numpy()
-    return EventRows(person, day, {name: rows[name].to_numpy() for name in columns})
-
-
-def _kind(name: str) -> type[pl.DataType]:
-    if name in _NUMBERS:
-        return pl.Float64
-    return pl.Int32 if name in ("person", "day", "end") else pl.Int64
-
-
-_NUMBERS: Final = frozenset(name for of in NUMBER_COLUMNS.values() for name in of)
-
-
-def _with_kind_of_visit(rows: pl.DataFrame, snapshot: Snapshot, universe: Universe) -> pl.DataFrame:
-    """Return rows with the concept of the visit that each is linked to, 0 where it is to none.
-
-    Visits of one person and id that several sources have count as that of the smallest concept.
-    """
-
-    def make() -> pl.DataFrame:
-        visits = _read_visits(snapshot, universe)
-        return visits.group_by("person", "visit").agg(pl.col("concept").min().alias(VISIT))
-
-    kinds = _visits.get(universe.key, make)
-    joined = rows.join(kinds, on=["person", "visit"], how="left", maintain_order="left")
-    return joined.with_columns(pl.col(VISIT).fill_null(0))
-
-
-def _read_visits(snapshot: Snapshot, universe: Universe) -> pl.DataFrame:
-    """Return person, id and concept of every visit."""
-    table = TABLES["visit_occurrence"]
-    schema = {"person": pl.Int32, "visit": pl.Int64, "concept": pl.Int64}
-    parts = [pl.DataFrame(schema=schema)]
-    for _, path in _files(snapshot, table, None):
-        rows = (
-            pl.scan_parquet(path)
-            .select(
-                pl.col("site").cast(pl.String),
-                "person_id",
-                pl.col(str(table.primary_key)).cast(pl.Int64).alias("visit"),
-                pl.col(str(table.concept_column)).cast(pl.Int64).fill_null(0).alias("concept"),
-            )
-            .collect()
-        )
-        place = pl.Series("person", universe.places_of(rows), pl.Int32)
-        parts.append(rows.select(place, "visit", "concept"))
-    return pl.concat(parts)
-
-
-def _files(
-    snapshot: Snapshot, table: Table, concepts: frozenset[int] | None
-) -> list[tuple[int, Path]]:
-    """Return the Domain-view files that hold a table's rows of some concepts, by the mapping.
-
-    Each comes with its number among all files of the table.
-    """
-    mapped = index_frame(snapshot, f"{MAP_CONCEPT}/map-concept")
-    if mapped is None:
-        return []
-    here = mapped.filter(pl.col("table") == table.name)
-    every = here["family"].unique().sort().to_list()
-    if concepts is not None:
-        here = here.filter(pl.col("concept_id").is_in(sorted(concepts)))
-    wanted = set(here["family"].to_list())
-    found = [
-        (number, snapshot.path(f"{family}/{table.name}"))
-        for number, family in enumerate(every)
-        if family in wanted
-    ]
-    return [(number, path) for number, path in found if path is not None]
-
-
-def _scan(
-    path: Path,
-    number: int,
-    table: Table,
-    concepts: frozenset[int] | None,
-    columns: Sequence[str],
-) -> pl.LazyFrame:
-    """Return site, person_id and some columns of a file's rows of some concepts."""
-    rows = pl.scan_parquet(path)
-    known = set(rows.collect_schema().names())
-    if "row" in columns:
-        first = (list(TABLES).index(table.name) << (_ROW + _FAMILY)) | (number << _ROW)
-        rows = rows.with_row_index("_place").with_columns(
-            (pl.col("_place").cast(pl.Int64) + first).alias("_row")
-        )
-        known.add("_row")
-    if concepts is not None:
-        rows = rows.filter(_of_concepts(table, concepts))
-    stored = _stored_columns(table)
-    picked = []
-    for name in columns:
-        source, kind = stored.get(name), _kind(name)
-        kept = (pl.col(source) if source in known else pl.lit(None)).cast(kind)
-        picked.append(kept.fill_null(_missing(name)).alias(name))
-    return rows.select(pl.col("site").cast(pl.String), "person_id", *picked)
-
-
-def _stored_columns(table: Table) -> dict[str, str | None]:
-    """Return what each name is called in a table's files."""
-    return {
-        "day": table.start_date_column,
-        "end": table.end_date_column,
-        "concept": table.concept_column,
-        "row": "_row",
-        "visit": "visit_occurrence_id",  # of a visit its own
-        **CONCEPT_COLUMNS.get(table.name, {}),
-        **NUMBER_COLUMNS.get(table.name, {}),
-    }
-
-
-def _missing(name: str) -> float:
-    """Return what stands for no cell."""
-    if name in _NUMBERS:
-        return np.nan
-    return {"day": NO_DAY, "end": NO_DAY, "visit": NO_VISIT}.get(name, 0)
-
-
-def _of_concepts(table: Table, concepts: frozenset[int]) -> pl.Expr:
-    column = pl.col(str(table.concept_column))
-    among = column.is_in(sorted(concepts))
-    return among | column.is_null() if 0 in concepts else among
+    names = ("person", "day", *columns)
+    parts = [rows_of_table(snapshot, universe, table, concepts, names) for table in tables]
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    if len(parts) > 1:
+        order = np.argsort(by_day(whole["person"], whole["day"]), kind="stable")
+        whole = {name: column[order] for name, column in whole.items()}
+    return EventRows(whole["person"], whole["day"], {name: whole[name] for name in columns})

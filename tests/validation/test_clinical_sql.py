@@ -36,4 +36,4 @@ def test_clinical_cohorts_are_what_sql_says(of: str, shared_data: Path, tmp_path
     assert not tally.differences, "\n".join(tally.differences)
     assert tally.asked == asked
     assert tally.parted > 0.5 * tally.asked, str(tally)
-    assert tally.unknown > (0.02 if of == "gibleed" else 0.2) * tally.asked, str(tally)
+    assert tally.unknown > (0.01 if of == "gibleed" else 0.1) * tally.asked, str(tally)

@@ -1,0 +1,278 @@
+"""Event tables as columns: kept whole in the order of concepts, or read by the mapping.
+
+A table is read column by column as they are asked for, and kept in memory while there is room; of a
+large one the files of some concepts are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow.parquet as pq
+
+from precisionchain.query.criteria import CONCEPT_COLUMNS, NUMBER_COLUMNS, VISIT
+from precisionchain.query.frames import index_frame
+from precisionchain.query.universe import Universe
+from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.kept import Kept
+from precisionchain.schemas.omop import TABLES, Table
+from precisionchain.schemas.streams import MAP_CONCEPT
+
+NO_DAY: Final = np.iinfo(np.int32).min
+"""The day of a row without a start date, or without an end date; before every date there is."""
+
+NO_VISIT: Final = np.iinfo(np.int64).max
+"""The visit of a row that is linked to none."""
+
+WHOLE_BYTES: Final = 512 * 2**20
+
+_ROW, _FAMILY = 36, 20  # bits of a row's number: its place in the file, and which file
+_VISIT_BYTES: Final = 64 * 2**20
+_visits: Final = Kept[pl.DataFrame](_VISIT_BYTES, lambda frame: 20 * frame.height)
+
+
+def rows_of_table(
+    snapshot: Snapshot,
+    universe: Universe,
+    table: Table,
+    concepts: frozenset[int] | None,
+    names: tuple[str, ...],
+) -> dict[str, npt.NDArray[Any]]:
+    """Return columns of a table's rows of some concepts, in the order of person and day."""
+    whole = whole_table(snapshot, universe, table)
+    if whole is None:
+        rows = _scanned(snapshot, universe, table, concepts, names)
+        return {name: rows[name].to_numpy() for name in names}
+    chosen = whole.rows_of(concepts)
+    return {name: whole.column(name)[chosen] for name in names}
+
+
+def by_day(person: npt.NDArray[np.int32], day: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return numbers in the order of person and day."""
+    return (person.astype(np.int64) << 32) + day
+
+
+def whole_table(snapshot: Snapshot, universe: Universe, table: Table) -> WholeTable | None:
+    """Return all rows of a table, kept once read; None of a table that is too large for that."""
+
+    def count() -> int:
+        files = _files(snapshot, table, None)
+        return sum(pq.read_metadata(path).num_rows for _, path in files)
+
+    key = (universe.key, table.name)
+    if _counts.get(key, count) > WHOLE_ROWS:
+        return None
+    return _whole.get(key, lambda: WholeTable.read(snapshot, universe, table))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeTable:
+    """All rows of a table, by concept, person and day; columns are read when they are asked for.
+
+    Attributes:
+        snapshot, universe, table: whose rows.
+        concepts: the distinct main concepts, ascending; 0 stands for none, too.
+        starts: where the rows of each begin, and the number of rows.
+        order: the place in the files of each row.
+        columns: what was read, by name.
+    """
+
+    snapshot: Snapshot
+    universe: Universe
+    table: Table
+    concepts: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    order: npt.NDArray[np.int64]
+    columns: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def read(cls, snapshot: Snapshot, universe: Universe, table: Table) -> WholeTable:
+        """Read person, day and concept."""
+        rows = _file_rows(snapshot, universe, table, None, ("person", "day", "concept"))
+        person, day, concept = (rows[name].to_numpy() for name in ("person", "day", "concept"))
+        order = np.lexsort((by_day(person, day), concept))
+        concepts, starts = np.unique(concept[order], return_index=True)
+        columns = {"person": person[order], "day": day[order], "concept": concept[order]}
+        return cls(
+            snapshot, universe, table, concepts, np.append(starts, len(order)), order, columns
+        )
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return a column, read now if it has not been."""
+        if name == VISIT and name not in self.columns:
+            rows = pl.DataFrame({one: self.column(one) for one in ("person", "visit")})
+            joined = _with_kind_of_visit(rows, self.snapshot, self.universe)
+            self.columns[name] = joined[name].to_numpy()
+        if name not in self.columns:
+            rows = _file_rows(self.snapshot, self.universe, self.table, None, (name,))
+            self.columns[name] = rows[name].to_numpy()[self.order]
+        return self.columns[name]
+
+    def rows_of(self, concepts: frozenset[int] | None) -> npt.NDArray[np.int64] | slice:
+        """Return the places of the rows of some concepts, in the order of person and day."""
+        among = self.concepts
+        if concepts is not None:
+            among = np.intersect1d(among, np.fromiter(concepts, np.int64, len(concepts)))
+        at = np.searchsorted(self.concepts, among)
+        spans = list(zip(self.starts[at].tolist(), self.starts[at + 1].tolist(), strict=True))
+        if len(spans) == 1:
+            return slice(*spans[0])
+        places = np.concatenate([np.empty(0, np.int64), *(np.arange(*span) for span in spans)])
+        person, day = self.columns["person"][places], self.columns["day"][places]
+        return places[np.argsort(by_day(person, day), kind="stable")]
+
+
+WHOLE_ROWS: Final = 4_000_000
+"""Rows of a table that is kept whole, at most."""
+
+_ROW_ROOM: Final = 64  # bytes of a row with the columns that are mostly asked for
+_counts: Final = Kept[int](512, lambda _count: 1)
+_whole: Final = Kept[WholeTable](WHOLE_BYTES, lambda table: _ROW_ROOM * len(table.order))
+
+
+def _scanned(
+    snapshot: Snapshot,
+    universe: Universe,
+    table: Table,
+    concepts: frozenset[int] | None,
+    names: tuple[str, ...],
+) -> pl.DataFrame:
+    """Return columns of rows of some concepts, read from their files, by person and day."""
+    stored = dict.fromkeys(name for name in ("person", "day", *names) if name != VISIT)
+    if VISIT in names:
+        stored["visit"] = None
+    rows = _file_rows(snapshot, universe, table, concepts, tuple(stored))
+    if VISIT in names:
+        rows = _with_kind_of_visit(rows, snapshot, universe)
+    return rows.sort("person", "day").select(names).rechunk()
+
+
+def _file_rows(
+    snapshot: Snapshot,
+    universe: Universe,
+    table: Table,
+    concepts: frozenset[int] | None,
+    names: tuple[str, ...],
+) -> pl.DataFrame:
+    """Return stored columns of rows of some concepts, and whose they are, file by file."""
+    stored = [name for name in names if name != "person"]
+    parts = [pl.DataFrame(schema={name: _kind(name) for name in names})]
+    for number, path in _files(snapshot, table, concepts):
+        rows = _scan(path, number, table, concepts, stored).collect()
+        if "person" in names:
+            place = pl.Series("person", universe.places_of(rows), pl.Int32)
+            rows = rows.with_columns(place)
+        parts.append(rows.select(names))
+    return pl.concat(parts, rechunk=True)
+
+
+def _kind(name: str) -> type[pl.DataType]:
+    if name in _NUMBERS:
+        return pl.Float64
+    return pl.Int32 if name in ("person", "day", "end") else pl.Int64
+
+
+_NUMBERS: Final = frozenset(name for of in NUMBER_COLUMNS.values() for name in of)
+
+
+def _with_kind_of_visit(rows: pl.DataFrame, snapshot: Snapshot, universe: Universe) -> pl.DataFrame:
+    """Return rows with the concept of the visit that each is linked to, 0 where it is to none.
+
+    Visits of one person and id that several sources have count as that of the smallest concept.
+    """
+
+    def make() -> pl.DataFrame:
+        visits = _read_visits(snapshot, universe)
+        return visits.group_by("person", "visit").agg(pl.col("concept").min().alias(VISIT))
+
+    kinds = _visits.get(universe.key, make)
+    joined = rows.join(kinds, on=["person", "visit"], how="left", maintain_order="left")
+    return joined.with_columns(pl.col(VISIT).fill_null(0))
+
+
+def _read_visits(snapshot: Snapshot, universe: Universe) -> pl.DataFrame:
+    """Return person, id and concept of every visit."""
+    names = ("person", "visit", "concept")
+    return _file_rows(snapshot, universe, TABLES["visit_occurrence"], None, names)
+
+
+def _files(
+    snapshot: Snapshot, table: Table, concepts: frozenset[int] | None
+) -> list[tuple[int, Path]]:
+    """Return the Domain-view files that hold a table's rows of some concepts, by the mapping.
+
+    Each comes with its number among all files of the table.
+    """
+    mapped = index_frame(snapshot, f"{MAP_CONCEPT}/map-concept")
+    if mapped is None:
+        return []
+    here = mapped.filter(pl.col("table") == table.name)
+    every = here["family"].unique().sort().to_list()
+    if concepts is not None:
+        here = here.filter(pl.col("concept_id").is_in(sorted(concepts)))
+    wanted = set(here["family"].to_list())
+    found = [
+        (number, snapshot.path(f"{family}/{table.name}"))
+        for number, family in enumerate(every)
+        if family in wanted
+    ]
+    return [(number, path) for number, path in found if path is not None]
+
+
+def _scan(
+    path: Path,
+    number: int,
+    table: Table,
+    concepts: frozenset[int] | None,
+    columns: Sequence[str],
+) -> pl.LazyFrame:
+    """Return site, person_id and some columns of a file's rows of some concepts."""
+    rows = pl.scan_parquet(path)
+    known = set(rows.collect_schema().names())
+    if "row" in columns:
+        first = (list(TABLES).index(table.name) << (_ROW + _FAMILY)) | (number << _ROW)
+        rows = rows.with_row_index("_place").with_columns(
+            (pl.col("_place").cast(pl.Int64) + first).alias("_row")
+        )
+        known.add("_row")
+    if concepts is not None:
+        rows = rows.filter(_of_concepts(table, concepts))
+    stored = _stored_columns(table)
+    picked = []
+    for name in columns:
+        source, kind = stored.get(name), _kind(name)
+        kept = (pl.col(source) if source in known else pl.lit(None)).cast(kind)
+        picked.append(kept.fill_null(_missing(name)).alias(name))
+    return rows.select(pl.col("site").cast(pl.String), "person_id", *picked)
+
+
+def _stored_columns(table: Table) -> dict[str, str | None]:
+    """Return what each name is called in a table's files."""
+    return {
+        "day": table.start_date_column,
+        "end": table.end_date_column,
+        "concept": table.concept_column,
+        "row": "_row",
+        "visit": "visit_occurrence_id",  # of a visit its own
+        **CONCEPT_COLUMNS.get(table.name, {}),
+        **NUMBER_COLUMNS.get(table.name, {}),
+    }
+
+
+def _missing(name: str) -> float:
+    """Return what stands for no cell."""
+    if name in _NUMBERS:
+        return np.nan
+    return {"day": NO_DAY, "end": NO_DAY, "visit": NO_VISIT}.get(name, 0)
+
+
+def _of_concepts(table: Table, concepts: frozenset[int]) -> pl.Expr:
+    column = pl.col(str(table.concept_column))
+    among = column.is_in(sorted(concepts))
+    return among | column.is_null() if 0 in concepts else among
