@@ -79,7 +79,6 @@ class Audit:
         """
         from precisionchain.query.asked_variants import is_id
         from precisionchain.query.known_names import KnownNames
-        from precisionchain.query.variant_ids import variant_meant
 
         named = [text for text in (subject, person, variant) if text is not None]
         if len(named) != 1:
@@ -90,6 +89,8 @@ class Audit:
         def read(search: AuditSearch) -> pl.DataFrame:
             if not is_id(named[0]):
                 return search.who_saw(named[0])
+            from precisionchain.query.variant_ids import variant_meant  # reads genotypes
+
             snapshot = self._opened.sync_if_behind(self._progress)
             return search.who_saw(str(variant_meant(snapshot, named[0])))
 

@@ -210,6 +210,8 @@ def publish(
 ) -> None:
     """Encode and publish the newest staged runs, sealed batch by batch."""
     site, progress = scope(context).site(), scope(context).progress
+    if any(run.kind == "vcf" for run in site.staging.newest()):
+        load_lean()
     accepted: dict[str, Any] = {
         "allow_shrinking": allow_shrinking,
         "allow_churn": allow_churn,

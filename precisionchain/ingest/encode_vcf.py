@@ -20,7 +20,6 @@ import pyarrow as pa
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.encode_persons import PersonGroup, person_groups, person_view
 from precisionchain.schemas.corrections import corrected_counts_payload
-from precisionchain.schemas.founding import VARIANT_PERSON_BUCKETS
 from precisionchain.schemas.genetic_payloads import (
     COUNTS,
     MAP_SAMPLE,
@@ -41,7 +40,7 @@ from precisionchain.schemas.person_blocks import runs, serves_both_views
 from precisionchain.schemas.streams import ASSAY as ASSAY_FAMILY
 from precisionchain.schemas.streams import MAP_SAMPLE as MAP_SAMPLE_FAMILY
 from precisionchain.schemas.streams import MAP_VARIANT as MAP_VARIANT_FAMILY
-from precisionchain.schemas.streams import tile_key
+from precisionchain.schemas.streams import VARIANT_PERSON_BUCKETS, tile_key
 from precisionchain.schemas.structural import structural_family
 
 COUNT_ROWS: Final = 65_536

@@ -26,6 +26,7 @@ from precisionchain.schemas.streams import (
     SITE_LISTS,
     SITE_TABLES,
     SUPERSEDED,
+    VARIANT_PERSON_BUCKETS,
     VOCABULARY,
     WITHDRAWN,
     StreamName,
@@ -36,7 +37,6 @@ from precisionchain.schemas.streams import (
 )
 from precisionchain.schemas.structural import STRUCTURAL_COUNTER, structural_family
 
-VARIANT_PERSON_BUCKETS = 20
 _SINGLE = (
     NETWORK,
     BATCH,

@@ -117,6 +117,10 @@ def person_family(person_bucket: int) -> str:
     return f"CLIN_PERSON_{person_bucket}"
 
 
+VARIANT_PERSON_BUCKETS = 20
+"""How many families of the Variant-Person view a chromosome has."""
+
+
 def variant_person_family(chrom: str, person_bucket: int) -> str:
     """Return the Variant-Person-view family of a chromosome and a bucket counted from 1."""
     return f"VARP_{contig_token(chrom)}_{person_bucket}"
