@@ -26,7 +26,7 @@ from benchmarks import (
     structural,
 )
 from benchmarks.measure import PROJECT, Job
-from benchmarks.report import Figure, keep, machine, markdown, show
+from benchmarks.report import Figure, failure, keep, machine, markdown, show
 
 PARTS = {
     "vcf": genotypes.measure,
@@ -78,7 +78,11 @@ def main() -> int:
             print(f"measuring {name} ...", file=sys.stderr)
             began = time.perf_counter()
             job = Job(shared, Path(folder), options.repeats, options.quick)
-            found, more = PARTS[name](job)
+            try:
+                found, more = PARTS[name](job)
+            except RuntimeError as error:
+                print(error, file=sys.stderr)
+                found, more = [failure(name, error)], {"failed": str(error)}
         figures += found
         details[name] = {**more, "seconds": round(time.perf_counter() - began, 1)}
     show(figures)

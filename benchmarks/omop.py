@@ -6,6 +6,7 @@ import csv
 import shutil
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,18 +80,20 @@ def measure(job: Job) -> tuple[list[Figure], dict[str, Any]]:
     folder, site = job.work / "export", job.work / "site"
     rows = write_copies(job.shared / SYNTHEA, folder, job.size(COPIES, 4))
 
-    def ingest() -> Cost:
+    def ingest(folder: Path) -> Cost:
         shutil.rmtree(site, ignore_errors=True)
         given = (folder, "--vocabulary", job.work / "vocabulary")
         return at_site(new_site(site), "ingest", "omop", *given)
 
-    def load() -> Cost:
+    def load(folder: Path) -> Cost:
         (job.work / "typed.duckdb").unlink(missing_ok=True)
         typed = ("benchmarks.duckdb_load", folder, job.work / "typed.duckdb")
         return run([sys.executable, "-m", *typed])
 
-    own, other = repeated(job.repeats, ingest), repeated(job.repeats, load)
+    own, other = (repeated(job.repeats, partial(do, folder)) for do in (ingest, load))
     sizes = bytes_by_view(site / "ledger.sqlite")
+    parquet = _as_parquet(job.work / "typed.duckdb", job.work / "parquet")
+    own_too, other_too = (repeated(job.repeats, partial(do, parquet)) for do in (ingest, load))
     rate = rows / own.wall
     figures = [
         Figure(
@@ -102,10 +105,21 @@ def measure(job: Job) -> tuple[list[Figure], dict[str, Any]]:
             rate >= _RATE,
         ),
         *costs("OMOP sealed in both views", own, "DuckDB typed load", other),
+        *costs("the same from Parquet", own_too, "DuckDB load", other_too),
         *_sizes(folder, sizes),
     ]
-    spent = {"ingest omop": asdict(own), "duckdb": asdict(other)}
-    return figures, {"rows": rows, "costs": spent, "ledger_bytes": sizes}
+    spent = {"CSV": own, "DuckDB, CSV": other, "Parquet": own_too, "DuckDB, Parquet": other_too}
+    taken = {name: asdict(cost) for name, cost in spent.items()}
+    return figures, {"rows": rows, "costs": taken, "ledger_bytes": sizes}
+
+
+def _as_parquet(typed: Path, folder: Path) -> Path:
+    """Write the tables of a database as Parquet; return the folder."""
+    folder.mkdir()
+    with duckdb.connect(str(typed), read_only=True) as database:
+        for (name,) in database.execute("select table_name from duckdb_tables()").fetchall():
+            database.execute(f"copy \"{name}\" to '{folder / name}.parquet' (format parquet)")
+    return folder
 
 
 def _sizes(folder: Path, sizes: dict[str, int]) -> list[Figure]:

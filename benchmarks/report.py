@@ -105,6 +105,12 @@ def costs(
     ]
 
 
+def failure(what: str, error: Exception) -> Figure:
+    """Return the line of what did not come to its end, with what was said last."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return Figure(what, "failed", said[-1][:200], None, "it ends", met=False)
+
+
 def size(what: str, own: float, name: str, other: float, most: float | None = None) -> Figure:
     """Return the line of a size, with the ratio that it may have at most."""
     bar, met = ("", None) if most is None else (f"<= {most:g}", own / other <= most)

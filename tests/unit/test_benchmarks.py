@@ -15,7 +15,7 @@ from benchmarks.drawn_cohorts import ClinicalCohorts, known_concepts
 from benchmarks.duckdb_load import load
 from benchmarks.except_all import differences
 from benchmarks.measure import Cost, Latency, middle, quantiles
-from benchmarks.report import Figure, answers, costs, keep, machine, markdown, show, size
+from benchmarks.report import Figure, answers, costs, failure, keep, machine, markdown, show, size
 from benchmarks.simulated import resample, simulate
 from precisionchain.query.spelling import criterion
 from precisionchain.synthetic.clinical_site import write_clinical_site
@@ -77,6 +77,11 @@ def test_what_is_kept_names_the_machine(tmp_path: Path, monkeypatch: pytest.Monk
     assert {"processor", "memory_bytes", "load_before", "duckdb", "python"} <= kept[
         "machine"
     ].keys()
+
+
+def test_what_failed_is_a_line_of_its_own() -> None:
+    line = failure("a part", RuntimeError("command: exit code 3\nerror: no room"))
+    assert line.cells == ("a part", "failed", "error: no room", "", "it ends", "MISSED")
 
 
 def test_medians_and_quantiles() -> None:
