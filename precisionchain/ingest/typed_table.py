@@ -28,7 +28,7 @@ from precisionchain.ingest.text_digest import TextDigest, cell_lengths
 from precisionchain.ingest.typed_columns import text_of
 from precisionchain.schemas.omop import Table
 
-_BATCH = 16_384
+_BATCH = 8_192
 """Rows at a time: of long notes, some tens of megabytes."""
 
 
@@ -155,12 +155,13 @@ def readable(file: str) -> Iterator[None]:
     """
     try:
         yield
-    except duckdb.OutOfMemoryException:
-        raise
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        if "Out of Memory" in str(error):
-            raise SiteError(
-                "DuckDB has no room to read a table", where=file, hint="is there room on the disk?"
+        if "Out of Memory" in str(error):  # long texts are too much for a sort, not for a scan
+            raise UnreadableFileError(
+                "its rows are too large to be put in order within DuckDB's memory",
+                where=file,
+                hint="export the tables as Parquet, which is read as it stands: of a DuckDB file,"
+                " export database 'omop' (format parquet)",
             ) from None
         # Their words may quote a cell.
         raise UnreadableFileError(

@@ -21,6 +21,7 @@ from precisionchain.ingest.omop_reading import Reading
 from precisionchain.ingest.report import left_out
 from precisionchain.ingest.stage_omop import stage_omop
 from precisionchain.ingest.staging import Run, Staging
+from precisionchain.ingest.typed_table import readable
 from precisionchain.ingest.validate import summary, validate_omop
 from precisionchain.schemas.omop import CdmVersion
 
@@ -317,6 +318,14 @@ def test_a_vocabulary_may_be_a_database_and_a_database_have_a_vocabulary_folder(
     run = export.stage(export.file, vocabulary=athena)
     assert run.description["shadowed_files"] == ["main.concept"]
     assert export.ask("select concept_name from raw_concept") == [('6" nail',)]
+
+
+def test_rows_that_no_sort_can_hold_are_refused_with_a_way_out() -> None:
+    with (
+        pytest.raises(UnreadableFileError, match=r"main\.note: .*too large.*Parquet"),
+        readable("main.note"),
+    ):
+        raise duckdb.OutOfMemoryException("Out of Memory Error: failed to pin block")
 
 
 def test_a_place_that_is_no_database_is_refused(export: Export, tmp_path: Path) -> None:
