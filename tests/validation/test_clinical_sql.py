@@ -35,5 +35,5 @@ def test_clinical_cohorts_are_what_sql_says(of: str, shared_data: Path, tmp_path
     print(f"{of}: {tally}")  # noqa: T201  # pytest shows it with -rP or -s
     assert not tally.differences, "\n".join(tally.differences)
     assert tally.asked == asked
-    assert tally.parted > 0.5 * tally.asked, str(tally)
-    assert tally.unknown > (0.01 if of == "gibleed" else 0.1) * tally.asked, str(tally)
+    assert tally.parted > 0.35 * tally.asked, str(tally)
+    assert tally.unknown > (0.005 if of == "gibleed" else 0.08) * tally.asked, str(tally)
