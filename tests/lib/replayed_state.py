@@ -27,7 +27,12 @@ Name = tuple[str, str]
 Place = tuple[str, int, int]
 Cells = Mapping[str, Any]
 
-_VIEWS = {"VOCAB": "vocabulary", "MAP_CONCEPT": "mapping", "MAP_PERSON": "mapping"}
+_VIEWS = {
+    "VOCAB": "vocabulary",
+    "MAP_CONCEPT": "mapping",
+    "MAP_PERSON": "mapping",
+    "QUALITY": "quality",
+}
 
 
 @dataclass
@@ -60,7 +65,7 @@ class Replayed:
             for name, rows in batch.rows.items():
                 self._rows[name].update(rows)
         for (view, _), rows in self._rows.items():
-            if view not in ("vocabulary", "mapping"):
+            if view not in ("vocabulary", "mapping", "quality"):
                 for place in [place for place in rows if place[0] in withdrawn]:
                     del rows[place]
 
