@@ -37,12 +37,15 @@ ANSWER_SECONDS: Final = 180.0
 """A node once took 135 s over a publish, behind a block of 290 MiB of waiting transactions."""
 PATIENCE_SECONDS: Final = 15.0
 """How long a call is asked again while a node starts, restarts or is overloaded."""
+GRANT_SECONDS: Final = 180.0
+"""How long a new address waits for the block with its rights: some blocks of 15 s."""
 _WRITES = frozenset(
     {"createfrom", "grantfrom", "revokefrom", "getnewaddress", "sendrawtransaction"}
 )
 _LARGE = frozenset({"gettxoutdata", "getrawtransaction"})
 """Answers of 16 to 80 kB take 44 ms on a connection used before (delayed acknowledgements)."""
 _STARTING = -28
+_NOTHING_TO_SPEND = -716
 _REFUSED: Final[dict[int, type[PrecisionChainError]]] = {
     -704: AccessRefusedError,
     -705: StreamExistsError,
@@ -54,6 +57,10 @@ _REFUSED: Final[dict[int, type[PrecisionChainError]]] = {
 
 class _NotDoneError(Exception):
     """The node did not take the call."""
+
+
+class _NothingToSpendError(_NotDoneError):
+    """An address has rights, but what gave it them is in no block yet, so it can spend nothing."""
 
 
 class _UnansweredError(Exception):
@@ -114,19 +121,21 @@ class NodeClient(RpcClient):  # type: ignore[misc]
         if any(argument is None for argument in arguments):
             raise ValueError(f"{method}: an argument before the last one is None")
         body = json.dumps({"id": 0, "method": method, "params": arguments}).encode()
-        give_up, pause = time.monotonic() + self._patience, 0.05
+        started, patience, pause = time.monotonic(), self._patience, 0.05
         while True:
             try:
                 return self._ask(method, body)
             except _NotDoneError as error:
                 reason = str(error)
+                if isinstance(error, _NothingToSpendError):
+                    patience = max(patience, GRANT_SECONDS)
             except _UnansweredError as error:
                 reason = str(error)
                 if method in _WRITES:
                     raise self._unavailable(
                         f"{reason} to {method}; it may have been done"
                     ) from None
-            if time.monotonic() + pause > give_up:
+            if time.monotonic() + pause > started + patience:
                 raise self._unavailable(reason) from None
             time.sleep(pause)
             pause = min(2.0, pause * 2)
@@ -180,6 +189,10 @@ class NodeClient(RpcClient):  # type: ignore[misc]
         code, message = int(error.get("code", 0)), str(error.get("message", ""))[:200]
         if code == _STARTING:
             raise _NotDoneError("the node is starting")
+        if code == _NOTHING_TO_SPEND:
+            raise _NothingToSpendError(
+                "no block has the rights of the address yet: are the chain's miners running?"
+            )
         kind = _REFUSED.get(code, LedgerError)
         if code == -8 and ("too large" in message or "exceeds" in message or "too long" in message):
             kind = LimitError

@@ -19,7 +19,7 @@ from precisionchain.errors import (
     LedgerUnavailableError,
 )
 from precisionchain.ingest.outbox import Outbox
-from precisionchain.ledger import multichain_sending
+from precisionchain.ledger import multichain_client, multichain_sending
 from precisionchain.ledger.base import LedgerItem, settle
 from precisionchain.ledger.multichain import MultiChainLedger
 from precisionchain.schemas.items import Item
@@ -129,6 +129,28 @@ def test_a_call_that_the_node_did_not_take_is_made_again(
     double_of(node).doors[0].fail(kind, times=1000)
     with pytest.raises(LedgerUnavailableError, match=r"overloaded|starting"):
         ledger.head()
+
+
+def test_a_new_address_waits_for_the_block_that_gave_it_its_rights(
+    node: ReachableNode, ledger: MultiChainLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet = double_of(node).nodes[0].wallet
+    held = set(double_of(node).nodes[0].pool.coins)
+    wallet.locked_coins |= held
+    in_a_block = threading.Timer(0.6, wallet.locked_coins.difference_update, [held])
+    in_a_block.start()
+    assert publish(ledger, item(0)) == 1
+    in_a_block.join()
+
+    wallet.locked_coins |= set(double_of(node).nodes[0].pool.coins)
+    ledger._client._patience = 0.1
+    monkeypatch.setattr(multichain_client, "GRANT_SECONDS", 0.3)
+    with pytest.raises(LedgerUnavailableError, match="no block has the rights"):
+        publish(ledger, item(1))
+    wallet.locked_coins.clear()
+    assert publish(ledger, item(1)) == 1
+    node.mine()
+    assert contents(ledger) == [item(0), item(1)]
 
 
 def test_a_ledger_outlives_its_node(node: ReachableNode, ledger: MultiChainLedger) -> None:

@@ -36,7 +36,7 @@ class PromptLedger(MultiChainLedger):
             self.mine()
 
 
-def impatient(node: ReachableNode, *, patience: float = 0.2, answer: float = 20.0) -> NodeClient:
+def impatient(node: ReachableNode, *, patience: float = 0.6, answer: float = 20.0) -> NodeClient:
     """A client that soon gives up."""
     place = NodeUrl.parse(f"multichain:{node.url}")
     return NodeClient(
