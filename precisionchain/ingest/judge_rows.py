@@ -14,7 +14,7 @@ from precisionchain.ingest.judge_cells import Column, null_counts, odd_columns, 
 from precisionchain.ingest.sql_text import identifier, literal, parquet, raw_rows
 from precisionchain.schemas.omop import TABLES, Field, Table
 
-PARQUET = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4096"
+PARQUET = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4096, WRITE_BLOOM_FILTER false"
 
 Reason = tuple[str, str]
 """A rule and a column."""

@@ -13,7 +13,7 @@ from precisionchain.ingest.csv_records import LONGEST_RECORD, Int64s, Scan, is_g
 from precisionchain.ingest.omop_headers import Header
 from precisionchain.ingest.sql_text import identifier, literal, parquet
 
-PARQUET = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4096"
+PARQUET = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4096, WRITE_BLOOM_FILTER false"
 
 
 def load_csv(

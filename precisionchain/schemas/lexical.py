@@ -58,6 +58,8 @@ class LexicalType:
         direct: expression of spellings that convert as they stand, plain ones among them; None
             for those alone. Saves SQL the rewriting of what is common.
         limit: characters a text should not exceed (a warning), None for no limit.
+        sql_exact: (cell) -> SQL for whether the cell's value is written just so; such cells are
+            plain, and told with less work than by an expression. None where nothing tells them.
     """
 
     name: str
@@ -71,6 +73,7 @@ class LexicalType:
     nulls: Mapping[str, str] = field(default_factory=lambda: _NULLS)
     direct: str | None = None
     limit: int | None = None
+    sql_exact: Callable[[str], str] | None = None
 
     # ------------------------------------------------------------------------ cells in Python
 
@@ -117,7 +120,7 @@ class LexicalType:
             return f"nullif({column}, '')"
         rewritten = f"regexp_replace({column}, '^(?:{self.accepted})$', '{self.canonical}')"
         return (
-            f"CASE WHEN {_matches(column, self.direct or self.plain)}"
+            f"CASE {self._sql_exact(column)}WHEN {_matches(column, self.direct or self.plain)}"
             f" THEN {self.sql_convert(column, column)}"
             f" WHEN {_matches(column, self.accepted)} THEN {self.sql_convert(rewritten, column)}"
             " END"
@@ -128,8 +131,15 @@ class LexicalType:
         if self.plain == _FREE:
             return self.sql_cast(column)
         return (
-            f"CASE WHEN {_matches(column, self.plain)} THEN {self.sql_convert(column, column)} END"
+            f"CASE {self._sql_exact(column)}WHEN {_matches(column, self.plain)}"
+            f" THEN {self.sql_convert(column, column)} END"
         )
+
+    def _sql_exact(self, column: str) -> str:
+        """Return the branch that spares most cells the expression."""
+        if self.sql_exact is None:
+            return ""
+        return f"WHEN {self.sql_exact(column)} THEN {self.sql_convert(column, column)} "
 
     def sql_null(self, column: str) -> str:
         """Return SQL for whether a cell means NULL; never NULL itself."""
@@ -158,6 +168,16 @@ class LexicalType:
 
 def _matches(column: str, pattern: str) -> str:
     return f"regexp_full_match({column}, '{pattern}')"
+
+
+def _written_so(sql_type: str, length: int | None = None) -> Callable[[str], str]:
+    """Return (cell) -> SQL for whether DuckDB writes the cell's value as the cell, and so long."""
+
+    def exact(column: str) -> str:
+        same = f"CAST(TRY_CAST({column} AS {sql_type}) AS VARCHAR) = {column}"
+        return same if length is None else f"length({column}) = {length} AND {same}"
+
+    return exact
 
 
 # ------------------------------------------------------------------------------------- integers
@@ -195,6 +215,7 @@ INTEGER64 = LexicalType(
         "negative_zero": rf"{_BLANKS}-0+(?:\.0+)?{_BLANKS}",
         "decimal_point": rf"{_ANY}\.{_ANY}",
     },
+    sql_exact=_written_so("BIGINT"),
 )
 """A whole number of 64 bits, negative too. ``32020.0`` is one only below 2^53."""
 
@@ -264,6 +285,7 @@ DATE = LexicalType(
     convert=_date,
     sql_convert=lambda canonical, _cell: f"TRY_CAST({canonical} AS DATE)",
     spellings={**_DATE_SPELLINGS, "midnight_time": f"{_ANY}:{_ANY}"},
+    sql_exact=_written_so("DATE", len("2015-04-01")),  # a year beyond 9999 is longer
 )
 """``YYYY-MM-DD``, ``YYYYMMDD`` or ``YYYY-M-D``, years 0001 to 9999, in the calendar; a midnight
 time may follow, another time may not."""
@@ -301,6 +323,7 @@ DATETIME = LexicalType(
         "utc_suffix": rf"{_ANY}(?:Z|UTC|:{_ANY}[+-]{_ANY}){_BLANKS}",
         "long_fraction": rf"{_ANY}\.[0-9]{{7}}{_ANY}",
     },
+    sql_exact=_written_so("TIMESTAMP", len("2015-04-01 08:30:00")),
 )
 """A date in any accepted spelling, and a time of day to the microsecond; a date alone is its
 midnight. Only the zone UTC may be named, because another would have to be converted."""
