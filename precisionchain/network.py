@@ -7,12 +7,11 @@ and released after its result is on the ledger. No rule of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from precisionchain.access.evaluated import Evaluated, evaluated_frame, evaluated_record
+from precisionchain.access.evaluated import Evaluated, evaluated_frame
 from precisionchain.audit import Audit
 from precisionchain.concepts import ConceptsDoor
 from precisionchain.exports import ExportsDoor
@@ -21,6 +20,7 @@ from precisionchain.opened import OpenSite
 from precisionchain.quality import QualityDoor
 from precisionchain.query import persons, typed
 from precisionchain.reasons import ReasonsDoor
+from precisionchain.records import RecordsDoor
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.person import written
 from precisionchain.schemas.variant import Region, Variant
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from precisionchain.query.cohort import Cohort
     from precisionchain.query.cohort_question import Given
+    from precisionchain.query.criterion_scope import CriterionScope
     from precisionchain.query.saved_cohorts import SavedCohorts
     from precisionchain.replica.as_of import AsOf, Moment
     from precisionchain.replica.sync import SyncReport
@@ -61,7 +62,7 @@ def connect(path: str | Path, *, user: str | None = None, as_of: Moment | None =
         raise
 
 
-class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, QualityDoor, ReasonsDoor):
+class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, QualityDoor, ReasonsDoor, RecordsDoor):
     """A network as one user sees it; a context manager.
 
     Every method that answers writes an entry before it reads and another before it returns.
@@ -109,124 +110,6 @@ class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, QualityDoor, ReasonsDoor)
         return self._opened.snapshot_as_of(self._moment[0])
 
     # -------------------------------------------------------------------------------- questions
-
-    def domain(
-        self,
-        concept: int,
-        *,
-        table: str | None = None,
-        since: date | str | None = None,
-        until: date | str | None = None,
-        descendants: bool = True,
-    ) -> pl.DataFrame:
-        """Return the rows of a concept and, by default, of its descendants (Q1).
-
-        Args:
-            concept: an OMOP concept id.
-            table: one CDM table or its domain; default all event tables but eras.
-            since: earliest start date, inclusive.
-            until: latest start date, inclusive.
-            descendants: whether descendants count.
-
-        Raises:
-            UnknownConceptError: the concept is in no vocabulary slice and in no row.
-        """
-        from precisionchain.query.clinical import domain_rows
-
-        first, last = typed.as_date(since), typed.as_date(until)
-        asked = {
-            "concept": typed.number(concept),
-            "table": typed.as_logged(table, typed.table_name),
-            "since": None if first is None else first.isoformat(),
-            "until": None if last is None else last.isoformat(),
-            "descendants": descendants,
-        }
-        return self._ask(
-            "domain",
-            "clinical",
-            asked,
-            lambda snapshot: evaluated_frame(
-                domain_rows(
-                    snapshot,
-                    concept,
-                    table=table,
-                    since=first,
-                    until=last,
-                    descendants=descendants,
-                )
-            ),
-        )
-
-    def person(self, person: str | int, *, table: str | None = None) -> dict[str, pl.DataFrame]:
-        """Return a person's clinical record, a frame per CDM table (Q2).
-
-        Raises:
-            UnknownPersonError: no batch has published the person.
-            AmbiguousPersonError: a bare id that several other sites hold.
-        """
-        asked = {
-            "person": typed.as_logged(person, written),
-            "table": typed.as_logged(table, typed.table_name),
-        }
-
-        def answer(snapshot: Snapshot) -> Evaluated[dict[str, pl.DataFrame]]:
-            from precisionchain.query.clinical import person_record
-
-            own_site = self._opened.config.site
-            site, person_id = persons.named(snapshot, person, own_site=own_site)
-            record = person_record(snapshot, site, person_id, table=table)
-            return evaluated_record(record, site, person_id)
-
-        return self._ask("person", "clinical", asked, answer)
-
-    def timeline(
-        self,
-        person: str | int,
-        *,
-        table: str | Iterable[str] = (),
-        concepts: int | Iterable[int] = (),
-        descendants: bool = True,
-        since: date | str | None = None,
-        until: date | str | None = None,
-    ) -> pl.DataFrame:
-        """Return a person's events of all domains in the order of time.
-
-        Args:
-            person: the person.
-            table: CDM tables or their domains, one or several; default all event tables but eras.
-            concepts: main concepts, one or several; default any.
-            descendants: whether descendants of these count.
-            since: earliest start date, inclusive.
-            until: latest start date, inclusive.
-
-        Raises:
-            UnknownPersonError: no batch has published the person.
-            AmbiguousPersonError: a bare id that several other sites hold.
-            UnknownConceptError: a concept is in no vocabulary slice and in no row.
-            UsageError: no such table.
-        """
-        tables = (table,) if isinstance(table, str) else tuple(table)
-        wanted = (concepts,) if isinstance(concepts, int) else tuple(concepts)
-        first, last = typed.as_date(since), typed.as_date(until)
-        asked = {
-            "person": typed.as_logged(person, written),
-            "table": [typed.as_logged(one, typed.table_name) for one in tables],
-            "concepts": [typed.number(one) for one in wanted],
-            "descendants": descendants,
-            "since": None if first is None else first.isoformat(),
-            "until": None if last is None else last.isoformat(),
-        }
-
-        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
-            from precisionchain.query.timeline import Wanted, timeline
-
-            own_site = self._opened.config.site
-            site, person_id = persons.named(snapshot, person, own_site=own_site)
-            wish = Wanted(tables, wanted, descendants, first, last)
-            frame = timeline(snapshot, site, person_id, wish)
-            return evaluated_frame(frame, contributed={site: [person_id]})
-
-        return self._ask("timeline", "clinical", asked, answer)
 
     def variant(
         self, variant: str | Variant, *, genotype: Iterable[str | int] | str | int | None = None
@@ -329,8 +212,6 @@ class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, QualityDoor, ReasonsDoor)
             IntegrityError: a saved cohort that it names is damaged.
         """
         from precisionchain.query import cohort_question
-        from precisionchain.query.criterion_scope import CriterionScope
-        from precisionchain.query.universe import universe_of
 
         kept = self._saved_cohorts
         if save is not None:
@@ -338,10 +219,7 @@ class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, QualityDoor, ReasonsDoor)
         data, asked = cohort_question.as_logged(criterion, kept)
 
         def answer(snapshot: Snapshot) -> Evaluated[Cohort]:
-            site, sites = self._opened.config.site, self._opened.sites()
-            universe = universe_of(snapshot)
-            scope = CriterionScope(snapshot, universe, site, sites, kept.load)
-            return cohort_question.answer(criterion, scope)
+            return cohort_question.answer(criterion, self._scope(snapshot))
 
         cohort = self._ask("cohort", data, asked, answer)
         if save is not None:
@@ -365,6 +243,14 @@ class Network(ConceptsDoor, ExportsDoor, GeneticsDoor, QualityDoor, ReasonsDoor)
         Asked as of an earlier position: whether that is the state which the cohort is of.
         """
         return cohort.is_as_of(self._snapshot())
+
+    def _scope(self, snapshot: Snapshot) -> CriterionScope:
+        from precisionchain.query.criterion_scope import CriterionScope
+        from precisionchain.query.universe import universe_of
+
+        site, sites = self._opened.config.site, self._opened.sites()
+        universe = universe_of(snapshot)
+        return CriterionScope(snapshot, universe, site, sites, self._saved_cohorts.load)
 
     @property
     def _saved_cohorts(self) -> SavedCohorts:

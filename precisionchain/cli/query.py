@@ -26,6 +26,12 @@ Until = Annotated[
 ]
 Person = Annotated[str, typer.Argument(help="SITE:person_id, as A:42; or a bare id of this site.")]
 Table = Annotated[str | None, typer.Option(help="One CDM table, or its domain.")]
+Concepts = Annotated[
+    list[int] | None, typer.Option("--concept", help="A main concept; may be repeated.")
+]
+NoDescendants = Annotated[
+    bool, typer.Option("--no-descendants", help="The concepts themselves only.")
+]
 OfSite = Annotated[str | None, typer.Option("--site", help="Only of this site.")]
 Frequency = Annotated[str | None, typer.Option("--maf", help="Minor allele frequencies, LO-HI.")]
 
@@ -34,7 +40,13 @@ Frequency = Annotated[str | None, typer.Option("--maf", help="Minor allele frequ
 @render.answers
 def domain(
     context: typer.Context,
-    concept: Annotated[int, typer.Argument(help="An OMOP concept id.")],
+    concept: Annotated[
+        str,
+        typer.Argument(
+            help="An OMOP concept id; or events: 'measurement(3004410, value > 7)'.",
+            metavar="CONCEPT|EVENTS",
+        ),
+    ],
     table: Table = None,
     since: Since = None,
     until: Until = None,
@@ -44,10 +56,10 @@ def domain(
     as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
-    """Rows of a concept and its descendants."""
+    """Rows of a concept and its descendants, or of events as a cohort has them."""
     with scope(context).network(as_of) as network:
         answer = network.domain(
-            concept,
+            _concept_or_events(concept),
             table=table,
             since=as_day(since),
             until=as_day(until),
@@ -62,13 +74,24 @@ def person(
     context: typer.Context,
     person: Person,
     table: Table = None,
+    concept: Concepts = None,
+    no_descendants: NoDescendants = False,
+    since: Since = None,
+    until: Until = None,
     as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
-    """A person's whole clinical record, table by table."""
+    """A person's clinical record, table by table: all of it, or of some concepts and days."""
     out.needs_folder()
     with scope(context).network(as_of) as network:
-        record = network.person(person, table=table)
+        record = network.person(
+            person,
+            table=table,
+            concepts=concept or (),
+            descendants=not no_descendants,
+            since=as_day(since),
+            until=as_day(until),
+        )
     out.frames(record)
 
 
@@ -80,12 +103,8 @@ def timeline(
     table: Annotated[
         list[str] | None, typer.Option(help="A CDM table, or its domain; may be repeated.")
     ] = None,
-    concept: Annotated[
-        list[int] | None, typer.Option(help="A main concept; may be repeated.")
-    ] = None,
-    no_descendants: Annotated[
-        bool, typer.Option("--no-descendants", help="The concepts themselves only.")
-    ] = False,
+    concept: Concepts = None,
+    no_descendants: NoDescendants = False,
     since: Since = None,
     until: Until = None,
     as_of: AsOf = None,
@@ -222,6 +241,10 @@ def sites(
     with scope(context).network(as_of) as network:
         answer = network.kinship_sites() if of == "kinship" else network.pc_sites()
     out.frame(answer)
+
+
+def _concept_or_events(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdecimal() else text
 
 
 def _genotypes(answer: pl.DataFrame) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ columns are listed in ``docs/reference/frames.md``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -58,8 +58,8 @@ def domain_rows(
             rows = rows.filter(pl.col(start) >= since)
         if start is not None and until is not None:
             rows = rows.filter(pl.col(start) <= until)
-        frames.append(_answer(rows, name))
-    return _together(frames)
+        frames.append(answered(rows, name))
+    return together(frames)
 
 
 def person_record(
@@ -89,6 +89,47 @@ def person_record(
             if rows is not None:
                 record[cdm] = rows
     return dict(sorted(record.items()))
+
+
+def among(
+    snapshot: Snapshot, concepts: Iterable[int], *, descendants: bool = True
+) -> frozenset[int] | None:
+    """Return some concepts and, where asked, their descendants; None of none, which means any.
+
+    Raises:
+        UnknownConceptError: one is in no vocabulary slice and in no row.
+    """
+    found = [concept_set(snapshot, one, descendants=descendants) for one in concepts]
+    return frozenset(one for several in found for one in several) if found else None
+
+
+def within(
+    record: Mapping[str, pl.DataFrame],
+    concepts: Collection[int] | None,
+    since: date | None,
+    until: date | None,
+) -> dict[str, pl.DataFrame]:
+    """Return what of a person's record is of some concepts and starts within some days.
+
+    Days are inclusive. Of tables without a start date all rows stay, whatever the days; tables
+    without a main concept are left out where concepts are given, and so are those without a row.
+    """
+    kept = {}
+    for name, rows in record.items():
+        table = TABLES[name]
+        start = table.start_date_column
+        shown = rows
+        if concepts is not None:
+            if table.concept_column is None:
+                continue
+            shown = shown.filter(_of_concepts(table, list(concepts)))
+        if start is not None and since is not None:
+            shown = shown.filter(pl.col(start) >= since)
+        if start is not None and until is not None:
+            shown = shown.filter(pl.col(start) <= until)
+        if shown.height:
+            kept[name] = shown
+    return kept
 
 
 def person_families(snapshot: Snapshot, site: str, person_id: int) -> list[str]:
@@ -146,7 +187,8 @@ def _of_concepts(table: Table, concepts: Sequence[int]) -> pl.Expr:
     return among | column.is_null() if 0 in concepts else among
 
 
-def _answer(rows: pl.LazyFrame, table: str) -> pl.DataFrame:
+def answered(rows: pl.LazyFrame, table: str) -> pl.DataFrame:
+    """Return rows of a file as an answer has them: `LEADING` first, then the published columns."""
     frame = rows.drop("batch", *PLACE, strict=False).with_columns(
         pl.lit(table).alias("table"), pl.col("site").cast(pl.Utf8)
     )
@@ -154,7 +196,8 @@ def _answer(rows: pl.LazyFrame, table: str) -> pl.DataFrame:
     return frame.select(*leading, pl.exclude(*LEADING)).collect()
 
 
-def _together(frames: list[pl.DataFrame]) -> pl.DataFrame:
+def together(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return rows of several tables in one frame; columns that a table has not are null."""
     if not frames:
         return pl.DataFrame(schema={"site": pl.Utf8, "person_id": pl.Int64, "table": pl.Utf8})
     return pl.concat(frames, how="diagonal_relaxed")

@@ -170,7 +170,7 @@ class Evaluation:
                 return self._of_person(criterion)
 
     def _of_events(self, criterion: Events | AtLeast | WithinDays) -> Truth:
-        _require_no_window(criterion)
+        require_no_window(criterion)
         match criterion:
             case Events():
                 return event_criteria.of_event(self.scope, self.rows_of(criterion))
@@ -326,7 +326,12 @@ def _windows(events: Events) -> bool:
 _OF_AN_INDEX: Final = "asked of an index: inside where=, as index(condition(201826), where=...)"
 
 
-def _require_no_window(criterion: Events | AtLeast | WithinDays) -> None:
+def require_no_window(criterion: Events | AtLeast | WithinDays) -> None:
+    """Check that nothing is asked of an index where there is none.
+
+    Raises:
+        UsageError: an event has a window.
+    """
     events: tuple[Criterion, ...] = (criterion,)
     if not isinstance(criterion, Events):
         events = parts(criterion)

@@ -6,7 +6,7 @@ four or eight for each column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from precisionchain.query.criteria import (
     Attribute,
     Event,
 )
-from precisionchain.query.event_tables import NO_DAY, NO_VISIT, by_day, rows_of_table
+from precisionchain.query.event_tables import NO_DAY, NO_VISIT, by_day, holding, rows_of_table
 from precisionchain.query.slices import slices
 from precisionchain.query.universe import Universe
 from precisionchain.replica.catalogue import Snapshot
@@ -188,11 +188,14 @@ def tables_of(name: str) -> list[Table]:
 def _read(
     snapshot: Snapshot,
     universe: Universe,
-    tables: Iterable[Table],
+    tables: Sequence[Table],
     concepts: frozenset[int] | None,
     columns: tuple[str, ...],
 ) -> EventRows:
     names = ("person", "day", *columns)
+    if concepts is not None and len(tables) > 1:
+        # Of many tables a concept is in one: the others need not be read.
+        tables = holding(snapshot, tables, concepts) or tables[:1]
     parts = [rows_of_table(snapshot, universe, table, concepts, names) for table in tables]
     whole = {name: np.concatenate([part[name] for part in parts]) for name in names}
     if len(parts) > 1:

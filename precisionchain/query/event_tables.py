@@ -6,7 +6,7 @@ large one the files of some concepts are read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +56,29 @@ def rows_of_table(
 def by_day(person: npt.NDArray[np.int32], day: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Return numbers in the order of person and day."""
     return (person.astype(np.int64) << 32) + day
+
+
+def holding(snapshot: Snapshot, tables: Sequence[Table], concepts: frozenset[int]) -> list[Table]:
+    """Return those of some tables that hold rows of some concepts, by the mapping."""
+    mapped = _mapped(snapshot)
+    if mapped is None:
+        return []
+    here = mapped.filter(pl.col("concept_id").is_in(sorted(concepts)))
+    named = set(here["table"].unique().to_list())
+    return [table for table in tables if table.name in named]
+
+
+def places_in_files(
+    snapshot: Snapshot, rows: npt.NDArray[np.int64]
+) -> Iterator[tuple[Table, Path, npt.NDArray[np.int64]]]:
+    """Yield the files that rows, given by their numbers, are in, and their places in each."""
+    tables = list(TABLES.values())
+    rows = np.sort(rows)
+    of_file = rows >> _ROW
+    for file in np.unique(of_file).tolist():
+        table, number = tables[file >> _FAMILY], file & (2**_FAMILY - 1)
+        path = dict(_files(snapshot, table, None))[number]
+        yield table, path, rows[of_file == file] & (2**_ROW - 1)
 
 
 def whole_table(snapshot: Snapshot, universe: Universe, table: Table) -> WholeTable | None:
@@ -209,7 +232,7 @@ def _files(
 
     Each comes with its number among all files of the table.
     """
-    mapped = index_frame(snapshot, f"{MAP_CONCEPT}/map-concept")
+    mapped = _mapped(snapshot)
     if mapped is None:
         return []
     here = mapped.filter(pl.col("table") == table.name)
@@ -223,6 +246,10 @@ def _files(
         if family in wanted
     ]
     return [(number, path) for number, path in found if path is not None]
+
+
+def _mapped(snapshot: Snapshot) -> pl.DataFrame | None:
+    return index_frame(snapshot, f"{MAP_CONCEPT}/map-concept")
 
 
 def _scan(

@@ -62,6 +62,11 @@ class ClinicalExpressions:
         self._random = random.Random(f"{self._seed}/{number}")
         return self._tree(self._random.choice((1, 1, 2, 2, 3)), at_index=False)
 
+    def events(self, number: int) -> Events:
+        """Return the events of a number."""
+        self._random = random.Random(f"{self._seed}/events/{number}")
+        return self._events(deep=self._random.choice((0, 0, 1, 2)))
+
     def _tree(self, levels: int, *, at_index: bool) -> Criterion:
         if levels == 1:
             return self._leaf(at_index=at_index)
