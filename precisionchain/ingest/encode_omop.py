@@ -8,6 +8,7 @@ be new.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.row_drafts import ITEM_ROWS, by_concept, by_person, row_drafts
 from precisionchain.ingest.row_runs import row_runs
 from precisionchain.ingest.vocabulary import make_slice, place_concepts, slice_drafts
+from precisionchain.schemas.ahead import ahead
 from precisionchain.schemas.omop import Table
 from precisionchain.schemas.payloads import table_payload
 from precisionchain.schemas.placement import person_buckets
@@ -41,6 +43,16 @@ _CONCEPT_MAP: Mapping[str, pa.DataType] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows of one family that are to be an item, or a few, and how their keys are found."""
+
+    family: str
+    table: Table
+    rows: pa.Table
+    keys_of: Callable[[pa.Table], list[str]]
+
+
 class OmopEncoder:
     """Encodes the rows of one run, once.
 
@@ -56,9 +68,19 @@ class OmopEncoder:
 
     def drafts(self) -> Iterator[Draft]:
         """Yield every draft of the batch, in publishing order."""
-        changes, clinical = self._changes, self._rows.clinical
-        person_tables = [table for table in clinical if self._rows.has_persons(table)]
+        changes = self._changes
         yield from self._slice() if changes is None else changes.slice_drafts()
+        for drafts in ahead(self._row_drafts, self._pieces()):
+            yield from drafts
+        if changes is None:
+            yield from self._mappings()
+        else:
+            yield from changes.correcting_drafts(self._concept_map())
+
+    def _pieces(self) -> Iterator[_Piece]:
+        """Yield the rows of both views and of the site's tables, in publishing order."""
+        clinical = self._rows.clinical
+        person_tables = [table for table in clinical if self._rows.has_persons(table)]
         for table in person_tables:
             if table.domain_prefix and self._may_be_placed(table):
                 yield from self._domain_view(table)
@@ -69,12 +91,8 @@ class OmopEncoder:
         for table in clinical:
             if table.scope == "site":
                 yield from self._site_table(table, rows[table.name])
-        if changes is None:
-            yield from self._mappings()
-        else:
-            yield from changes.correcting_drafts(self._concept_map())
 
-    def _domain_view(self, table: Table) -> Iterator[Draft]:
+    def _domain_view(self, table: Table) -> Iterator[_Piece]:
         prefix, concept = str(table.domain_prefix), str(table.concept_column)
         source = self._encoded(table)
         place_concepts(
@@ -97,7 +115,7 @@ class OmopEncoder:
 
         keys_of = by_concept(table)
         for ancestor, chunk in row_runs(rows, "_run", ITEM_ROWS):
-            yield from self._row_drafts(domain_family(prefix, ancestor), table, chunk, keys_of)
+            yield _Piece(domain_family(prefix, ancestor), table, chunk, keys_of)
         self._maps.append(
             self._database.sql(
                 f"select '{table.name}' as \"table\", concept_id,"
@@ -110,7 +128,7 @@ class OmopEncoder:
         stays = self._rows.refused_columns().get(table.name, ())
         return table.concept_column is not None and table.concept_column not in stays
 
-    def _person_view(self, table: Table, source: str) -> Iterator[Draft]:
+    def _person_view(self, table: Table, source: str) -> Iterator[_Piece]:
         rows = self._reader(
             table,
             source,
@@ -122,9 +140,9 @@ class OmopEncoder:
 
         keys_of = by_person(table)
         for bucket, chunk in row_runs(rows, "_run", ITEM_ROWS):
-            yield from self._row_drafts(person_family(bucket), table, chunk, keys_of)
+            yield _Piece(person_family(bucket), table, chunk, keys_of)
 
-    def _site_table(self, table: Table, source: str) -> Iterator[Draft]:
+    def _site_table(self, table: Table, source: str) -> Iterator[_Piece]:
         columns = self._rows.published_columns(table)
         if not columns:
             return
@@ -132,7 +150,7 @@ class OmopEncoder:
         keys = [table_key(table.name)]
         for batch in rows.to_arrow_reader(ITEM_ROWS):
             chunk = pa.Table.from_batches([batch])
-            yield from self._row_drafts(SITE_TABLES, table, chunk, lambda _rows: keys)
+            yield _Piece(SITE_TABLES, table, chunk, lambda _rows: keys)
 
     def _slice(self) -> Iterator[Draft]:
         for name in make_slice(self._database, self._rows.tables, self._rows.used_concepts()):
@@ -153,11 +171,12 @@ class OmopEncoder:
 
     # ------------------------------------------------------------------------------- the rows
 
-    def _row_drafts(
-        self, family: str, table: Table, rows: pa.Table, keys_of: Callable[[pa.Table], list[str]]
-    ) -> Iterator[Draft]:
+    def _row_drafts(self, piece: _Piece) -> list[Draft]:
         half = self._parameters.max_item_bytes // 2
-        return row_drafts(family, table, rows, keys_of=keys_of, max_bytes=half)
+        keys_of = piece.keys_of
+        return list(
+            row_drafts(piece.family, piece.table, piece.rows, keys_of=keys_of, max_bytes=half)
+        )
 
     def _reader(
         self,

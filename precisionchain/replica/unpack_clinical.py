@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.replica.catalogue import ORIGIN, SealedBatch
+from precisionchain.schemas.ahead import ahead
 from precisionchain.schemas.corrections import SUPERSEDED_KIND, correction_rows
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
@@ -33,7 +35,9 @@ _ITEM: Final[dict[str, pa.DataType]] = {
 }
 ITEMS: Final = pa.schema(_ITEM)
 """Columns of ``items.parquet``."""
+_NO_ROWS: Final = pa.table({})
 SUPERSEDED_NAME: Final = f"{SUPERSEDED}/{SUPERSEDED_KIND}"
+_DICTIONARY_BYTES: Final = 1 << 14
 FOUND: Final = "quality.parquet"
 SAID: Final = "quality.json"
 
@@ -52,18 +56,12 @@ def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> 
     writers: dict[str, pq.ParquetWriter] = {}
     places: list[tuple[int, str, int]] = []
     try:
-        for item in items:
-            family = family_of(item.stream)
+        for item, name, rows in ahead(partial(_unfolded, batch), items):
             if item.payload.kind == QUALITY_KIND:
                 _write_quality(item, folder)
                 continue
-            if item.payload.kind == SUPERSEDED_KIND:
-                name, rows = SUPERSEDED_NAME, correction_rows(item.payload)
-            else:
-                table, rows = payload_table(item.payload)
-                name = f"{family}/{table or item.payload.kind}"
+            if name != SUPERSEDED_NAME:
                 places.append((item.ordinal, name, rows.num_rows))
-                rows = _with_origin(rows, batch, item.ordinal)
             if name not in writers:
                 writers[name] = _writer(folder / f"{name}.parquet", rows.schema)
             writers[name].write_table(rows)
@@ -72,6 +70,17 @@ def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> 
             writer.close()
     columns = zip(*sorted(places), strict=True) if places else ([], [], [])
     pq.write_table(pa.table(list(map(list, columns)), schema=ITEMS), folder / "items.parquet")
+
+
+def _unfolded(batch: SealedBatch, item: Item) -> tuple[Item, str, pa.Table]:
+    """Return an item with its name and its rows as they are written; results of rules have none."""
+    if item.payload.kind == QUALITY_KIND:
+        return item, "", _NO_ROWS
+    if item.payload.kind == SUPERSEDED_KIND:
+        return item, SUPERSEDED_NAME, correction_rows(item.payload)
+    table, rows = payload_table(item.payload)
+    name = f"{family_of(item.stream)}/{table or item.payload.kind}"
+    return item, name, _with_origin(rows, batch, item.ordinal)
 
 
 def _write_quality(item: Item, folder: Path) -> None:
@@ -89,7 +98,8 @@ def clinical_names(folder: Path) -> dict[str, Path]:
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Rows of an item count up, so their differences take no room; a dictionary of them would.
+    # Rows of an item count up, so their differences take no room; a dictionary of them would. So
+    # would a large one: keys are nearly all different, and are compressed better as they stand.
     by_dictionary: Any = [
         name for name in schema.names if name != "row"
     ]  # its stub knows bool only
@@ -98,6 +108,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         schema,
         compression="zstd",
         use_dictionary=by_dictionary,
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
         column_encoding={"row": "DELTA_BINARY_PACKED"},
     )
 
