@@ -16,6 +16,7 @@ from precisionchain.access.evaluated import Evaluated
 from precisionchain.access.postings import alleles, persons
 from precisionchain.errors import UsageError
 from precisionchain.query.genotyped import genetic_batches
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.schemas.exclusions import PERSON, RULES, VARIANT
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY
@@ -111,6 +112,9 @@ def exclusions(snapshot: Snapshot, wanted: Wanted) -> Evaluated[pl.DataFrame]:
     Args:
         snapshot: the generation to read.
         wanted: which of them.
+
+    Raises:
+        RegionError: of a variant of a contig that nobody has, see `require_contig`.
     """
     parts = [pl.DataFrame(schema=EXCLUSIONS)]
     contributed: dict[str, list[npt.NDArray[np.int64]]] = defaultdict(list)
@@ -125,6 +129,9 @@ def exclusions(snapshot: Snapshot, wanted: Wanted) -> Evaluated[pl.DataFrame]:
         if read[batch.batch]:
             contributed[batch.site].append(genetic.person_ids)
     frame = pl.concat(parts)
+    if wanted.variant is not None and frame.is_empty():
+        # Of a contig of which everything was removed there are exclusions and no genotypes.
+        require_contig(snapshot, wanted.variant.chrom)
     return _evaluated(frame, {site: np.concatenate(ids) for site, ids in contributed.items()})
 
 

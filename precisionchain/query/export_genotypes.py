@@ -25,6 +25,7 @@ from precisionchain.access.postings import persons as logged_persons
 from precisionchain.errors import UsageError
 from precisionchain.query.genotype_matrix import GenotypeMatrix, StateBlock, listed_alleles
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, genetic_batches
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.query.structural_fields import SITE_FIELDS
 from precisionchain.query.write_plink import BedWriter, PgenWriter, pseudo_autosomal
 from precisionchain.query.write_vcf import MALE, VcfWriter, expect_one_copy
@@ -142,8 +143,11 @@ def export_genotypes(
         skip_symbolic: leave alleles that are not bases out of bed, instead of refusing.
 
     Raises:
+        RegionError: a contig that nobody has, see `require_contig`.
         UsageError: nobody of the persons has genotypes; the format cannot hold the answer.
     """
+    if region is not None:
+        require_contig(snapshot, region.chrom)
     everyone = GenotypeMatrix(snapshot).persons
     chosen = everyone if persons is None else _chosen(everyone, persons)
     asked = chosen.height if persons is None else persons.select("site", "person_id").n_unique()

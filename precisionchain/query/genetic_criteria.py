@@ -25,6 +25,7 @@ from precisionchain.query.frequencies import allele_frequencies
 from precisionchain.query.genotype_matrix import Detail, GenotypeMatrix, StateBlock, listed_alleles
 from precisionchain.query.genotyped import MISSING, NOT_ASSAYED, RANK, Bytes, genetic_batches
 from precisionchain.query.kleene import Bools, Truth
+from precisionchain.query.known_contigs import require_contig
 from precisionchain.query.reach import Reach
 from precisionchain.query.structural import reaching
 from precisionchain.query.universe import Places, Universe
@@ -40,7 +41,11 @@ def states_at(scope: CriterionScope, variant: Variant) -> Bytes:
     """Return each person's state at a variant, as an index into `criteria.STATES`.
 
     As `variants.variant_calls` has them; persons without genotypes are not assayed.
+
+    Raises:
+        RegionError: a contig that nobody has, see `require_contig`.
     """
+    require_contig(scope.snapshot, variant.chrom)
     universe = scope.universe
     states = np.full(len(universe), NOT_ASSAYED, np.uint8)
     for sealed, batch in genetic_batches(scope.snapshot):
@@ -80,7 +85,11 @@ def of_region(scope: CriterionScope, asked: CarriesIn, among: Bools | None) -> T
         scope: what is read.
         asked: the criterion.
         among: bool [persons]: in whom the frequency is taken; None means the network's counts.
+
+    Raises:
+        RegionError: a contig that nobody has, see `require_contig`.
     """
+    require_contig(scope.snapshot, asked.region.chrom)
     if asked.overlap:
         listed = reaching(scope.snapshot, Reach(asked.region), structural_only=False).height > 0
     else:
@@ -96,7 +105,11 @@ def of_structural(scope: CriterionScope, asked: CarriesStructural) -> Truth:
     """Return who has a copy of a structural variant that reaches a region.
 
     As of `of_region`: unknown for everybody where the network has none.
+
+    Raises:
+        RegionError: a contig that nobody has, see `require_contig`.
     """
+    require_contig(scope.snapshot, asked.reach.region.chrom)
     alleles = reaching(scope.snapshot, asked.reach, structural_only=True)
     return _of_any(scope, _matrix(scope, "state").of_alleles(alleles), listed=alleles.height > 0)
 

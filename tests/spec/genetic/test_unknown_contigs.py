@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -13,6 +14,12 @@ from tests.lib.site_builder import BuiltNetwork
 from tests.lib.vcf_builder import write_map, write_vcf
 from tests.spec.conftest import Build
 
+
+def members(door: pc.Network, criterion: str) -> pl.DataFrame:
+    """Return who is in a cohort."""
+    return door.cohort(criterion).persons
+
+
 ASKED: dict[str, Callable[[pc.Network, str], pl.DataFrame]] = {
     "variant": lambda door, contig: door.variant(f"{contig}:5:A:G"),
     "person variants": lambda door, contig: door.person_variants("A:1", f"{contig}:1-9"),
@@ -20,6 +27,14 @@ ASKED: dict[str, Callable[[pc.Network, str], pl.DataFrame]] = {
     "frequencies": lambda door, contig: door.frequencies(f"{contig}:1-9"),
     "frequencies of alleles": lambda door, contig: door.frequencies([f"{contig}:5:A:G"]),
     "structural": lambda door, contig: door.structural(f"{contig}:1-9"),
+    "carries": lambda door, contig: members(door, f"carries({contig}:1-5)"),
+    "carries an allele": lambda door, contig: members(door, f"~carries({contig}:5:A:G)"),
+    "genotype": lambda door, contig: members(door, f"sex(male) & genotype({contig}:5:A:G, 1)"),
+    "assayed": lambda door, contig: members(door, f"assayed({contig}:5:A:G)"),
+    "structural carriers": lambda door, contig: members(door, f"carries_structural({contig}:1-9)"),
+    "of an index": lambda door, contig: members(door, f"event(where=carries({contig}:1-9))"),
+    "rows": lambda door, contig: door.domain(f"event(where=carries({contig}:1-9))"),
+    "exclusions": lambda door, contig: door.exclusions(variant=f"{contig}:5:A:G"),
     "why": lambda door, contig: door.why(f"{contig}:5:A:G", "A:1"),
 }
 
@@ -48,6 +63,15 @@ def test_a_contig_that_nobody_has_is_refused_and_not_named(
         assert "00777" not in str(caught.value)
         for contig in ("9", "chr22", "GL000191.1"):
             ASKED[case](door, contig)
+
+
+def test_genotypes_of_such_a_contig_are_not_exported(network: BuiltNetwork, tmp_path: Path) -> None:
+    file = tmp_path / "x.vcf"
+    with network.site("A").network() as door:
+        with pytest.raises(RegionError, match="no sealed genotypes have it"):
+            door.export_genotypes("99:1-5", output=file)
+        assert list(tmp_path.iterdir()) == []
+        assert door.export_genotypes("22:1-5", output=file).alleles == 0
 
 
 def test_a_chromosome_without_genotypes_is_an_empty_answer(network: BuiltNetwork) -> None:
