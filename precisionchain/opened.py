@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from precisionchain.config import SiteConfig, SiteFolder, read_config
 from precisionchain.errors import KeyPermissionError, SiteError, UnreadableFileError, UsageError
 from precisionchain.ledger.admission import BOTH_KEYS, Registrar
-from precisionchain.ledger.batches import family_items
+from precisionchain.ledger.batches import is_sealed_since
 from precisionchain.ledger.join_token import JoinToken
 from precisionchain.ledger.kept_checkpoints import KeptCheckpoints, Witness, require_remembered
 from precisionchain.ledger.membership import LiveMembership
@@ -23,7 +23,6 @@ from precisionchain.ledger.signing import PublicKeys, Signer, generate_key, load
 from precisionchain.ledger.standing import require_role, site_now, user_now
 from precisionchain.replica.catalogue import Snapshot, read_snapshot
 from precisionchain.schemas.parameters import NetworkParameters
-from precisionchain.schemas.streams import BATCH
 
 if TYPE_CHECKING:
     from precisionchain.access.gate import Gate
@@ -261,9 +260,9 @@ class OpenSite:
         require_remembered(self.ledger, self.kept_checkpoints)
         snapshot = self.snapshot()
         require_same_history(self.ledger, snapshot)
-        newer = family_items(self.ledger, BATCH, after=snapshot.catalogue.position)
-        undone = self.membership.newest_declaration() > snapshot.catalogue.position
-        if next(newer, None) is None and not undone:
+        known = snapshot.catalogue
+        undone = self.membership.newest_declaration() > known.position
+        if not undone and not is_sealed_since(self.ledger, known.position, known.incomplete):
             return snapshot
         self.sync(progress)
         return self.snapshot()

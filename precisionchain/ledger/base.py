@@ -210,6 +210,7 @@ class Ledger(Protocol):
         stream: str | None = None,
         key: str | None = None,
         *,
+        ordinal: int | None = None,
         after: int = -1,
         limit: int | None = None,
     ) -> Iterator[LedgerItem]:
@@ -218,6 +219,7 @@ class Ledger(Protocol):
         Args:
             stream: of this stream; None means all streams.
             key: carrying this key; needs a stream.
+            ordinal: with this ordinal in their batch; bytes of others are not read.
             after: with a position above this one.
             limit: at most so many.
 

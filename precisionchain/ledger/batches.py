@@ -78,11 +78,37 @@ def buckets_of(ledger: Ledger, family: str) -> list[str]:
 
 
 def family_items(
-    ledger: Ledger, family: str, key: str | None = None, *, after: int = -1
+    ledger: Ledger,
+    family: str,
+    key: str | None = None,
+    *,
+    ordinal: int | None = None,
+    after: int = -1,
 ) -> Iterator[LedgerItem]:
     """Yield the items of all buckets of a family in order of position."""
-    buckets = [ledger.items(name, key, after=after) for name in buckets_of(ledger, family)]
+    buckets = [
+        ledger.items(name, key, ordinal=ordinal, after=after) for name in buckets_of(ledger, family)
+    ]
     yield from heapq.merge(*buckets, key=lambda found: found.position)
+
+
+def is_sealed_since(ledger: Ledger, after: int, incomplete: Iterable[str] = ()) -> bool:
+    """Return whether a reader that knows all up to a position may learn of a batch by reading on.
+
+    Leaf pages of a batch that is not sealed yet say nothing; what says something is a manifest,
+    valid or not, and what came late under the key of a batch that was sealed without it.
+
+    Args:
+        ledger: read only.
+        after: what the reader knows.
+        incomplete: the ids, in hex, of batches that were sealed but not whole by then.
+    """
+    news = [family_items(ledger, BATCH, ordinal=SEAL_ORDINAL, after=after)]
+    news += [
+        family_items(ledger, BATCH, batch_key(bytes.fromhex(batch)), after=after)
+        for batch in incomplete
+    ]
+    return any(next(found, None) is not None for found in news)
 
 
 def seals(ledger: Ledger, entitled: Entitled, *, after: int = -1) -> Iterator[Seal]:
@@ -90,7 +116,7 @@ def seals(ledger: Ledger, entitled: Entitled, *, after: int = -1) -> Iterator[Se
 
     A manifest that is not signed by a member, or that contradicts its own item, is no seal.
     """
-    for found in family_items(ledger, BATCH, after=after):
+    for found in family_items(ledger, BATCH, ordinal=SEAL_ORDINAL, after=after):
         item = found.item
         if item.ordinal != SEAL_ORDINAL or item.item_class is not ItemClass.SINGLE:
             continue

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -255,6 +255,7 @@ class EmbeddedLedger:
         stream: str | None = None,
         key: str | None = None,
         *,
+        ordinal: int | None = None,
         after: int = -1,
         limit: int | None = None,
     ) -> Iterator[LedgerItem]:
@@ -270,7 +271,9 @@ class EmbeddedLedger:
             if number is None:
                 return iter(())
             bound["key"] = number
-        return self._items(_item_query(stream is not None, key is not None), bound, limit)
+        if ordinal is not None:
+            bound["ordinal"] = ordinal
+        return self._items(_item_query(bound.keys()), bound, limit)
 
     def _items(self, query: str, bound: dict[str, int], limit: int | None) -> Iterator[LedgerItem]:
         rows = 16
@@ -360,14 +363,16 @@ class EmbeddedLedger:
             self._connection.close()
 
 
-def _item_query(by_stream: bool, by_key: bool) -> str:
-    if by_key:
+def _item_query(bound: Collection[str]) -> str:
+    if "key" in bound:
         chosen, rows = "k", "item_keys AS k JOIN items AS i ON i.position = k.position"
         wanted = "AND k.stream = :stream AND k.key = :key"
-    elif by_stream:
+    elif "stream" in bound:
         chosen, rows, wanted = "i", "items AS i", "AND i.stream = :stream"
     else:
         chosen, rows, wanted = "i", "items AS i", ""
+    if "ordinal" in bound:
+        wanted += " AND i.ordinal = :ordinal"  # read off a row without its bytes, which come last
     return (
         f"SELECT i.position, b.time, s.name, i.keys, i.stored FROM {rows}"
         " JOIN blocks AS b ON b.block = i.block JOIN streams AS s ON s.stream = i.stream"

@@ -182,6 +182,7 @@ class MultiChainLedger:
         stream: str | None = None,
         key: str | None = None,
         *,
+        ordinal: int | None = None,
         after: int = -1,
         limit: int | None = None,
     ) -> Iterator[LedgerItem]:
@@ -194,7 +195,7 @@ class MultiChainLedger:
             ours = None if stream is not None else frozenset(self._names())
             self._chain.refresh()
             last = self._index.newest_position()
-        rows = self._index.rows(stream, key, after, last)
+        rows = self._index.rows(stream, key, after, last, ordinal=ordinal)
         return self._items((row for row in rows if ours is None or row[0].stream in ours), limit)
 
     def _items(

@@ -184,7 +184,13 @@ class ChainIndex:
         return int(newest)
 
     def rows(
-        self, stream: str | None, key: str | None, after: int, last: int
+        self,
+        stream: str | None,
+        key: str | None,
+        after: int,
+        last: int,
+        *,
+        ordinal: int | None = None,
     ) -> Iterator[tuple[IndexRow, int]]:
         """Yield items of ours in order with the time of their block, a page at a time."""
         source, chosen = "items AS i", "i"
@@ -192,6 +198,8 @@ class ChainIndex:
         if key is not None:
             source = "item_keys AS k JOIN items AS i ON i.position = k.position"
             chosen, wanted = "k", "AND k.stream = :stream AND k.key = :key"
+        if ordinal is not None:
+            wanted += " AND i.ordinal = :ordinal"
         columns = ", ".join(f"i.{name}" for name in _COLUMNS.split(", "))
         query = (
             f"SELECT {columns}, b.time FROM {source}"
@@ -199,7 +207,7 @@ class ChainIndex:
             f" WHERE {chosen}.position > :after AND {chosen}.position <= :last AND i.state = {ITEM}"
             f" {wanted} ORDER BY {chosen}.position LIMIT {_PAGE}"
         )
-        bound = {"stream": stream, "key": key, "after": after, "last": last}
+        bound = {"stream": stream, "key": key, "ordinal": ordinal, "after": after, "last": last}
         while True:
             with self.reading() as database:
                 found = database.execute(query, bound).fetchall()

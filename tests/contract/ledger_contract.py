@@ -369,6 +369,29 @@ class LedgerContract:
                         asked = streams.items(stream, key, after=after, limit=limit)
                         assert list(asked) == expected
 
+    def test_items_by_ordinal(self, streams: Ledger) -> None:
+        last = 0xFFFF_FFFF
+        publish(streams, item(0), item(1, A, "c:1"), item(1, B, batch=BATCH_2))
+        publish(streams, item(last, A, "c:1"), item(2), item(1, A, publisher=SITE_B))
+        publish(streams, *(item(n, A, body=bytes(5000)) for n in range(3, 20)))
+        publish(streams, item(last, A, batch=BATCH_2))
+        everything = list(streams.items())
+        for ordinal in (0, 1, 19, 20, last):
+            for stream, key in ((None, None), (A, None), (B, None), (A, "c:1")):
+                for after in (-1, everything[0].position, everything[-1].position):
+                    expected = [
+                        found
+                        for found in everything
+                        if found.item.ordinal == ordinal
+                        and stream in (None, found.item.stream)
+                        and (key is None or key in found.item.keys)
+                        and found.position > after
+                    ]
+                    asked = streams.items(stream, key, ordinal=ordinal, after=after)
+                    assert list(asked) == expected
+                    first = streams.items(stream, key, ordinal=ordinal, after=after, limit=1)
+                    assert list(first) == expected[:1]
+
     def test_reading_an_unknown_stream_is_an_error_at_once(self, streams: Ledger) -> None:
         with pytest.raises(UnknownStreamError):
             streams.items("NOWHERE_1")

@@ -77,10 +77,11 @@ class FaultyLedger:
         stream: str | None = None,
         key: str | None = None,
         *,
+        ordinal: int | None = None,
         after: int = -1,
         limit: int | None = None,
     ) -> Iterator[LedgerItem]:
-        return self.inner.items(stream, key, after=after, limit=limit)
+        return self.inner.items(stream, key, ordinal=ordinal, after=after, limit=limit)
 
     def ordinals(self, publisher: bytes, batch_id: bytes, *, final: bool = False) -> frozenset[int]:
         return self.inner.ordinals(publisher, batch_id, final=final)

@@ -108,6 +108,7 @@ class MemoryLedger:
         stream: str | None = None,
         key: str | None = None,
         *,
+        ordinal: int | None = None,
         after: int = -1,
         limit: int | None = None,
     ) -> Iterator[LedgerItem]:
@@ -121,7 +122,9 @@ class MemoryLedger:
             wanted = stream in (None, name) and (key is None or key in keys)
             if position > after and wanted:
                 with suppress(CodecError):
-                    found.append(LedgerItem(position, time, parse_item(name, keys, stored)))
+                    item = parse_item(name, keys, stored)
+                    if ordinal in (None, item.ordinal):
+                        found.append(LedgerItem(position, time, item))
         return iter(found[:limit])
 
     def ordinals(self, publisher: bytes, batch_id: bytes, *, final: bool = False) -> frozenset[int]:
