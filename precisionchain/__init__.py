@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from precisionchain.network import Network as Network
     from precisionchain.network import connect as connect
     from precisionchain.query.atlas_sets import atlas_concept_set as atlas_concept_set
+    from precisionchain.query.circe.reading import cohort_definition as cohort_definition
     from precisionchain.query.expressions import after as after
     from precisionchain.query.expressions import age as age
     from precisionchain.query.expressions import assayed as assayed
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from precisionchain.query.expressions import born as born
     from precisionchain.query.expressions import carries as carries
     from precisionchain.query.expressions import carries_structural as carries_structural
+    from precisionchain.query.expressions import circe as circe
     from precisionchain.query.expressions import concept_set as concept_set
     from precisionchain.query.expressions import condition as condition
     from precisionchain.query.expressions import condition_era as condition_era
@@ -77,7 +79,7 @@ __version__ = "0.1.0.dev0"
 # fmt: off
 _FUNCTIONS_OF_CRITERIA = (
     "after", "age", "assayed", "at_least", "at_most", "at_site", "before", "born", "carries",
-    "carries_structural", "concept_set", "condition", "condition_era", "death", "device",
+    "carries_structural", "circe", "concept_set", "condition", "condition_era", "death", "device",
     "dose_era", "drug", "drug_era", "during", "either", "episode", "ethnicity", "event",
     "everyone", "exactly", "genotype", "genotyped", "index", "maf", "measurement", "observation",
     "observed", "persons", "procedure", "race", "recorded", "same_visit", "saved", "sequenced",
@@ -91,6 +93,7 @@ _HOME_OF = {
     "PrecisionChainError": "precisionchain.errors",
     "Site": "precisionchain.site",
     "atlas_concept_set": "precisionchain.query.atlas_sets",
+    "cohort_definition": "precisionchain.query.circe.reading",
     "check_consistency": "precisionchain.ledger.proofs",
     "check_inclusion": "precisionchain.ledger.proofs",
     "connect": "precisionchain.network",

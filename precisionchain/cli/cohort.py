@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +11,13 @@ from precisionchain.cli import render
 from precisionchain.cli.options import AsOf
 from precisionchain.cli.render import Format, Out
 from precisionchain.cli.scope import scope
+from precisionchain.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
 
     from precisionchain.query.cohort import Cohort
+    from precisionchain.query.criteria import Criterion
 
 _SUMMARY = (
     *("criterion", "universe", "members", "unknown"),
@@ -26,18 +29,26 @@ _SUMMARY = (
 def cohort(
     context: typer.Context,
     criterion: Annotated[
-        str, typer.Argument(help="The criterion, as 'condition(201826) & sex(female)', or JSON.")
-    ],
+        str | None,
+        typer.Argument(help="The criterion, as 'condition(201826) & sex(female)', or JSON."),
+    ] = None,
+    definition: Annotated[
+        Path | None,
+        typer.Option(help="In its place, or beside it: an OHDSI cohort definition, as JSON."),
+    ] = None,
     save: Annotated[str | None, typer.Option(help="Keep it in the site folder by a name.")] = None,
     summary: Annotated[
         bool, typer.Option("--summary", help="How many, as of when and by what; no persons.")
+    ] = False,
+    dates: Annotated[
+        bool, typer.Option("--dates", help="From when to when each member is in it, a row a time.")
     ] = False,
     as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
     """The persons of whom a criterion is true, and of how many it is unknown."""
     with scope(context).network(as_of) as network:
-        found = network.cohort(criterion, save=save, overwrite=out.overwrite)
+        found = network.cohort(_asked(criterion, definition), save=save, overwrite=out.overwrite)
         current = network.is_current(found)
     if summary:
         out.frame(_summary(found, save, current=current))
@@ -46,7 +57,7 @@ def cohort(
         for name, value in _summary(found, save, current=current).row(0, named=True).items():
             typer.echo(f"{name:<9}  {value}")
         typer.echo()
-    out.frame(found.persons)
+    out.frame(_times(found) if dates else found.persons)
 
 
 @render.answers
@@ -55,6 +66,41 @@ def cohorts(context: typer.Context, as_of: AsOf = None, out: Out = Out()) -> Non
     with scope(context).network(as_of) as network:
         answer = network.cohorts()
     out.frame(answer)
+
+
+def _times(found: Cohort) -> pl.DataFrame:
+    """Return when members are in a cohort.
+
+    Raises:
+        UsageError: its criterion has no index.
+    """
+    if found.index_dates is None:
+        raise UsageError(
+            "the criterion has no dates",
+            hint="index(EVENT, first) has, by itself or in an and; so has --definition",
+        )
+    return found.index_dates
+
+
+def _asked(criterion: str | None, definition: Path | None) -> str | Criterion:
+    """Return what is asked: a criterion, a definition, or of whom both are true.
+
+    Raises:
+        UsageError: neither is given, or one of the two is none.
+        UnreadableFileError: the file cannot be read.
+        InputError: it is no JSON.
+    """
+    if definition is None:
+        if criterion is None:
+            raise UsageError(
+                "no criterion is given", hint="as 'condition(201826)', or --definition FILE.json"
+            )
+        return criterion
+    from precisionchain.query.circe.reading import cohort_definition
+    from precisionchain.query.cohort_question import read
+
+    meant = cohort_definition(definition)
+    return meant if criterion is None else meant & read(criterion)
 
 
 def register(app: typer.Typer) -> None:

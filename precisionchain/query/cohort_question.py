@@ -21,6 +21,7 @@ from precisionchain.query.criteria import (
     Carries,
     CarriesIn,
     CarriesStructural,
+    CohortDefinition,
     Criterion,
     Demographic,
     Events,
@@ -49,7 +50,10 @@ Given: TypeAlias = "Criterion | Cohort | str | Mapping[str, Any]"
 CLINICAL: Final = "clinical"
 GENETIC: Final = "genetic"
 
-_CLINICAL: Final = (Events, AtLeast, WithinDays, Observed, Demographic, Age, Born)
+_CLINICAL: Final = (
+    *(Events, AtLeast, WithinDays, Observed, Demographic, Age, Born),
+    CohortDefinition,
+)
 _GENETIC: Final = (Genotype, Carries, Assayed, CarriesIn, CarriesStructural, Sequenced)
 
 

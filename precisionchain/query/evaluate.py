@@ -21,6 +21,7 @@ from precisionchain.query import (
     person_criteria,
     sequencing_criteria,
 )
+from precisionchain.query.circe.cohorts import defined
 from precisionchain.query.criteria import (
     Age,
     And,
@@ -31,6 +32,7 @@ from precisionchain.query.criteria import (
     Carries,
     CarriesIn,
     CarriesStructural,
+    CohortDefinition,
     Criterion,
     Demographic,
     Either,
@@ -212,6 +214,8 @@ class Evaluation:
                 return person_criteria.of_persons(self.scope, criterion)
             case Saved():
                 return person_criteria.of_saved(self.scope, criterion)
+            case CohortDefinition():
+                return defined(self.scope.snapshot, self.scope.universe, criterion).truth
         raise AssertionError(f"{type(criterion).__name__} has no evaluation")
 
     def _states(self, asked: Variant | str) -> Bytes:

@@ -26,6 +26,7 @@ from precisionchain.query.arguments import (
     is_word_or_whole,
     some_concepts,
 )
+from precisionchain.query.circe.reading import circe
 from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import (
     EVENT_TABLES,
@@ -99,6 +100,7 @@ __all__ = [
     "born",
     "carries",
     "carries_structural",
+    "circe",
     "complement_of",
     "concept_set",
     "condition",
@@ -359,5 +361,5 @@ _EVENTS: Final[tuple[Callable[..., Criterion], ...]] = (
 _OTHERS: Final[tuple[Callable[..., Criterion | Maf | ConceptSet], ...]] = (
     *(concept_set, observed, sex, race, ethnicity, age, born, some_of),
     *(carries, carries_structural, genotype, assayed, maf, sequenced),
-    *(everyone, recorded, genotyped, at_site, persons, saved),
+    *(everyone, recorded, genotyped, at_site, persons, saved, circe),
 )

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from precisionchain.query.criteria import And, Criterion, Index
+from precisionchain.query.circe.cohorts import defined
+from precisionchain.query.criteria import And, CohortDefinition, Criterion, Index
 from precisionchain.query.evaluate import Evaluation
 from precisionchain.query.event_rows import NO_DAY
 from precisionchain.query.kleene import Truth
@@ -25,11 +26,14 @@ _NEVER: Final = np.iinfo(np.int32).max
 def index_dates(evaluation: Evaluation, criterion: Criterion, truth: Truth) -> pl.DataFrame | None:
     """Return when members were at the index of a criterion (`INDEX_DATES`), in order.
 
-    None where the criterion has no index: where it is none, and no *and* of which one part is.
+    None where the criterion has no index: where it is none, and no *and* of which one part is. A
+    cohort definition is one, of the times that it gives.
     """
     index = _index_of(criterion)
     if index is None:
         return None
+    if isinstance(index, CohortDefinition):
+        return _of_definition(evaluation, index, truth)
     rows = evaluation.rows_of(index)
     rows = rows.take(rows.meets & truth.true[rows.person])
     end = _ends(evaluation, index, rows)
@@ -42,9 +46,27 @@ def index_dates(evaluation: Evaluation, criterion: Criterion, truth: Truth) -> p
     )
 
 
-def _index_of(criterion: Criterion) -> Index | None:
+def _of_definition(
+    evaluation: Evaluation, definition: CohortDefinition, truth: Truth
+) -> pl.DataFrame:
+    """Return the times of members in the cohort of a definition."""
+    universe = evaluation.scope.universe
+    entries = defined(evaluation.scope.snapshot, universe, definition).entries
+    person = entries["person"].to_numpy()
+    entries = entries.filter(pl.Series(truth.true[person]))
+    return (
+        universe.frame[entries["person"].to_numpy().astype(np.int64)]
+        .with_columns(
+            _dates("index_date", entries["start"].to_numpy()),
+            _dates("end_date", entries["end"].to_numpy()),
+        )
+        .sort(*INDEX_DATES)
+    )
+
+
+def _index_of(criterion: Criterion) -> Index | CohortDefinition | None:
     parts = criterion.of if isinstance(criterion, And) else (criterion,)
-    found = [part for part in parts if isinstance(part, Index)]
+    found = [part for part in parts if isinstance(part, Index | CohortDefinition)]
     return found[0] if len(found) == 1 else None
 
 

@@ -69,7 +69,7 @@ def observation_periods(snapshot: Snapshot, universe: Universe) -> Periods:
             "start": "observation_period_start_date",
             "end": "observation_period_end_date",
         }
-        rows = _rows(snapshot, "observation_period", columns, pl.Int32)
+        rows = person_view(snapshot, "observation_period", columns, pl.Int32)
         days = [rows[name].fill_null(NO_DAY).to_numpy() for name in columns]
         return Periods(universe.places_of(rows), *days)
 
@@ -77,7 +77,7 @@ def observation_periods(snapshot: Snapshot, universe: Universe) -> Periods:
 
 
 def _read_persons(snapshot: Snapshot, universe: Universe) -> Mapping[str, Column]:
-    rows = _rows(snapshot, "person", DEMOGRAPHICS, pl.Int64)
+    rows = person_view(snapshot, "person", DEMOGRAPHICS, pl.Int64)
     sealed = {batch.batch: number for number, batch in enumerate(snapshot.catalogue.batches)}
     order = pl.col("batch").replace_strict(sealed, return_dtype=pl.UInt32)
     # The last of several rows for one place is the one that numpy leaves there.
@@ -92,7 +92,7 @@ def _read_persons(snapshot: Snapshot, universe: Universe) -> Mapping[str, Column
     return found
 
 
-def _rows(
+def person_view(
     snapshot: Snapshot, table: str, columns: Mapping[str, str], kind: type[pl.DataType]
 ) -> pl.DataFrame:
     """Return site, person_id, batch and some columns of a table's rows in the Person view."""

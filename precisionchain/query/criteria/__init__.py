@@ -26,6 +26,7 @@ from precisionchain.query.criteria.attributes import (
     require_attribute,
 )
 from precisionchain.query.criteria.clinical import Age, Born, Demographic, Observed
+from precisionchain.query.criteria.definition import CohortDefinition
 from precisionchain.query.criteria.events import (
     ENDS,
     WHICH,
@@ -92,6 +93,7 @@ __all__ = [
     "Carries",
     "CarriesIn",
     "CarriesStructural",
+    "CohortDefinition",
     "ColumnBound",
     "Criterion",
     "Demographic",
