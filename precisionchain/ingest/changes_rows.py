@@ -21,6 +21,9 @@ from precisionchain.ingest.sql_text import identifier
 PLACE = 'b, ordinal, "row"'
 """Where a row of the state is: its batch's number, and ordinal and row in it."""
 
+PART_ROWS = 500_000
+"""Rows of either side that are ranked and joined at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -164,20 +167,7 @@ def match_renumbered(
         own_links: columns that are keys of other rows of this table.
     """
     name, (key,) = compared.name, map(identifier, compared.key)
-    one, two = compared.digests(without=[*compared.key, *own_links])
-
-    def ranked(rows: str, columns: str) -> str:
-        return (
-            f"(select {key}, {one} as h1, {two} as h2, {columns},"
-            f" row_number() over (partition by {one}, {two} order by {key}) as r from {rows})"
-        )
-
-    database.execute(
-        f"create or replace temp table matched_{name} as"
-        f' select n.{key} as export_key, o.{key} as ledger_key, n._record, o.b, o.ordinal, o."row",'
-        f" coalesce(n.r, o.r) = 1 as first from {ranked(compared.new, '_record')} n"
-        f" full join {ranked(compared.old, PLACE)} o using (h1, h2, r)"
-    )
+    _match_contents(database, compared, own_links)
     old, both, distinct, new = database.execute(
         "select count(b), count(*) filter (b is not null and _record is not null),"
         f" count(*) filter (b is not null and first), count(*) filter (b is null)"
@@ -195,6 +185,45 @@ def match_renumbered(
     _name_new_rows(database, name)
     gone = count(database, f"gone_{name}")
     return RowCounts(old, new, 0, gone, both)
+
+
+def _match_contents(
+    database: duckdb.DuckDBPyConnection, compared: Compared, own_links: Sequence[str]
+) -> None:
+    """Make ``matched_<name>`` (export_key, ledger_key, _record, b, ordinal, row, first).
+
+    Part by part of the contents: the rows of both sides, ranked and joined at once, would not stay
+    within the memory that DuckDB is given.
+    """
+    name, (key,) = compared.name, map(identifier, compared.key)
+    one, two = compared.digests(without=[*compared.key, *own_links])
+    for side, rows, place in (("o", compared.old, PLACE), ("n", compared.new, "_record")):
+        database.execute(
+            f"create or replace temp table contents_{side} as"
+            f" select {key}, {one} as h1, {two} as h2, {place} from {rows}"
+        )
+    parts = max(count(database, f"contents_{side}") for side in "on") // PART_ROWS + 1
+    for part in range(parts):
+
+        def ranked(side: str, part: int = part) -> str:
+            return (
+                f"(select *, row_number() over (partition by h1, h2 order by {key}) as r"
+                f" from contents_{side} where h1 % {parts} = {part})"
+            )
+
+        select = (
+            f"select n.{key} as export_key, o.{key} as ledger_key, n._record, o.b, o.ordinal,"
+            f' o."row", coalesce(n.r, o.r) = 1 as first'
+            f" from {ranked('n')} n full join {ranked('o')} o using (h1, h2, r)"
+        )
+        into = (
+            f"create or replace temp table matched_{name} as"
+            if not part
+            else (f"insert into matched_{name}")
+        )
+        database.execute(f"{into} {select}")
+    database.execute("drop table contents_o")
+    database.execute("drop table contents_n")
 
 
 def _name_new_rows(database: duckdb.DuckDBPyConnection, name: str) -> None:
