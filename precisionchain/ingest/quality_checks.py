@@ -126,11 +126,12 @@ def _ask(
     questions: Iterable[tuple[Rule, Subject, str, str]],
 ) -> Iterator[Checked]:
     asked = list(questions)
-    numbers = ", ".join(f"{checked}, {violating}" for *_, checked, violating in asked)
-    found = database.execute(f"SELECT {numbers} {of}").fetchall()[0]
-    for place, (rule, subject, *_) in enumerate(asked):
-        checked, violating = (int(n or 0) for n in found[2 * place : 2 * place + 2])
-        yield Checked(rule.name, subject.table, subject.column, checked, violating)
+    # Many are asked of the same rows: what is counted alike is counted once.
+    counts = dict.fromkeys(count for *_, checked, broken in asked for count in (checked, broken))
+    found = database.execute(f"SELECT {', '.join(counts)} {of}").fetchall()[0]
+    numbers = {count: int(n or 0) for count, n in zip(counts, found, strict=True)}
+    for rule, subject, checked, broken in asked:
+        yield Checked(rule.name, subject.table, subject.column, numbers[checked], numbers[broken])
 
 
 def _plausible(file: str, own: Path | None) -> pa.Table:
