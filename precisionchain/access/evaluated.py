@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import polars as pl
 
@@ -21,6 +21,8 @@ from precisionchain.errors import UsageError
 from precisionchain.schemas.variant import Variant
 
 T = TypeVar("T")
+
+_FEW: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,9 +65,9 @@ def evaluated_frame(
     """
     shown = _shown_alleles(frame)
     if variants is not None:
-        named = [(variant.chrom, variant.pos, variant.ref, variant.alt) for variant in variants]
-        asked = pl.DataFrame(named, schema=ALLELE_SCHEMA, orient="row")
-        shown = alleles(pl.concat([shown, asked]))
+        named = {(variant.chrom, variant.pos, variant.ref, variant.alt) for variant in variants}
+        asked = pl.DataFrame(sorted(named), schema=ALLELE_SCHEMA, orient="row")
+        shown = asked if shown.is_empty() else alleles(pl.concat([shown, asked]))
     return Evaluated(
         frame,
         frame.height,
@@ -110,10 +112,12 @@ def _shown_persons(frame: pl.DataFrame, site: str | None) -> dict[str, Any]:
         if site is None:
             raise UsageError("an answer with person_id needs the persons' site")
         return persons({site: ids})
-    names = known["site"].unique().to_list()
+    sites = known["site"]
+    # Polars' own is an expression, which takes longer than a few rows do.
+    names = set(sites.to_list()) if known.height < _FEW else set(sites.unique().to_list())
     if len(names) == 1:
-        return persons({names[0]: ids})
-    return persons({name: ids[(known["site"] == name).to_numpy()] for name in names})
+        return persons({names.pop(): ids})
+    return persons({name: ids[(sites == name).to_numpy()] for name in names})
 
 
 def _shown_alleles(frame: pl.DataFrame) -> Alleles:

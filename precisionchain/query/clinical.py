@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from precisionchain.errors import UnknownPersonError, UsageError
@@ -139,13 +140,11 @@ def person_families(snapshot: Snapshot, site: str, person_id: int) -> list[str]:
         UnknownPersonError: no batch of that site has published the person.
     """
     mapped = index_frame(snapshot, f"{MAP_PERSON}/map-person")
-    found = (
-        []
-        if mapped is None
-        else mapped.filter((pl.col("person_id") == person_id) & (pl.col("site") == site))["family"]
-        .unique()
-        .to_list()
-    )
+    found: set[str] = set()
+    if mapped is not None:  # without an expression of polars, which takes a millisecond
+        rows = np.flatnonzero(mapped["person_id"].to_numpy() == person_id)
+        placed = (mapped[name][rows].to_list() for name in ("site", "family"))
+        found = {family for of, family in zip(*placed, strict=True) if of == site}
     if not found:
         raise UnknownPersonError(
             f"no clinical record of that person is published by site {site}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from precisionchain.query.frames import index_frame
@@ -26,7 +27,8 @@ def placed_families(snapshot: Snapshot, concepts: list[int]) -> pl.DataFrame:
     mapped = index_frame(snapshot, _MAP)
     if mapped is None:
         return pl.DataFrame(schema={"table": pl.Utf8, "family": pl.Utf8})
-    of_concepts = mapped["concept_id"].is_in(concepts)
-    named = (mapped[name].filter(of_concepts) for name in ("table", "family"))
-    placed = sorted(set(zip(*named, strict=True)))  # a frame's own methods take a millisecond
+    # Expressions of polars, and so most methods of frames and columns, take a millisecond.
+    rows = np.flatnonzero(np.isin(mapped["concept_id"].to_numpy(), concepts))
+    named = (mapped[name][rows].to_list() for name in ("table", "family"))
+    placed = sorted(set(zip(*named, strict=True)))
     return pl.DataFrame(placed, schema={"table": pl.Utf8, "family": pl.Utf8}, orient="row")

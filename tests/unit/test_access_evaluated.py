@@ -117,6 +117,44 @@ def test_the_digest_of_a_small_frame_by_hand() -> None:
     assert value_digest({"a": 1}) == expected
 
 
+@pytest.mark.parametrize("rows", [0, 1, 8, 9])
+@pytest.mark.parametrize(
+    ("dtype", "kind"),
+    [
+        (pl.Int64, 1),
+        (pl.UInt8, 1),
+        (pl.Boolean, 2),
+        (pl.Float32, 3),
+        (pl.Date, 5),
+        (pl.Datetime, 6),
+    ],
+)
+def test_the_digest_of_a_column_of_nulls_by_hand(dtype: Any, kind: int, rows: int) -> None:
+    frame = pl.DataFrame({"n": pl.Series([None] * rows, dtype=dtype)})
+    bits = bytes(-(-rows // 8))
+    text = (
+        *(b"precisionchain answer 1\0", struct.pack("<QI", rows, 1), struct.pack("<I", 1), b"n"),
+        *(bytes([kind]), struct.pack("<Q", len(bits)), bits),
+        *(struct.pack("<Q", 8 * rows), bytes(8 * rows)),
+    )
+    assert frame_digest(frame) == hashlib.sha256(b"".join(text)).hexdigest()
+
+
+@pytest.mark.parametrize("repeats", [1, 2_000])
+def test_persons_of_few_and_of_many_rows_are_found_by_site(repeats: int) -> None:
+    rows = [("B", 3), ("A", 2), (None, None), ("B", -4)] * repeats
+    frame = pl.DataFrame(rows, schema={"site": str, "person_id": pl.Int64}, orient="row")
+    assert plain(evaluated_frame(frame).persons_returned) == {"A": [2], "B": [-4, 3]}
+    alone = frame.filter(pl.col("site") == "B").with_columns(pl.col("site").cast(pl.Categorical))
+    assert plain(evaluated_frame(alone).persons_returned) == {"B": [-4, 3]}
+
+
+def test_variants_that_are_named_twice_are_logged_once_and_in_order() -> None:
+    named = [Variant("9", 5, "A", "T"), Variant("10", 9, "A", "G"), Variant("9", 5, "A", "T")]
+    shown = evaluated_frame(pl.DataFrame({"n": [1]}), variants=named)
+    assert postings.allele_texts(shown.variants_returned) == ["10:9:A:G", "9:5:A:T"]
+
+
 def test_the_digest_does_not_depend_on_buffers_or_widths() -> None:
     cut = pl.concat([FRAME[:2], FRAME[2:3], FRAME[3:]], rechunk=False)
     assert frame_digest(cut) == frame_digest(FRAME)
