@@ -11,8 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from precisionchain.query.circe.members import AGE, CHOSEN, CONCEPTS, DATES, GENDER, WHOLE
-from precisionchain.query.circe.reading import Json
 from precisionchain.query.circe.rows import Records, days_of, in_range, years_of
+from precisionchain.query.circe.values import Json
 from precisionchain.query.person_rows import observation_periods
 
 Bools = npt.NDArray[np.bool_]

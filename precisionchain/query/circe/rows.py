@@ -30,7 +30,7 @@ from precisionchain.query.circe.members import (
     Asked,
     Kind,
 )
-from precisionchain.query.circe.reading import Json
+from precisionchain.query.circe.values import Json
 from precisionchain.query.frames import index_frame
 from precisionchain.query.person_rows import demographics, person_view
 from precisionchain.query.slices import slices
