@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
 from precisionchain.doors import QuestionsDoor
+from precisionchain.errors import UnreadableFileError
 from precisionchain.query import typed
 from precisionchain.replica.catalogue import Snapshot
 
@@ -180,6 +181,12 @@ class ConceptsDoor(QuestionsDoor):
             return given
         if isinstance(given, str) and given in self._concept_sets.names():
             return self._concept_sets.load(given)
+        if isinstance(given, str) and not Path(given).exists():
+            raise UnreadableFileError(
+                "neither a saved concept set nor a file, nor a concept as 201826+",
+                where=given,
+                hint="`precisionchain concepts list` lists the saved ones",
+            )
         if isinstance(given, str | Path | Mapping):
             return atlas_concept_set(given, which)
         return ConceptSet.from_words(given)

@@ -62,7 +62,9 @@ def concept(
     out.needs_folder()
     with scope(context).network(as_of) as network:
         page = network.concept(concept)
-    out.frames({name: frame for name, frame in page.items() if frame.height})
+    if not page["concept"].height:
+        scope(context).progress.step(f"no vocabulary slice names concept {concept}: rows have it")
+    out.frames({name: frame for name, frame in page.items() if frame.height or name == "concept"})
 
 
 @render.answers

@@ -18,3 +18,13 @@ def did_you_mean(name: str, names: Iterable[str]) -> str | None:
     """Return a hint that names the nearest of some names, None where it is near none."""
     near = difflib.get_close_matches(name.lower(), sorted(names), n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else None
+
+
+def nearest_columns(names: Iterable[str], absent: Iterable[str]) -> dict[str, str]:
+    """Return which absent column each name nearly is; names that are near none are left out.
+
+    Nearer than a table must be: sites add columns, as ``unit_source_concept_name``, on purpose.
+    """
+    wanted = sorted(absent)
+    near = {name: difflib.get_close_matches(name, wanted, n=1, cutoff=0.9) for name in names}
+    return {name: found[0] for name, found in near.items() if found}

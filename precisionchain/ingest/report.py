@@ -94,14 +94,20 @@ class Ingested:
 
 
 def left_out(run: Run) -> str | None:
-    """Return a warning about files named nearly as a table, that are in no batch of a run."""
-    nearly: dict[str, str] = run.description.get("nearest_tables", {})
-    if not nearly:
+    """Return a warning about files and columns that are left out, and named nearly as in the CDM.
+
+    No other column is named: what is nearly a column of the CDM is no patient's value.
+    """
+    tables: dict[str, str] = run.description.get("nearest_tables", {})
+    columns: dict[str, dict[str, str]] = run.description.get("nearest_columns", {})
+    named = [f"{name} (nearly {table})" for name, table in tables.items()]
+    for file, nearly in columns.items():
+        named += [f"column {name} of {file} (nearly {near})" for name, near in nearly.items()]
+    if not named:
         return None
-    named = ", ".join(f"{name} (nearly {table})" for name, table in nearly.items())
     return (
-        f"left out, because of their names: {named}; rename them, or name them in the [files] of"
-        " --columns"
+        f"left out, because of their names: {', '.join(named)}; rename them, or say in a file of"
+        " --columns what they are"
     )
 
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from precisionchain.errors import InputError
 from precisionchain.ingest.bounded_database import bounded_database
 from precisionchain.ingest.csv_records import FAULT_RULES
+from precisionchain.ingest.nearest_names import nearest_columns
 from precisionchain.ingest.omop_files import Found, found_tables
 from precisionchain.ingest.omop_reading import Loaded, Reading, TableSource
 from precisionchain.ingest.report import Step, silent
@@ -33,7 +35,7 @@ from precisionchain.ingest.run_tables import (
 )
 from precisionchain.ingest.staging import PartialRun, Run, Staging
 from precisionchain.schemas.canonical import canonical_json
-from precisionchain.schemas.omop import cdm_version
+from precisionchain.schemas.omop import TABLES, cdm_version
 
 DEFAULT_SOURCE = "omop"
 
@@ -149,10 +151,21 @@ def _describe(
             "unrecognised_columns": {
                 one.table: list(one.unrecognised) for one in read if one.unrecognised
             },
+            "nearest_columns": {
+                one.file: near for one in read if (near := _nearest_columns(partial, one))
+            },
             "settings": settings,
             "validated": False,
         }
     )
+
+
+def _nearest_columns(partial: PartialRun, read: Loaded) -> dict[str, str]:
+    """Return the columns that are left out, and the one of the table, not in it, each nearly is."""
+    if not read.unrecognised:
+        return {}
+    there = set(pq.read_schema(partial.path / "raw" / f"{read.table}.parquet").names)
+    return nearest_columns(read.unrecognised, set(TABLES[read.table].columns) - there)
 
 
 def _unparsed(read: Loaded) -> pa.Table:

@@ -12,6 +12,7 @@ import pytest
 
 from precisionchain.errors import OmopFormatError, UnreadableFileError
 from precisionchain.ingest import csv_records
+from precisionchain.ingest.report import left_out
 from precisionchain.ingest.stage_omop import stage_omop
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.validate import summary, validate_omop
@@ -85,6 +86,19 @@ def test_other_files_are_listed_with_the_nearest_table_and_not_guessed(export: E
     assert "not an OMOP table: DEVICES_EXPOSURE.csv (did you mean device_exposure?)" in (
         export.progress
     )
+
+
+def test_columns_named_nearly_as_those_that_a_file_lacks_are_said(export: Export) -> None:
+    header = (
+        "person_id,yearofbirth,gender_concept_id,gender_concept_idd,insurance,race_concept_name"
+    )
+    export.write("person.csv", f"{header}\n1,1960,8507,0,x,y\n")
+    run = export.stage()
+    assert run.description["nearest_columns"] == {"person.csv": {"yearofbirth": "year_of_birth"}}
+    warning = left_out(run)
+    assert warning is not None
+    assert "column yearofbirth of person.csv (nearly year_of_birth)" in warning
+    assert "insurance" not in warning
 
 
 def test_a_folder_without_tables_and_a_table_twice_are_refused(export: Export) -> None:
