@@ -29,14 +29,40 @@ def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         "temp_directory": str(scratch),
         "preserve_insertion_order": True,
     }
+    with _said_of(scratch), duckdb.connect(config=settings) as database:
+        database.execute("SET enable_progress_bar = false")
+        yield database
+
+
+@contextmanager
+def bounded(database: duckdb.DuckDBPyConnection, scratch: Path) -> Iterator[None]:
+    """Keep a database that there is within the same bounds, and close it at the end.
+
+    Raises:
+        SiteError: as of `bounded_database`.
+        PrecisionChainError: likewise.
+    """
+    with _said_of(scratch), database:
+        database.execute(f"SET memory_limit = '{MEMORY}'")
+        database.execute("SET temp_directory = ?", [str(scratch)])
+        yield
+
+
+@contextmanager
+def _said_of(scratch: Path) -> Iterator[None]:
+    where = str(scratch.parent)
     try:
-        with duckdb.connect(config=settings) as database:
-            database.execute("SET enable_progress_bar = false")
-            yield database
-    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        yield
+    except duckdb.OutOfMemoryException:  # also where the disk that it spills to is full
+        raise SiteError(
+            f"DuckDB has used up the {MEMORY} of memory that it is given, or the room to spill to",
+            where=where,
+            hint="is there room on the disk? if so, it is a fault of ours: please report it",
+        ) from None
+    except duckdb.IOException as error:
         raise SiteError(
             f"DuckDB could not read or write there ({type(error).__name__})",
-            where=str(scratch.parent),
+            where=where,
             hint="is there room on the disk? run the command again: nothing half-done is left",
         ) from None
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException):

@@ -11,7 +11,7 @@ import duckdb
 
 from precisionchain.errors import SealRefusedError
 from precisionchain.ingest.accepted_rows import AcceptedRows
-from precisionchain.ingest.bounded_database import MEMORY, bounded_database
+from precisionchain.ingest.bounded_database import bounded
 from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.changes_limits import Refresh, TableChange, refuse_excess
 from precisionchain.ingest.changes_rows import count
@@ -65,9 +65,7 @@ def changes_of(
             hint="run `precisionchain sync`, then `precisionchain verify`",
         )
     scratch = run.with_name(f".{run.name}.compared.partial")
-    with bounded_database(scratch):  # for the folder, and for its words where the disk is full
-        rows.database.execute(f"set memory_limit = '{MEMORY}'")
-        rows.database.execute("set temp_directory = ?", [str(scratch)])
+    with bounded(rows.database, scratch):
         yield Changes(
             rows,
             views,
@@ -77,7 +75,6 @@ def changes_of(
             bool(history.chain(CORRECTIONS_SOURCE)),
             step,
         )
-        rows.database.close()
 
 
 @dataclass(frozen=True, slots=True)

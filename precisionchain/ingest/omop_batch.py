@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from precisionchain.ingest.accepted_rows import AcceptedRows
+from precisionchain.ingest.bounded_database import bounded
 from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.changes_limits import Refresh, refuse_excess
 from precisionchain.ingest.changes_run import changes_of
@@ -93,7 +94,8 @@ def omop_batch(
     rows = AcceptedRows(run, parameters, withheld=history.withdrawn_persons)
     if head is None:
         empty = refresh.mode == "delta" and not rows.holds_rows()
-        yield None if empty else OmopBatch(run, rows, refresh)
+        with bounded(rows.database, run.with_name(f".{run.name}.encoded.partial")):
+            yield None if empty else OmopBatch(run, rows, refresh)
         return
     with changes_of(rows, run, history, snapshot=snapshot, refresh=refresh, step=step) as changes:
         # of the same run, nobody whose rows were withheld is back

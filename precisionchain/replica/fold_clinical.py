@@ -7,12 +7,14 @@ file however many batches and corrections there were, and needs no filter of its
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -25,6 +27,8 @@ from precisionchain.replica.unpack_clinical import clinical_names
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
+_MEMORY: Final = "512MB"
+"""What is beyond it is spilled: the rows of a large site's most frequent table, to be sorted."""
 _FORMAT: Final = "folded rows 3"
 NAMING_TABLES: Final = ("concept", "vocabulary")
 """Tables of the vocabulary slice whose rows of several batches may contradict each other."""
@@ -82,7 +86,7 @@ def fold_clinical(
         if every or name.startswith(f"{VOCABULARY}/")
     ]
     answer = {}
-    with duckdb.connect() as database:
+    with _spilling_database(folded.with_name(".folding")) as database:
         for name, found in _sources(database, named, gone or {}, withdrawn or {}).items():
             if len(found) == 1 and found[0].whole:
                 answer[name] = found[0].path
@@ -95,6 +99,18 @@ def fold_clinical(
             if pq.read_metadata(target).num_rows:
                 answer[name] = target
     return answer
+
+
+@contextmanager
+def _spilling_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a database that spills beyond its memory; the caller holds the replica's lock."""
+    shutil.rmtree(scratch, ignore_errors=True)  # of a job that died
+    settings: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": str(scratch)}
+    try:
+        with duckdb.connect(config=settings) as database:
+            yield database
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _sources(
