@@ -206,7 +206,7 @@ class Definitions:
                 add(kind, asked)
         if kind == "Measurement" and self._chance(0.1):
             asked["Abnormal"] = True
-        if kind != "Specimen" and self._chance(0.1):
+        if kind not in ("Specimen", "Death") and self._chance(0.1):
             asked["DateAdjustment"] = {
                 "StartWith": self._pick(("START_DATE", "START_DATE", "END_DATE")),
                 "StartOffset": self._pick((0, -7, 10)),

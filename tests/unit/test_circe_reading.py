@@ -122,6 +122,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 def test_a_text_names_no_file() -> None:
     with pytest.raises(UsageError, match="not JSON"):
         pc.criterion('circe("a.json")')
+    with pytest.raises(UsageError, match="path"):
+        pc.cohort_definition("{}")
 
 
 def _primary(criterion: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,6 +239,12 @@ MEASURED = {"Measurement": {"CodesetId": 7}}
             "EndStrategy.CustomEra",
             "DrugCodesetId is missing",
         ),
+        (
+            _primary({"Death": {"DateAdjustment": {"StartWith": "END_DATE"}}}),
+            f"{FIRST}.Death.DateAdjustment",
+            "death",
+        ),
+        (plain(ExpressionLimit={"Type": None}), "ExpressionLimit", "null"),
         (plain(ConceptSets=[a_set(0, 1), a_set(0, 2)]), "ConceptSets[1].id", "number of its own"),
     ],
 )

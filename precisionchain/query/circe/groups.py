@@ -13,6 +13,7 @@ import polars as pl
 from precisionchain.query.circe.members import AGE, CHOSEN, CONCEPTS, DATES, GENDER, WHOLE
 from precisionchain.query.circe.rows import Records, days_of, in_range, years_of
 from precisionchain.query.circe.values import Json
+from precisionchain.query.event_rows import NO_DAY
 from precisionchain.query.person_rows import observation_periods
 
 Bools = npt.NDArray[np.bool_]
@@ -64,8 +65,9 @@ class Groups:
             {"person": found.person, "op_start": found.start, "op_end": found.end},
             schema={"person": pl.Int32, "op_start": pl.Int32, "op_end": pl.Int32},
         )
+        dated = pl.all_horizontal(pl.col("op_start", "op_end") != int(NO_DAY))
         start = pl.col("start").cast(pl.Int64)
-        return rows.join(periods, on="person").filter(
+        return rows.join(periods.filter(dated), on="person").filter(
             (pl.col("op_start") <= start)
             & (start <= pl.col("op_end"))
             & (pl.col("op_start") + before <= start)

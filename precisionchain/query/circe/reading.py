@@ -35,6 +35,7 @@ from precisionchain.query.criteria.names import MAX_DEPTH
 
 _ANY: Final = "DOMAIN_CONCEPT"
 _GROUPS: Final = ("ALL", "ANY", "AT_LEAST", "AT_MOST")
+_OF_DEATH: Final = {"StartWith": "START_DATE", "EndWith": "END_DATE"}
 
 
 def cohort_definition(definition: str | Path | Mapping[str, Any]) -> CohortDefinition:
@@ -49,6 +50,8 @@ def cohort_definition(definition: str | Path | Mapping[str, Any]) -> CohortDefin
         UsageError: it is no cohort definition, or asks what is not covered; the error says where.
     """
     given: object = definition
+    if isinstance(definition, str) and definition.lstrip().startswith("{"):
+        raise UsageError("a path is wanted, not the text", hint="circe(TEXT) reads a text")
     if isinstance(definition, str | Path):
         given = read_document(Path(definition))
     return CohortDefinition(json.dumps(normalised(given), separators=(",", ":")))
@@ -145,6 +148,13 @@ def _criterion(reading: Reading, value: Any, where: str) -> Json:
         raise not_covered(str(name), f"{where}.{name}")
     kind = KINDS[name]
     found = reading.members(given or {}, f"{where}.{name}", _members_of(kind))
+    adjusted = found.get("DateAdjustment")
+    if name == "Death" and adjusted and adjusted != {**adjusted, **_OF_DEATH}:
+        raise UsageError(
+            "Circe moves the start and the end of a death, whatever StartWith and EndWith say",
+            where=f"{where}.{name}.DateAdjustment",
+            hint="START_DATE and END_DATE",
+        )
     return {name: _without_idle_flags(kind, found)}
 
 
@@ -282,6 +292,8 @@ def _inner_group(reading: Reading, value: Any, where: str) -> Json:
 
 
 def _limit(reading: Reading, value: Any, where: str) -> Json | None:
+    if isinstance(value, Mapping) and value.get("Type", "First") is None:
+        raise UsageError("Type is null", where=where, hint="First, Last or All")
     found = reading.members(value, where, {"Type": one_of("First", "Last", "All")})
     return found if found.get("Type", "First") != "First" else None
 
