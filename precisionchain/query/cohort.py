@@ -98,7 +98,7 @@ class Cohort:
                 "criterion": self.criterion.json,
                 "network": self.network,
                 "positions": list(self.positions),
-                "universe": frame_digest(self.everyone.frame),
+                "universe": self.everyone.digest,
                 "members": frame_digest(self.persons),
                 "unknown": frame_digest(self.unknown),
             }

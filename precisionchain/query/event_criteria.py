@@ -44,10 +44,11 @@ def of_at_least(scope: CriterionScope, asked: AtLeast, rows: Rows) -> Truth:
     """Return who has enough such rows, or days, concepts or visits with one."""
     persons = len(scope.universe)
     counted = counted_by(asked, rows)
-    surely, perhaps = (
-        _counted(rows.person[some], None if counted is None else counted[some], persons) >= asked.n
-        for some in (rows.meets, np.ones(len(rows), np.bool_))
-    )
+    perhaps = _counted(rows.person, counted, persons) >= asked.n
+    if rows.meets.all():
+        return Truth.known(perhaps)
+    sure = rows.person[rows.meets]
+    surely = _counted(sure, None if counted is None else counted[rows.meets], persons) >= asked.n
     return Truth.of(surely, perhaps)
 
 
@@ -86,12 +87,19 @@ def anybody_in(group: npt.NDArray[np.integer], size: int) -> Bools:
 def distinct_in(group: npt.NDArray[np.integer], what: Int64s, size: int) -> Int64s:
     """Return how many different things each of so many groups has, but `NOT_COUNTED`."""
     some = what != NOT_COUNTED
-    group, what = group[some], what[some]
-    order = np.lexsort((what, group))
-    group, what = group[order], what[order]
+    if not some.all():
+        group, what = group[some], what[some]
+    if not _is_in_order(group, what):  # as days of rows are, which are by person and day
+        order = np.lexsort((what, group))
+        group, what = group[order], what[order]
     new = np.ones(len(group), np.bool_)
     new[1:] = (group[1:] != group[:-1]) | (what[1:] != what[:-1])
     return np.bincount(group[new], minlength=size)
+
+
+def _is_in_order(group: npt.NDArray[np.integer], what: Int64s) -> bool:
+    same = group[1:] == group[:-1]
+    return bool(((group[1:] > group[:-1]) | (same & (what[1:] >= what[:-1]))).all())
 
 
 # ------------------------------------------------------------------------------------- persons

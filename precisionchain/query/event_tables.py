@@ -50,6 +50,7 @@ def rows_of_table(
         rows = _scanned(snapshot, universe, table, concepts, names)
         return {name: rows[name].to_numpy() for name in names}
     chosen = whole.rows_of(concepts)
+    whole.read_columns(names)
     return {name: whole.column(name)[chosen] for name in names}
 
 
@@ -120,11 +121,19 @@ class WholeTable:
         rows = _file_rows(snapshot, universe, table, None, ("person", "day", "concept"))
         person, day, concept = (rows[name].to_numpy() for name in ("person", "day", "concept"))
         order = np.lexsort((by_day(person, day), concept))
-        concepts, starts = np.unique(concept[order], return_index=True)
         columns = {"person": person[order], "day": day[order], "concept": concept[order]}
-        return cls(
-            snapshot, universe, table, concepts, np.append(starts, len(order)), order, columns
-        )
+        concept = columns["concept"]
+        starts = np.flatnonzero(np.append(True, concept[1:] != concept[:-1])[: len(concept)])
+        ends = np.append(starts, len(concept))
+        return cls(snapshot, universe, table, concept[starts], ends, order, columns)
+
+    def read_columns(self, names: Sequence[str]) -> None:
+        """Read what of some columns has not been read, in one pass over the files."""
+        wanted = ["visit" if name == VISIT else name for name in names]
+        missing = tuple(name for name in dict.fromkeys(wanted) if name not in self.columns)
+        if missing:
+            rows = _file_rows(self.snapshot, self.universe, self.table, None, missing)
+            self.columns.update({name: rows[name].to_numpy()[self.order] for name in missing})
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a column, read now if it has not been."""
@@ -132,9 +141,7 @@ class WholeTable:
             rows = pl.DataFrame({one: self.column(one) for one in ("person", "visit")})
             joined = _with_kind_of_visit(rows, self.snapshot, self.universe)
             self.columns[name] = joined[name].to_numpy()
-        if name not in self.columns:
-            rows = _file_rows(self.snapshot, self.universe, self.table, None, (name,))
-            self.columns[name] = rows[name].to_numpy()[self.order]
+        self.read_columns((name,))
         return self.columns[name]
 
     def rows_of(self, concepts: frozenset[int] | None) -> npt.NDArray[np.int64] | slice:
@@ -186,8 +193,10 @@ def _file_rows(
     """Return stored columns of rows of some concepts, and whose they are, file by file."""
     stored = [name for name in names if name != "person"]
     parts = [pl.DataFrame(schema={name: _kind(name) for name in names})]
-    for number, path in _files(snapshot, table, concepts):
-        rows = _scan(path, number, table, concepts, stored).collect()
+    # A column of a file counts its rows, whatever of those that are asked for it has not.
+    whose = ("site", "person_id") if "person" in names else ("person_id",)
+    for file in _files(snapshot, table, concepts):
+        rows = _scan(file, table, concepts, stored, whose).collect()
         if "person" in names:
             place = pl.Series("person", universe.places_of(rows), pl.Int32)
             rows = rows.with_columns(place)
@@ -253,13 +262,14 @@ def _mapped(snapshot: Snapshot) -> pl.DataFrame | None:
 
 
 def _scan(
-    path: Path,
-    number: int,
+    file: tuple[int, Path],
     table: Table,
     concepts: frozenset[int] | None,
     columns: Sequence[str],
+    whose: Sequence[str],
 ) -> pl.LazyFrame:
-    """Return site, person_id and some columns of a file's rows of some concepts."""
+    """Return some columns of a file's rows of some concepts, and before them whose they are."""
+    number, path = file
     rows = pl.scan_parquet(path)
     known = set(rows.collect_schema().names())
     if "row" in columns:
@@ -276,7 +286,7 @@ def _scan(
         source, kind = stored.get(name), _kind(name)
         kept = (pl.col(source) if source in known else pl.lit(None)).cast(kind)
         picked.append(kept.fill_null(_missing(name)).alias(name))
-    return rows.select(pl.col("site").cast(pl.String), "person_id", *picked)
+    return rows.select(*(pl.col(name) for name in whose), *picked)
 
 
 def _stored_columns(table: Table) -> dict[str, str | None]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from precisionchain.access.digest import frame_digest
 from precisionchain.query.frames import index_frame
 from precisionchain.query.persons import with_genotypes
 from precisionchain.replica.catalogue import Snapshot
@@ -61,6 +62,11 @@ class Universe:
     def frame(self) -> pl.DataFrame:
         """The persons as a frame (`PERSONS`), in order."""
         return persons_frame(self.ids)
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the frame."""
+        return frame_digest(self.frame)
 
     def places(self, site: str, person_ids: Ids) -> Places:
         """Return the places of some persons of a site, -1 of persons who are not there."""

@@ -11,7 +11,7 @@ from tests.lib.clinical_sql import ClinicalSql
 from tests.lib.ledger_places import PLACES
 from tests.lib.site_builder import BuiltNetwork
 
-EXPRESSIONS = 50
+EXPRESSIONS = 40
 
 
 def test_random_clinical_cohorts_are_what_sql_says(tmp_path: Path) -> None:
