@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from precisionchain.errors import CodecError, IntegrityError
@@ -70,11 +71,17 @@ def streams_of(ledger: Ledger) -> Mapping[str, list[str]]:
 
 def buckets_of(ledger: Ledger, family: str) -> list[str]:
     """Return a family's streams, in the order of creation."""
-    return [
+    return list(_buckets(tuple(ledger.streams()), family))
+
+
+@lru_cache(maxsize=32)
+def _buckets(names: tuple[str, ...], family: str) -> tuple[str, ...]:
+    """Each question asks for the same of a thousand streams, and hardly ever is one made."""
+    return tuple(
         name
-        for name in ledger.streams()
+        for name in names
         if name.startswith(family) and StreamName.parse(name).family == family
-    ]
+    )
 
 
 def family_items(

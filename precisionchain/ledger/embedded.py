@@ -90,6 +90,7 @@ class EmbeddedLedger:
         self._inode = path.stat().st_ino
         self._key_names = KeyNames()
         self._stream_numbers: dict[str, int] = {}
+        self._listed = StreamStates((), self._states)
         self._unchecked_bytes = 0
 
     @classmethod
@@ -133,7 +134,9 @@ class EmbeddedLedger:
         """See ``Ledger.streams``."""
         with self._reading() as connection:
             self._learn_streams(connection)
-            return StreamStates(tuple(self._stream_numbers), self._states)
+            if len(self._listed) < len(self._stream_numbers):
+                self._listed = StreamStates(tuple(self._stream_numbers), self._states)
+            return self._listed
 
     def _states(self, name: str | None) -> dict[str, StreamState]:
         """Return how full streams are: the one, or all."""
