@@ -16,7 +16,7 @@ import polars as pl
 from precisionchain.query.circe.groups import EVENTS, Groups
 from precisionchain.query.circe.rows import ROWS, days_of, records_of
 from precisionchain.query.circe.values import Json
-from precisionchain.query.criteria.definition import CohortDefinition
+from precisionchain.query.criteria import CohortDefinition
 from precisionchain.query.kleene import Truth
 from precisionchain.query.universe import Universe
 from precisionchain.replica.catalogue import Snapshot

@@ -30,8 +30,7 @@ from precisionchain.query.circe.values import (
     set_number,
     whole,
 )
-from precisionchain.query.criteria.definition import CohortDefinition
-from precisionchain.query.criteria.names import MAX_DEPTH
+from precisionchain.query.criteria import MAX_DEPTH, CohortDefinition
 
 _ANY: Final = "DOMAIN_CONCEPT"
 _GROUPS: Final = ("ALL", "ANY", "AT_LEAST", "AT_MOST")

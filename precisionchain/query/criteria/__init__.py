@@ -26,7 +26,6 @@ from precisionchain.query.criteria.attributes import (
     require_attribute,
 )
 from precisionchain.query.criteria.clinical import Age, Born, Demographic, Observed
-from precisionchain.query.criteria.definition import CohortDefinition
 from precisionchain.query.criteria.events import (
     ENDS,
     WHICH,
@@ -61,7 +60,7 @@ from precisionchain.query.criteria.names import (
     STATES,
 )
 from precisionchain.query.criteria.values import Argument, Bound, Call, Interval, number
-from precisionchain.query.criteria.who import AtSite, Everyone, Persons, Saved
+from precisionchain.query.criteria.who import AtSite, CohortDefinition, Everyone, Persons, Saved
 
 __all__ = [
     "ANY_EVENT",

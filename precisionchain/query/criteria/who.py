@@ -1,4 +1,4 @@
-"""Criteria that name persons: all of a level, a site's, some by id, a saved cohort's."""
+"""Criteria that name persons: all of a level, a site's, some by id, a saved cohort's, OHDSI's."""
 
 from __future__ import annotations
 
@@ -61,3 +61,19 @@ class Saved(Criterion):
     def call(self) -> Call:
         """Return ``saved(name)``."""
         return Call("saved", (self.name,))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CohortDefinition(Criterion):
+    """The person is in the cohort of a definition at some time.
+
+    Attributes:
+        definition: the definition in its one form, as JSON text: what is covered, without names,
+            nulls and defaults (``query/circe/reading.py`` makes it).
+    """
+
+    definition: str
+
+    def call(self) -> Call:
+        """Return ``circe("{...}")``."""
+        return Call("circe", (self.definition,))
