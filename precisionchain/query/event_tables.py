@@ -78,7 +78,7 @@ def places_in_files(
     of_file = rows >> _ROW
     for file in np.unique(of_file).tolist():
         table, number = tables[file >> _FAMILY], file & (2**_FAMILY - 1)
-        path = dict(_files(snapshot, table, None))[number]
+        path = dict(files_of(snapshot, table, None))[number]
         yield table, path, rows[of_file == file] & (2**_ROW - 1)
 
 
@@ -86,7 +86,7 @@ def whole_table(snapshot: Snapshot, universe: Universe, table: Table) -> WholeTa
     """Return all rows of a table, kept once read; None of a table that is too large for that."""
 
     def count() -> int:
-        files = _files(snapshot, table, None)
+        files = files_of(snapshot, table, None)
         return sum(pq.read_metadata(path).num_rows for _, path in files)
 
     key = (universe.key, table.name)
@@ -195,7 +195,7 @@ def _file_rows(
     parts = [pl.DataFrame(schema={name: _kind(name) for name in names})]
     # A column of a file counts its rows, whatever of those that are asked for it has not.
     whose = ("site", "person_id") if "person" in names else ("person_id",)
-    for file in _files(snapshot, table, concepts):
+    for file in files_of(snapshot, table, concepts):
         rows = _scan(file, table, concepts, stored, whose).collect()
         if "person" in names:
             place = pl.Series("person", universe.places_of(rows), pl.Int32)
@@ -234,7 +234,7 @@ def _read_visits(snapshot: Snapshot, universe: Universe) -> pl.DataFrame:
     return _file_rows(snapshot, universe, TABLES["visit_occurrence"], None, names)
 
 
-def _files(
+def files_of(
     snapshot: Snapshot, table: Table, concepts: frozenset[int] | None
 ) -> list[tuple[int, Path]]:
     """Return the Domain-view files that hold a table's rows of some concepts, by the mapping.

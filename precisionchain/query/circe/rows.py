@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -31,13 +30,12 @@ from precisionchain.query.circe.members import (
     Kind,
 )
 from precisionchain.query.circe.values import Json
-from precisionchain.query.frames import index_frame
+from precisionchain.query.event_tables import files_of
 from precisionchain.query.person_rows import demographics, person_view
 from precisionchain.query.slices import slices
 from precisionchain.query.universe import Universe
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.omop import TABLES, Table
-from precisionchain.schemas.streams import MAP_CONCEPT
 
 _COUNTED: Final = "DOMAIN_CONCEPT"
 _BEYOND: Final = (4155142, 4155143)  # SNOMED's abnormally high and abnormally low
@@ -150,7 +148,7 @@ class Records:
         }
         schema = _schema(stored)
         parts = [pl.DataFrame(schema=schema)]
-        for path in _files(self.snapshot, table, main):
+        for _, path in files_of(self.snapshot, table, main):
             scan = pl.scan_parquet(path)
             known = set(scan.collect_schema().names())
             for column, concepts in wanted:
@@ -301,19 +299,6 @@ def _column_counted(kind: Kind, column: str | None) -> str | None:
     if kind.table == "observation_period":
         return _TYPE_OF_PERIOD
     return str(TABLES[kind.table].concept_column)
-
-
-def _files(snapshot: Snapshot, table: Table, concepts: frozenset[int] | None) -> list[Path]:
-    """Return the Domain-view files that hold a table's rows of some concepts, by the mapping."""
-    mapped = index_frame(snapshot, f"{MAP_CONCEPT}/map-concept")
-    if mapped is None:
-        return []
-    here = mapped.filter(pl.col("table") == table.name)
-    if concepts is not None:
-        here = here.filter(pl.col("concept_id").is_in(sorted(concepts)))
-    families = here["family"].unique().sort().to_list()
-    found = [snapshot.path(f"{family}/{table.name}") for family in families]
-    return [path for path in found if path is not None]
 
 
 def _source_column(table: Table) -> str:
