@@ -13,6 +13,8 @@ from precisionchain.errors import PrecisionChainError, SiteError
 
 MEMORY = "512MB"
 """DuckDB spills to the scratch folder beyond it; the process needs about 200 MB more."""
+LATER_MEMORY = "384MB"
+"""The same of what is done once rows are staged, when the process has grown already."""
 
 
 @contextmanager
@@ -36,14 +38,14 @@ def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def bounded(database: duckdb.DuckDBPyConnection, scratch: Path) -> Iterator[None]:
-    """Keep a database that there is within the same bounds, and close it at the end.
+    """Keep a database that there is within bounds, too, and close it at the end.
 
     Raises:
         SiteError: as of `bounded_database`.
         PrecisionChainError: likewise.
     """
     with _said_of(scratch), database:
-        database.execute(f"SET memory_limit = '{MEMORY}'")
+        database.execute(f"SET memory_limit = '{LATER_MEMORY}'")
         database.execute("SET temp_directory = ?", [str(scratch)])
         yield
 
@@ -55,7 +57,7 @@ def _said_of(scratch: Path) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException:  # also where the disk that it spills to is full
         raise SiteError(
-            f"DuckDB has used up the {MEMORY} of memory that it is given, or the room to spill to",
+            "DuckDB has used up the memory that it is given, or the room to spill to",
             where=where,
             hint="is there room on the disk? if so, it is a fault of ours: please report it",
         ) from None

@@ -27,7 +27,7 @@ from precisionchain.replica.unpack_clinical import clinical_names
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
-_MEMORY: Final = "512MB"
+_MEMORY: Final = "384MB"
 """What is beyond it is spilled: the rows of a large site's most frequent table, to be sorted."""
 _FORMAT: Final = "folded rows 3"
 NAMING_TABLES: Final = ("concept", "vocabulary")
