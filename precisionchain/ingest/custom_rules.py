@@ -18,7 +18,7 @@ from precisionchain.ingest.bounded_database import MEMORY
 from precisionchain.ingest.quality_checks import PLAUSIBLE, Checked, make_views
 from precisionchain.ingest.rule_text import Rule, rule_of_text
 from precisionchain.ingest.rules import RULES
-from precisionchain.ingest.sql_text import literal
+from precisionchain.ingest.sql_text import identifier, literal
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.omop import TABLES
 
@@ -134,6 +134,7 @@ def run_custom(
                 checked += _shares(rule, answer)
             else:
                 rows[rule.name] = _rows(rule, answer)
+                _refuse_strange_records(database, rule, rows[rule.name])
                 checked += _broken(rule, rows[rule.name], accepted_rows)
     return CustomFound(rows, tuple(checked))
 
@@ -226,23 +227,57 @@ def _broken(rule: Rule, rows: pa.Table, accepted: Mapping[str, int]) -> Iterator
         yield Checked(rule.name, table, "", accepted.get(table) or 0, one["record_count"])
 
 
+def _refuse_strange_records(
+    database: duckdb.DuckDBPyConnection, rule: Rule, rows: pa.Table
+) -> None:
+    """Refuse a rule that returns another number than the ``_record`` of a row that it looked at."""
+    database.register("returned", rows)
+    for table in map(str, rows["table_name"].unique().to_pylist()):
+        there = f"SELECT _record FROM {identifier(table)}"
+        strange = database.execute(
+            f"SELECT count(*) FROM returned WHERE table_name = {literal(table)}"
+            f" AND (record IS NULL OR record NOT IN ({there}))"
+        ).fetchall()[0][0]
+        if strange:
+            raise InputError(
+                f"{strange} rows that it returns have a record that no accepted row of {table} has",
+                where=f"{rule.file}, line {rule.line}",
+                hint="record is the _record of the row, in the table of table_name",
+            )
+    database.unregister("returned")
+
+
 def _shares(rule: Rule, answer: pa.Table) -> Iterator[Checked]:
+    where, seen = f"{rule.file}, line {rule.line}", set()
     for row in answer.to_pylist():
         table, column = row.get("table_name") or _first_table(rule), row.get("column_name") or ""
         _known_table(rule, table)
         if column and column not in TABLES[table].columns:
+            raise InputError("a column_name that is no column of its table", where=where)
+        if (table, column) in seen:
             raise InputError(
-                "a column_name that is no column of its table",
-                where=f"{rule.file}, line {rule.line}",
+                f"two rows of {table} {column}".rstrip(),
+                where=where,
+                hint="a measure returns a row for each table_name and column_name",
             )
-        try:
-            yield Checked(
-                rule.name, table, column, int(row["n_checked"] or 0), int(row["n_violating"] or 0)
-            )
-        except (TypeError, ValueError) as error:
+        seen.add((table, column))
+        checked, violating = (_count(row[name], where) for name in ("n_checked", "n_violating"))
+        if violating > checked:
             raise InputError(
-                "n_checked and n_violating are no numbers", where=f"{rule.file}, line {rule.line}"
-            ) from error
+                "n_violating is more than n_checked", where=where, hint="it is a share of them"
+            )
+        yield Checked(rule.name, table, column, checked, violating)
+
+
+def _count(found: object, where: str) -> int:
+    """Return a count as a rule returns it, NULL as 0."""
+    try:
+        number = int(found or 0)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if number < 0 or (found is not None and number != found):
+        raise InputError("n_checked and n_violating are no numbers of rows", where=where)
+    return int(number)
 
 
 def _first_table(rule: Rule) -> str:

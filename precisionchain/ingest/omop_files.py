@@ -97,13 +97,14 @@ def found_tables(
             nearly as a table, where that is to be refused; a map names what is not there.
         UsageError: a table is to be skipped that is not there; options that do not go together.
     """
+    if reading.schemas and place is not None and all(_is_folder(p) for p in (place, vocabulary)):
+        raise UsageError("--schema is of databases, and this is a folder", where=str(place))
     with ExitStack() as stack:
         listing = _listing(stack, database, place, postgres, reading)
         tables, unrecognised, names = listing.tables, listing.unrecognised, listing.names
         shadowed: tuple[str, ...] = ()
         if vocabulary is not None:
-            own = _listing(stack, database, vocabulary, None, replace(reading, headerless=None))
-            others = {name: table for name, table in own.tables.items() if _is_vocabulary(name)}
+            own, others = _vocabulary(stack, database, vocabulary, reading)
             shadowed = tuple(tables[name].file for name in tables if name in others)
             tables = tables | others
             unrecognised = unrecognised | own.unrecognised
@@ -129,6 +130,25 @@ def found_tables(
                 hint="rename it, name it in the [files] of --columns, or take it away",
             )
         yield found
+
+
+def _is_folder(place: Path | None) -> bool:
+    return place is None or place.is_dir()
+
+
+def _vocabulary(
+    stack: ExitStack, database: duckdb.DuckDBPyConnection, place: Path, reading: Reading
+) -> tuple[_Listing, dict[str, TableSource]]:
+    """Return what is at a place, and the vocabulary's tables of it."""
+    listing = _listing(stack, database, place, None, replace(reading, headerless=None))
+    tables = {name: table for name, table in listing.tables.items() if _is_vocabulary(name)}
+    if not tables:
+        raise OmopFormatError(
+            "no file there is named as a table of the vocabulary",
+            where=listing.where,
+            hint="--vocabulary names the folder that CONCEPT.csv is in",
+        )
+    return listing, tables
 
 
 def _is_vocabulary(table: str) -> bool:
@@ -189,6 +209,12 @@ def _folder(directory: Path, reading: Reading) -> _Listing:
         table = mapped or _table_name(path)
         if table not in TABLES:
             listing.unrecognised[path.name] = nearest_table(table) if table else None
+        elif path.exists() and not path.is_file():
+            raise UnreadableFileError(
+                "is a pipe or a device, which cannot be read twice",
+                where=path.name,
+                hint="write the table to a file",
+            )
         elif path.name.lower().endswith(ENDING):
             listing.add(ParquetTable(table, path, own))
         else:

@@ -202,6 +202,35 @@ def test_what_a_rule_returns_never_carries_a_cell_out(site: Site) -> None:
     assert "MRN777" not in str(found.value)
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT 5 AS n_checked, -3 AS n_violating", "no numbers of rows"),
+        ("SELECT 5.5 AS n_checked, 2 AS n_violating", "no numbers of rows"),
+        ("SELECT 5 AS n_checked, 'NaN'::DOUBLE AS n_violating", "no numbers of rows"),
+        ("SELECT 5 AS n_checked, 9 AS n_violating", "more than n_checked"),
+        ("SELECT 5 AS n_checked, 2 AS n_violating FROM measurement", "two rows of measurement"),
+    ],
+)
+def test_a_measure_that_is_no_share_is_refused(site: Site, sql: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as found:
+        site.validate(site.write(mine=rule("mine", sql, severity="measure")))
+    assert found.value.where == "mine.sql, line 5"
+
+
+@pytest.mark.parametrize("record", ["_record + 90", "NULL::BIGINT"])
+@pytest.mark.parametrize("severity", ["error", "warning"])
+def test_a_record_that_no_accepted_row_has_is_refused(
+    site: Site, record: str, severity: str
+) -> None:
+    sql = f"SELECT 'person' AS table_name, {record} AS record FROM person"
+    with pytest.raises(
+        InputError, match="have a record that no accepted row of person has"
+    ) as found:
+        site.validate(site.write(mine=rule("mine", sql, severity=severity)))
+    assert found.value.where == "mine.sql, line 5"
+
+
 def test_a_site_s_plausible_values_take_the_place_of_ours(site: Site) -> None:
     columns = "measurement_id,person_id,measurement_concept_id,measurement_date"
     rows = f"{columns},value_as_number,unit_concept_id\n1,1,3027018,2015-01-01,300,8541\n"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from precisionchain.errors import OmopFormatError, UnreadableFileError
+from precisionchain.errors import OmopFormatError, UnreadableFileError, UsageError
 from precisionchain.ingest import csv_records
+from precisionchain.ingest.omop_reading import Reading
 from precisionchain.ingest.report import left_out
 from precisionchain.ingest.stage_omop import stage_omop
 from precisionchain.ingest.staging import Run, Staging
@@ -110,6 +112,21 @@ def test_a_folder_without_tables_and_a_table_twice_are_refused(export: Export) -
         export.stage()
     with pytest.raises(UnreadableFileError, match="no such folder"):
         stage_omop(export.staging, export.folder / "absent")
+    assert export.staging.runs() == []
+
+
+def test_what_cannot_be_read_as_it_was_meant_is_refused(export: Export, tmp_path: Path) -> None:
+    export.write("person.csv", "person_id\n1\n")
+    above = tmp_path / "above"  # the folder that the vocabulary's is in
+    (above / "athena").mkdir(parents=True)
+    with pytest.raises(OmopFormatError, match="no file there is named") as found:
+        export.stage(vocabulary=above)
+    assert found.value.where == str(above)
+    with pytest.raises(UsageError, match="--schema is of databases"):
+        stage_omop(export.staging, export.folder, reading=Reading(schemas=("cdm",)))
+    os.mkfifo(export.folder / "death.csv")
+    with pytest.raises(UnreadableFileError, match="a pipe or a device"):
+        export.stage()
     assert export.staging.runs() == []
 
 
