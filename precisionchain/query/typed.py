@@ -8,7 +8,6 @@ from datetime import date
 
 from precisionchain.errors import PrecisionChainError, UsageError
 from precisionchain.query.asked_variants import is_id
-from precisionchain.query.criteria import STATES
 from precisionchain.schemas.person import written
 from precisionchain.schemas.variant import Region, Variant
 
@@ -90,6 +89,8 @@ def genotypes(genotype: Iterable[str | int] | str | int | None) -> list[str]:
     Raises:
         UsageError: one of them is no genotype.
     """
+    from precisionchain.query.criteria import STATES  # not loaded for questions without any
+
     if genotype is None:
         return ["1", "2"]
     asked = [genotype] if isinstance(genotype, str | int) else list(genotype)
