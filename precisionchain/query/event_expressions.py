@@ -263,12 +263,12 @@ def same_visit(first: Events, second: Event) -> Index:
     return Index(as_event(first), "each", replace(asked, window=Window(same_visit=True)))
 
 
-def without(absent: Event, event: Events, days: Range) -> Index:
+def without(event: Events, absent: Event, days: Range) -> Index:
     """Return the events around which there is no other.
 
     Args:
-        absent: the event that there is none of.
         event: the events.
+        absent: the event that there is none of.
         days: where it would start, counted from the start of each of the events.
     """
     asked = _without_window(absent, "without")

@@ -114,7 +114,7 @@ class ClinicalExpressions:
         if kind < 0.32:
             return of.same_visit(inner, self._event())
         if kind < 0.45:
-            return of.without(self._event(), inner, self._span())
+            return of.without(inner, self._event(), self._span())
         where = self._tree(self._random.choice((1, 1, 2)), at_index=True)
         return of.index(
             inner,

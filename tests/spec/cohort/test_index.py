@@ -118,7 +118,7 @@ CASES = """
     same_visit(condition(10), drug(50))                        => 1
     before(drug(50), condition(10))                            => 1 2
     after(drug(50), condition(10))                             => 1
-    without(drug(50), condition(10), -7..0)                    => 1 3 4
+    without(condition(10), drug(50), -7..0)                    => 1 3 4
     index(condition(10), first, where=drug(50, from_index=-30..-1))      => 1 2
     index(condition(10), last, where=drug(50, from_index=-30..-1))       => 2
     index(condition(10), each, where=drug(from_index=0..0))    => 3
