@@ -81,7 +81,7 @@ def test_a_criterion_has_no_truth_of_its_own() -> None:
         (of.after(of.drug(1), of.drug(2)), of.within_days(of.drug(1), of.drug(2), (None, -1))),
         (of.at_most(0, of.drug(1)), ~of.at_least(1, of.drug(1))),
         (
-            of.without(of.drug(1), of.visit(2), (-5, 0)),
+            of.without(of.visit(2), of.drug(1), (-5, 0)),
             of.index(of.visit(2), "each", where=~of.drug(1, from_index=(-5, 0))),
         ),
         (of.genotype("9:5:A:G", 2, "1"), of.genotype(Variant("9", 5, "A", "G"), "1", "2")),
