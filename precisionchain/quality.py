@@ -12,6 +12,7 @@ from precisionchain.replica.catalogue import Snapshot
 if TYPE_CHECKING:
     import polars as pl
 
+
 class QualityDoor(QuestionsDoor):
     """What `Network` does about the quality of what was published."""
 

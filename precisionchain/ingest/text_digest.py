@@ -58,5 +58,6 @@ def _bytes_of(cells: pa.Array[Any]) -> memoryview:
     _, offsets, data = compact.buffers()
     if offsets is None or data is None or not len(compact):
         return memoryview(b"")
-    ends = np.frombuffer(memoryview(offsets), np.int32)[compact.offset : compact.offset + len(compact) + 1]
-    return memoryview(data)[int(ends[0]) : int(ends[-1])]
+    ends = np.frombuffer(memoryview(offsets), np.int32)
+    first, last = ends[compact.offset], ends[compact.offset + len(compact)]
+    return memoryview(data)[int(first) : int(last)]

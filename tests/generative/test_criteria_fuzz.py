@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from precisionchain.errors import UsageError
+from precisionchain.query.concept_sets import ConceptSet
 from precisionchain.query.criteria import Criterion, Interval, Maf
 from precisionchain.query.expressions import carries, condition, everyone, functions, maf
 from precisionchain.query.functions import call_function
@@ -57,12 +58,14 @@ def _text_or_refusal(given: Any) -> None:
     _read_again_or_refused(lambda: criterion(given))
 
 
-def _read_again_or_refused(make: Callable[[], Criterion | Maf]) -> None:
+def _read_again_or_refused(make: Callable[[], Criterion | Maf | ConceptSet]) -> None:
     made = None
     with suppress(UsageError):
         made = make()
     if isinstance(made, Maf):
         made = carries("9:1-5", made)
+    if isinstance(made, ConceptSet):
+        made = condition(made)
     if made is not None:
         assert criterion(made.text) == made
         assert criterion(made.json) == made

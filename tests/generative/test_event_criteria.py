@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from precisionchain.query.criteria import AtLeast, Bound, Event, Interval, WithinDays
 from precisionchain.query.criterion_scope import CriterionScope
-from precisionchain.query.event_criteria import Rows, of_at_least, of_event, of_within_days
+from precisionchain.query.event_criteria import of_at_least, of_event, of_within_days
 from precisionchain.query.event_rows import NO_DAY, Values
+from precisionchain.query.placed_rows import Rows
 from precisionchain.query.universe import Universe
 from precisionchain.query.value_bounds import AT_LEAST, AT_MOST, LESS, MORE, meeting
 from precisionchain.replica.catalogue import Catalogue, Snapshot
