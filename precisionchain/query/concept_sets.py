@@ -63,8 +63,9 @@ class ConceptItem:
         Raises:
             UsageError: it is none.
         """
-        text = "" if isinstance(word, bool) or not isinstance(word, int | str) else str(word)
-        found = _WORD.fullmatch(text)
+        if isinstance(word, int) and not isinstance(word, bool) and abs(word) <= 2**63:
+            word = str(word)  # a longer number is one that Python does not print
+        found = _WORD.fullmatch(word) if isinstance(word, str) else None
         if found is None or not -(2**63) <= int(found[1]) < 2**63:
             raise UsageError("not a concept of a concept set", hint=_HINT)
         return cls(int(found[1]), bool(found[2]), bool(found[3]))
