@@ -14,6 +14,12 @@ from precisionchain.query.functions import LOGIC
 from tests.lib.python_criteria import evaluated
 
 PAGE = (Path(__file__).parents[3] / "docs/reference/cohorts.md").read_text(encoding="utf-8")
+DEFINITION = {
+    "PrimaryCriteria": {
+        "CriteriaList": [{"Death": {}}],
+        "ObservationWindow": {"PriorDays": 0, "PostDays": 0},
+    }
+}
 # What the page writes for any variant, concept, event, ...
 MEANT = {
     "V": "9:5:A:G",
@@ -23,6 +29,7 @@ MEANT = {
     "N": "2",
     "NAME": "diabetics",
     "CRITERION": "recorded()",
+    "DEFINITION": json.dumps(json.dumps(DEFINITION)),
     "LOW..HIGH": "-1..1",
     "region": "9:5-7",
     "event": "condition(1)",
