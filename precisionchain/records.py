@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from precisionchain.access.evaluated import Evaluated, evaluated_frame, evaluated_record
 from precisionchain.doors import QuestionsDoor
+from precisionchain.errors import PrecisionChainError
 from precisionchain.query import persons, typed
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.schemas.person import written
@@ -110,13 +111,18 @@ class RecordsDoor(QuestionsDoor):
     ) -> pl.DataFrame:
         from precisionchain.query import cohort_question, domain_events
 
-        events = domain_events.asked_for(concept, given, descendants=descendants)
-        data, asked = cohort_question.as_logged(events, self._saved_cohorts)
+        def read() -> Events:
+            return domain_events.asked_for(concept, given, descendants=descendants)
+
+        try:
+            data, asked = cohort_question.as_logged(read(), self._saved_cohorts)
+        except PrecisionChainError:
+            data, asked = cohort_question.unreadable()  # told by the answer, in the log as failed
         return self._ask(
             "domain",
             data,
             asked,
-            lambda snapshot: domain_events.answer(self._scope(snapshot), events),
+            lambda snapshot: domain_events.answer(self._scope(snapshot), read()),
         )
 
     def person(

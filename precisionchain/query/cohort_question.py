@@ -88,9 +88,14 @@ def as_logged(given: Given, saved: SavedCohorts) -> tuple[str, dict[str, Any]]:
         data = data_of(criterion)
         logged = _without_names(criterion.json, saved)
     except PrecisionChainError:
-        return f"{CLINICAL}+{GENETIC}", {"criterion": NOT_LOGGED}
+        return unreadable()
     question = {"criterion": logged}
     return data, {**question, "cohort": given.digest} if isinstance(given, Cohort) else question
+
+
+def unreadable() -> tuple[str, dict[str, Any]]:
+    """Return what is logged of a question that cannot be read."""
+    return f"{CLINICAL}+{GENETIC}", {"criterion": NOT_LOGGED}
 
 
 def data_of(criterion: Criterion) -> str:

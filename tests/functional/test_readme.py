@@ -85,4 +85,8 @@ def test_python_of_the_documentation_calls_what_exists(
         raising=False,
     )
     monkeypatch.setattr(precisionchain, "Site", create_autospec(Site), raising=False)
+    from_file = create_autospec(
+        precisionchain.cohort_definition, return_value=precisionchain.everyone()
+    )
+    monkeypatch.setattr(precisionchain, "cohort_definition", from_file, raising=False)
     exec(compile(block, page, "exec"), {})

@@ -33,6 +33,7 @@ TABLE = """
     readmit          institution
     domain           researcher
     person           researcher
+    timeline         researcher
     variant          researcher
     person-variants  researcher
     maf              researcher
