@@ -27,8 +27,9 @@ from precisionchain.replica.unpack_clinical import clinical_names
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
-_MEMORY: Final = "384MB"
-"""What is beyond it is spilled: the rows of a large site's most frequent table, to be sorted."""
+_MEMORY: Final = "640MB"
+"""What is beyond it is spilled; to sort 3.4 million rows, those of a table of 100,000 persons, takes
+more than 448 MB that cannot be."""
 _FORMAT: Final = "folded rows 3"
 NAMING_TABLES: Final = ("concept", "vocabulary")
 """Tables of the vocabulary slice whose rows of several batches may contradict each other."""
@@ -105,7 +106,11 @@ def fold_clinical(
 def _spilling_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a database that spills beyond its memory; the caller holds the replica's lock."""
     shutil.rmtree(scratch, ignore_errors=True)  # of a job that died
-    settings: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": str(scratch)}
+    settings: dict[str, Any] = {
+        "memory_limit": _MEMORY,
+        "temp_directory": str(scratch),
+        "threads": 1,  # each thread pins blocks of its own, which a sort cannot spill
+    }
     try:
         with duckdb.connect(config=settings) as database:
             yield database
