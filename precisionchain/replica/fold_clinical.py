@@ -28,7 +28,7 @@ from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
 _MEMORY: Final = "640MB"
-"""What is beyond it is spilled; to sort 3.4 million rows, those of a table of 100,000 persons, takes
+"""What is beyond it is spilled; to sort 3.4 million rows, of one table of 100,000 persons, takes
 more than 448 MB that cannot be."""
 _FORMAT: Final = "folded rows 3"
 NAMING_TABLES: Final = ("concept", "vocabulary")
