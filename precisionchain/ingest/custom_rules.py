@@ -13,8 +13,8 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from precisionchain.bounded_database import MEMORY
 from precisionchain.errors import InputError, UnreadableFileError, UsageError
-from precisionchain.ingest.bounded_database import MEMORY
 from precisionchain.ingest.quality_checks import PLAUSIBLE, Checked, make_views
 from precisionchain.ingest.rule_text import Rule, rule_of_text
 from precisionchain.ingest.rules import RULES
