@@ -1,4 +1,4 @@
-"""DuckDB as staging uses it: in memory, in order, within bounds, its errors translated."""
+"""DuckDB as bulk work uses it: in memory, in order, within bounds, its errors translated."""
 
 from __future__ import annotations
 
@@ -18,8 +18,15 @@ LATER_MEMORY = "384MB"
 
 
 @contextmanager
-def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give a database of its own that spills to a folder.
+def bounded_database(
+    scratch: Path, memory: str = MEMORY, threads: int | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a database of its own that spills to a folder, which is removed before and after.
+
+    Args:
+        scratch: the folder; what a job that died left in it is of no use to anybody.
+        memory: what DuckDB may hold, beyond which it spills, in its own words.
+        threads: how many it may use; one for each core by default. Each pins blocks of its own.
 
     Raises:
         SiteError: the disk or the memory is used up, or a file of the run is gone.
@@ -27,10 +34,13 @@ def bounded_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             the cell.
     """
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
+        "memory_limit": memory,
         "temp_directory": str(scratch),
         "preserve_insertion_order": True,
     }
+    if threads is not None:
+        settings["threads"] = threads
+    shutil.rmtree(scratch, ignore_errors=True)
     with _said_of(scratch), duckdb.connect(config=settings) as database:
         database.execute("SET enable_progress_bar = false")
         yield database

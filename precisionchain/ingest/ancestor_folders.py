@@ -14,9 +14,9 @@ from typing import Final
 import duckdb
 import numpy as np
 
+from precisionchain.bounded_database import bounded_database
 from precisionchain.errors import OmopFormatError
 from precisionchain.ingest.ancestor_choice import Weighed
-from precisionchain.ingest.bounded_database import bounded_database
 from precisionchain.ingest.omop_files import found_tables
 from precisionchain.ingest.omop_reading import Reading, TableSource
 from precisionchain.ingest.report import Step, silent

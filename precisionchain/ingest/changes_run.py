@@ -9,9 +9,9 @@ from pathlib import Path
 
 import duckdb
 
+from precisionchain.bounded_database import bounded
 from precisionchain.errors import SealRefusedError
 from precisionchain.ingest.accepted_rows import AcceptedRows
-from precisionchain.ingest.bounded_database import bounded
 from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.changes_limits import Refresh, TableChange, refuse_excess
 from precisionchain.ingest.changes_rows import count

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from precisionchain.bounded_database import bounded
 from precisionchain.ingest.accepted_rows import AcceptedRows
-from precisionchain.ingest.bounded_database import bounded
 from precisionchain.ingest.changes import Changes
 from precisionchain.ingest.changes_limits import Refresh, refuse_excess
 from precisionchain.ingest.changes_run import changes_of

@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from precisionchain.bounded_database import bounded_database
 from precisionchain.errors import InputError
-from precisionchain.ingest.bounded_database import bounded_database
 from precisionchain.ingest.csv_records import FAULT_RULES
 from precisionchain.ingest.nearest_names import nearest_columns
 from precisionchain.ingest.omop_files import Found, found_tables

@@ -16,8 +16,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from precisionchain.bounded_database import bounded_database
 from precisionchain.errors import PrecisionChainError, SiteError
-from precisionchain.ingest.bounded_database import bounded_database
 from precisionchain.ingest.changes_limits import Mode
 from precisionchain.ingest.custom_rejects import reject_found, restart_persons
 from precisionchain.ingest.custom_rules import NONE, CustomRules, run_custom
