@@ -11,7 +11,8 @@ from precisionchain.schemas.zstd_frames import fold, unfold
 
 MAX_TEXT_BYTES = 4 * 2**20
 """Longest text that is unfolded: what writers store is a quarter of it."""
-_LEVEL = 6
+_LEVEL = 1
+"""Of 12,000 persons in 1,000 cohorts level 6 saved 0.6 % of the bytes, for four times the time."""
 
 
 def pack(kind: str, value: Any) -> Payload:

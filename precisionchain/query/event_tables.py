@@ -162,7 +162,7 @@ WHOLE_ROWS: Final = 4_000_000
 """Rows of a table that is kept whole, at most."""
 
 _ROW_ROOM: Final = 64  # bytes of a row with the columns that are mostly asked for
-_counts: Final = Kept[int](512, lambda _count: 1)
+_counts: Final = Kept[int](4 * 2**20, lambda _count: 8)
 _whole: Final = Kept[WholeTable](WHOLE_BYTES, lambda table: _ROW_ROOM * len(table.order))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Final
 
 from precisionchain.errors import UsageError
@@ -47,11 +48,8 @@ def call_function(
     function = functions().get(name)
     if function is None:
         raise UsageError(f"there is no function {_short(name)!r}", hint=nearest_function(name))
-    signature = inspect.signature(function)
-    rest = [each.name for each in signature.parameters.values() if each.kind is each.VAR_KEYWORD]
-    takes_value = rest == [_ATTRIBUTES]
-    open_ended = rest == [_ANY_COLUMN]
-    known = [each.name for each in signature.parameters.values() if _is_named(each)]
+    known, rest = _arguments(name)
+    takes_value, open_ended = rest == _ATTRIBUTES, rest == _ANY_COLUMN
     for argument in named:
         if argument not in known and not open_ended:
             if takes_value and argument in every_attribute():
@@ -73,10 +71,22 @@ def call_function(
         for operator, bound in several.items()
     }
     try:
-        bound = signature.bind(*positional, **named, **compared)
-    except TypeError as error:
-        raise UsageError(str(error), hint=written_signature(name)) from None
-    return function(*bound.args, **bound.kwargs)
+        return function(*positional, **named, **compared)
+    except TypeError:
+        # Only now: binding takes longer than the call. What binds has failed for another reason.
+        try:
+            inspect.signature(function).bind(*positional, **named, **compared)
+        except TypeError as error:
+            raise UsageError(str(error), hint=written_signature(name)) from None
+        raise
+
+
+@cache
+def _arguments(name: str) -> tuple[tuple[str, ...], str | None]:
+    """Return a function's arguments that have names, and what it calls those it has not."""
+    parameters = inspect.signature(functions()[name]).parameters.values()
+    rest = [each.name for each in parameters if each.kind is each.VAR_KEYWORD]
+    return tuple(each.name for each in parameters if _is_named(each)), rest[0] if rest else None
 
 
 def written_signature(name: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NoReturn, TypeAlias
 
 from precisionchain.errors import UsageError
@@ -28,8 +29,9 @@ _FLAGS: Final = {"true": True, "false": False}
 _EXAMPLE: Final = "as condition(201826)"
 
 
+@lru_cache(maxsize=8)
 def parse_text(text: str) -> Criterion:
-    """Return the criterion a text spells.
+    """Return the criterion a text spells; kept, as a question reads it to log and to answer it.
 
     Raises:
         UsageError: it spells none; the error names the column and what is expected there.

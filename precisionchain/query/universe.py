@@ -94,7 +94,11 @@ class Universe:
 
     def some(self, chosen: Bools) -> pl.DataFrame:
         """Return the persons of some places as a frame, in order."""
-        return self.frame.filter(pl.Series(chosen))
+        if not chosen.any():
+            return self.frame.clear()  # as of whom most criteria are unknown
+        # Column by column: a frame's own filter is a query of two columns, for threads to share.
+        places = pl.Series(chosen)
+        return pl.DataFrame([column.filter(places) for column in self.frame.iter_columns()])
 
     def by_site(self, chosen: Bools | None = None) -> dict[str, Ids]:
         """Return the person ids, of some places or of all, by site."""

@@ -247,6 +247,14 @@ def test_a_result_is_read_as_written(
         )
 
 
+def test_gaps_of_every_length_are_written_as_numbers_are() -> None:
+    gaps = [10**digits - less for digits in range(18) for less in (0, 1)] * 8 + [9 * 10**18]
+    ids = np.cumsum(np.array([-(2**63) + 1, *(gap or 1 for gap in gaps)]))
+    expected = " ".join(map(str, [-(2**63) + 1, *(gap or 1 for gap in gaps)]))
+    assert list(postings.person_pieces({"A": ids})) == [["A", expected]]
+    assert len(gaps) > 256
+
+
 @pytest.mark.parametrize(
     "outcome", [Refused(QUESTION, "UsageError", "The request is malformed."), Failed(QUESTION, "X")]
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from precisionchain.errors import UsageError
@@ -139,11 +140,13 @@ def number_attributes(table: str) -> frozenset[str]:
     return frozenset((*NUMBER_COLUMNS.get(table, ()), *CALENDAR, *ended))
 
 
+@cache
 def every_number() -> frozenset[str]:
     """Return the attributes of any table that are numbers."""
     return frozenset().union(*map(number_attributes, _TABLES))
 
 
+@cache
 def every_attribute() -> frozenset[str]:
     """Return the attributes of any table."""
     return every_number().union(*map(concept_attributes, _TABLES))
