@@ -7,34 +7,32 @@ file however many batches and corrections there were, and needs no filter of its
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from precisionchain.bounded_database import bounded_database
 from precisionchain.replica.catalogue import ORIGIN, PLACE, SealedBatch
+from precisionchain.replica.counting_rows import counting_rows
 from precisionchain.replica.resolve import Withdrawn
 from precisionchain.replica.superseded_places import GonePlaces
 from precisionchain.replica.unpack_clinical import clinical_names
 from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
-_MEMORY: Final = "640MB"
-"""What is beyond it is spilled; to sort 3.4 million rows, of one table of 100,000 persons, takes
-more than 448 MB that cannot be."""
+_MEMORY: Final = "448MB"
+"""DuckDB sorts any number of rows in it by one thread; the process needs 300 MB more."""
 _FORMAT: Final = "folded rows 3"
 NAMING_TABLES: Final = ("concept", "vocabulary")
 """Tables of the vocabulary slice whose rows of several batches may contradict each other."""
-_PERSON: Final[dict[str, pa.DataType]] = {"site": pa.string(), "person_id": pa.int64()}
-_LEFT_OUT: Final = pa.schema(_PERSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def fold_clinical(
         if every or name.startswith(f"{VOCABULARY}/")
     ]
     answer = {}
-    with _spilling_database(folded.with_name(".folding")) as database:
+    with bounded_database(folded.with_name(".folding"), _MEMORY, threads=1) as database:
         for name, found in _sources(database, named, gone or {}, withdrawn or {}).items():
             if len(found) == 1 and found[0].whole:
                 answer[name] = found[0].path
@@ -100,22 +98,6 @@ def fold_clinical(
             if pq.read_metadata(target).num_rows:
                 answer[name] = target
     return answer
-
-
-@contextmanager
-def _spilling_database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give a database that spills beyond its memory; the caller holds the replica's lock."""
-    shutil.rmtree(scratch, ignore_errors=True)  # of a job that died
-    settings: dict[str, Any] = {
-        "memory_limit": _MEMORY,
-        "temp_directory": str(scratch),
-        "threads": 1,  # each thread pins blocks of its own, which a sort cannot spill
-    }
-    try:
-        with duckdb.connect(config=settings) as database:
-            yield database
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _sources(
@@ -147,22 +129,14 @@ def _withdrawn_in(
         if site in withdrawn and "person_id" in pq.read_schema(path).names:
             of_site[site].append(path)
     for site, paths in of_site.items():
-        _left_out(database, {site: withdrawn[site]})
+        left_out = pa.table({"person_id": pa.array(withdrawn[site], pa.int64())})
+        database.register("left_out", left_out)
         rows = database.read_parquet([str(path) for path in paths], filename=True)
-        left_out = database.table("left_out").set_alias("o")
-        mine = rows.set_alias("r").join(left_out, "r.person_id = o.person_id", how="semi")
+        mine = rows.join(database.table("left_out"), "person_id", how="semi")
         grouped = mine.aggregate("filename, list_sort(list(distinct person_id)) as persons")
         held.update({Path(path): tuple(persons) for path, persons in grouped.fetchall()})
+        database.unregister("left_out")
     return held
-
-
-def _left_out(database: duckdb.DuckDBPyConnection, persons: Withdrawn) -> None:
-    """Make a table ``left_out`` of persons: site, person_id."""
-    rows = [{"site": site, "person_id": one} for site, ids in persons.items() for one in ids]
-    table = pa.Table.from_pylist(rows, _LEFT_OUT)
-    database.register("left_out_rows", table)
-    database.execute("create or replace temp table left_out as from left_out_rows")
-    database.unregister("left_out_rows")
 
 
 def _fold(
@@ -181,33 +155,31 @@ def _fold(
         wanted = [one for one in columns if one not in PLACE]
         chosen, order = _identifiers(wanted), _identifiers(_sort_columns(family, table, wanted))
     # One statement: there are hundreds of names, and binding costs as much as most have rows.
-    database.execute(
-        f"copy (select {chosen} from {_counting(database, found)} order by {order})"
-        f" to {_literal(partial)} (format parquet, compression zstd, row_group_size 32768)"
-    )
+    with _counting(database, found) as rows:
+        database.execute(
+            f"copy (select {chosen} from {rows} order by {order})"
+            f" to {_literal(partial)} (format parquet, compression zstd, row_group_size 32768)"
+        )
     partial.replace(target)
 
 
-def _counting(database: duckdb.DuckDBPyConnection, found: Sequence[_Source]) -> str:
-    """Return the rows of some files that count, of the columns that any of them has, in SQL."""
-    whole = ", ".join(_literal(source.path) for source in found if source.gone is None)
+@contextmanager
+def _counting(database: duckdb.DuckDBPyConnection, found: Sequence[_Source]) -> Iterator[str]:
+    """Give the rows of some files that count, of the columns that any of them has, in SQL."""
+    whole = ", ".join(_literal(source.path) for source in found if source.whole)
     parts = [f"from read_parquet([{whole}], union_by_name => true)"] if whole else []
-    parts += [
-        f"select r.* from read_parquet({_literal(source.path)}) r anti join"
-        f' (select ordinal, "row" from read_parquet({_literal(source.gone)})'
-        f" where batch = '{source.batch.batch}') g"
-        ' on r.ordinal = g.ordinal and r."row" = g."row"'
-        for source in found
-        if source.gone is not None
-    ]
-    rows = f"({' union all by name '.join(parts)}) r"
-    if not any(source.persons for source in found):
-        return rows
-    persons: dict[str, set[int]] = defaultdict(set)
+    names: list[str] = []
     for source in found:
-        persons[source.batch.site] |= set(source.persons)
-    _left_out(database, {site: tuple(sorted(ids)) for site, ids in persons.items()})
-    return f"{rows} anti join left_out o on r.site = o.site and r.person_id = o.person_id"
+        if not source.whole:
+            names.append(f"counting_{len(names)}")
+            batch, gone, persons = source.batch.batch, source.gone, source.persons
+            rows = counting_rows(source.path, batch=batch, gone=gone, persons=persons)
+            database.register(names[-1], rows)
+    try:
+        yield f"({' union all by name '.join([*parts, *(f'from {name}' for name in names)])})"
+    finally:
+        for name in names:
+            database.unregister(name)
 
 
 def _identifiers(names: Iterable[str]) -> str:
