@@ -147,10 +147,9 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         """
         from precisionchain.ingest.changes_limits import Refresh
         from precisionchain.ingest.publish import publish_run
-        from precisionchain.ingest.quality_policy import read_policy
 
         said = progress or Silent()
-        policy = read_policy(self.folder.quality, tuple(accept_quality))
+        policy = self._policy(accept_quality, source)
         accepted = Refresh("full", allow_shrinking, allow_churn, allow_empty, policy)
         with self._publishing("publish", said) as (opened, publisher, outbox):
             self.staging.refresh_views()  # of runs that somebody deleted, too
@@ -218,16 +217,14 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
 
         Raises:
             InputError: a file, header or database that cannot be taken.
-            UsageError: options that do not go together.
+            UsageError: options that do not go together, or quality that is accepted of no rule.
             SealRefusedError: a rule keeps the batch from sealing.
         """
         settings, said = OmopSettings.of(locals()), progress or Silent()
-        from precisionchain.ingest.quality_policy import read_policy
-
         with self._opened() as opened:  # before the long work of staging
             opened.require("publish")
         self._own_rules()
-        read_policy(self.folder.quality)
+        self._policy(accept_quality)
         run = self._stage_omop(directory, settings, said)
         staged = run.source
         self.validate(source=staged, mode=mode, progress=progress)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from precisionchain.ingest.changes_limits import Mode
     from precisionchain.ingest.custom_rules import CustomRules
     from precisionchain.ingest.omop_settings import CdmVersionAsked
+    from precisionchain.ingest.quality_policy import QualityPolicy
 
 
 class StagingDoor(WorkDoor):
@@ -118,7 +119,7 @@ class StagingDoor(WorkDoor):
         """
         import polars as pl
 
-        from precisionchain.ingest.quality_policy import read_policy
+        from precisionchain.ingest.quality_file import read_policy
         from precisionchain.ingest.rule_listing import COLUMNS, listed
         from precisionchain.ingest.rules import RULES
 
@@ -175,9 +176,8 @@ class StagingDoor(WorkDoor):
 
         from precisionchain.ingest.changes_limits import COUNTED, Refresh
         from precisionchain.ingest.changes_run import preview
-        from precisionchain.ingest.quality_policy import read_policy
 
-        policy = read_policy(self.folder.quality, tuple(accept_quality))
+        policy = self._policy(accept_quality, source)
         said = progress or Silent()
         rows = []
         with writing_job(self.folder), self._opened() as opened:
@@ -282,10 +282,27 @@ class StagingDoor(WorkDoor):
     def _own_rules(self, folder: str | Path | None = None) -> CustomRules:
         """Return the rules of a folder, or of the site's where it has one."""
         from precisionchain.ingest.custom_rules import read_rules
+        from precisionchain.ingest.quality_file import read_policy
 
-        if folder is None:
-            return read_rules(self.folder.rules if self.folder.rules.is_dir() else None)
-        return read_rules(Path(folder))
+        chosen = Path(folder) if folder is not None else self.folder.rules
+        if folder is None and not chosen.is_dir():
+            return read_rules(None)
+        return read_rules(chosen, read_policy(self.folder.quality).rule_seconds)
+
+    def _policy(self, accepted: Sequence[str], source: str | None = None) -> QualityPolicy:
+        """Return how quality is judged, once all that it names is a rule or table that there is.
+
+        Rules are the package's, the site's, and those that staged runs were validated by.
+        """
+        from precisionchain.ingest.quality_file import read_policy
+        from precisionchain.ingest.quality_policy import found_in
+
+        policy = read_policy(self.folder.quality, tuple(accepted))
+        if policy.said:
+            runs = [run for run in self.staging.newest() if source in (None, run.source)]
+            found = {str(row["rule"]) for run in runs for row in found_in(run.path)}
+            policy.require_known({*self._own_rules().rules, *found})
+        return policy
 
     def _judged(self, run: Run, mode: Mode, said: Progress, custom: CustomRules) -> Run:
         """Validate an OMOP run, by what the site has sealed where its ledger can be read."""
@@ -308,6 +325,7 @@ class StagingDoor(WorkDoor):
             mode=mode,
             custom=custom,
             step=said.step,
+            advance=said.advance,
         )
 
     def _judged_as(self, run: Run, mode: Mode | None, said: Progress) -> Run:

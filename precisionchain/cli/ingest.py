@@ -86,6 +86,7 @@ def ingest_omop(
         "accept_quality": tuple(accept_quality or ()),
     }
     if dry_run:
+        _refuse_unknown(site, accepted["accept_quality"])
         run = site.stage_omop(directory, **asked, progress=progress)
         staged = site.staging.read(run).source
         site.validate(source=staged, mode=mode, progress=progress)
@@ -230,6 +231,14 @@ def publish(
         progress=scope(context).progress,
     ):
         _report(done, as_json=as_json)
+
+
+def _refuse_unknown(site: Site, accepted: tuple[str, ...]) -> None:
+    """Refuse what is said of quality of no rule that there is, before the long work of staging."""
+    from precisionchain.ingest.quality_file import read_policy
+
+    names = site.rules()["rule"].to_list()
+    read_policy(site.folder.quality, accepted).require_known(names)
 
 
 def _preview(

@@ -34,16 +34,18 @@ def rules(
     from precisionchain.ingest.rule_listing import listed, one_line
     from precisionchain.ingest.rules import RULES
 
-    try:
-        rows = scope(context).site().rules(folder, table=table).to_dicts()
-    except NotASiteError:  # the rules that come with the package are the same everywhere
-        known = [*RULES.values(), *read_rules(folder).rules.values()]
-        rows = list(listed(known, DEFAULT, table))
+    def rows_of(table: str | None) -> list[dict[str, Any]]:
+        try:
+            return scope(context).site().rules(folder, table=table).to_dicts()
+        except NotASiteError:  # the rules that come with the package are the same everywhere
+            known = [*RULES.values(), *read_rules(folder).rules.values()]
+            return list(listed(known, DEFAULT, table))
+
+    rows = rows_of(table)
     if name is not None:
         rows = [row for row in rows if row["rule"] == name]
         if not rows:
-            asked = "" if table is None else f" of {table}"
-            raise UsageError(f"no rule {name}{asked}", hint="`precisionchain rules` lists them")
+            raise _not_there(name, table, rows_of(None))
     if as_json:
         render.json_lines(rows)
         return
@@ -52,6 +54,19 @@ def rules(
             _show(row)
         else:
             typer.echo(one_line(row))
+
+
+def _not_there(name: str, table: str | None, rows: list[dict[str, Any]]) -> UsageError:
+    """Return what is wrong with a name that no row has: there is no such rule, or none there."""
+    from precisionchain.ingest.nearest_names import did_you_mean
+
+    known = {row["rule"]: row for row in rows}
+    if name in known:
+        tables = known[name]["tables"]
+        return UsageError(f"rule {name} is not asked of {table}", hint=f"it is of {tables}")
+    listed = "`precisionchain rules` lists them"
+    near = did_you_mean(name, known)
+    return UsageError(f"no rule {name}", hint=f"{near} {listed}" if near else listed)
 
 
 def _show(row: dict[str, Any]) -> None:

@@ -16,9 +16,12 @@ import pyarrow as pa
 from precisionchain.bounded_database import MEMORY
 from precisionchain.errors import InputError, UnreadableFileError, UsageError
 from precisionchain.ingest.quality_checks import PLAUSIBLE, Checked, make_views
+from precisionchain.ingest.quality_policy import RULE_SECONDS
+from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.rule_text import Rule, rule_of_text
 from precisionchain.ingest.rules import RULES
 from precisionchain.ingest.sql_text import identifier, literal
+from precisionchain.ingest.time_limit import TooLongError, time_limit
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.omop import TABLES
 
@@ -43,11 +46,13 @@ class CustomRules:
         rules: by name.
         plausible: the site's tables of plausible values, by name of the file.
         digest: of all these files, hex; empty where there is none.
+        seconds: that each rule may take; no part of the digest.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=dict)
     plausible: Mapping[str, Path] = field(default_factory=dict)
     digest: str = ""
+    seconds: float = RULE_SECONDS
 
     def of(self, *severities: str) -> list[Rule]:
         """Return the rules of some severities, by name."""
@@ -57,10 +62,14 @@ class CustomRules:
 NONE: Final = CustomRules()
 
 
-def read_rules(folder: Path | None) -> CustomRules:
+def read_rules(folder: Path | None, seconds: float = RULE_SECONDS) -> CustomRules:
     """Return the rules of a folder: its ``*.sql`` files, and its tables of plausible values.
 
     Each is tried on empty tables: what it names and what it returns is known before a long job.
+
+    Args:
+        folder: of rules; None for no rules.
+        seconds: that each may take.
 
     Raises:
         UnreadableFileError: no such folder, or a file that cannot be read.
@@ -90,13 +99,12 @@ def read_rules(folder: Path | None) -> CustomRules:
             )
         rules[rule.name] = rule
     digests = {name: sha256(part).hexdigest() for name, part in parts.items()}
-    found = CustomRules(
-        rules, plausible, sha256(canonical_json(digests)).hexdigest() if digests else ""
-    )
+    digest = sha256(canonical_json(digests)).hexdigest() if digests else ""
+    found = CustomRules(rules, plausible, digest, seconds)
     if digests:
         with _locked(Path("nowhere"), found, None) as database:
             for rule in rules.values():
-                _answer(database, rule, limit=True)
+                _answer(database, rule, seconds, limit=True)
     return found
 
 
@@ -109,7 +117,11 @@ class CustomFound:
 
 
 def run_custom(
-    accepted: Path, custom: CustomRules, rules: list[Rule], counts: pa.Table
+    accepted: Path,
+    custom: CustomRules,
+    rules: list[Rule],
+    counts: pa.Table,
+    step: Step = silent,
 ) -> CustomFound:
     """Run rules of a site over accepted rows.
 
@@ -118,9 +130,10 @@ def run_custom(
         custom: all rules of the site.
         rules: those to run.
         counts: table_name, n_records, n_accepted, n_rejected: the view ``tables``.
+        step: called with the name of each before it is run.
 
     Raises:
-        InputError: one cannot be answered, naming file and line.
+        InputError: one cannot be answered, or takes too long, naming file and line.
     """
     if not rules:
         return CustomFound({})
@@ -129,7 +142,8 @@ def run_custom(
     accepted_rows = {row["table_name"]: row["n_accepted"] for row in counts.to_pylist()}
     with _locked(accepted, custom, counts) as database:
         for rule in rules:
-            answer = _answer(database, rule)
+            step(f"check data quality: rule {rule.name} ({rule.file})")
+            answer = _answer(database, rule, custom.seconds)
             if rule.severity == "measure":
                 checked += _shares(rule, answer)
             else:
@@ -159,33 +173,29 @@ def _locked(
         yield database
 
 
-def _answer(database: duckdb.DuckDBPyConnection, rule: Rule, *, limit: bool = False) -> pa.Table:
-    """Return what a rule's SQL finds.
+def _answer(
+    database: duckdb.DuckDBPyConnection, rule: Rule, seconds: float, *, limit: bool = False
+) -> pa.Table:
+    """Return what a rule's SQL finds; of rows that break it, each once.
 
     Args:
         database: locked.
         rule: the rule.
+        seconds: that it may take.
         limit: whether to look at columns only.
     """
     try:
-        statements = duckdb.extract_statements(rule.definition)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise InputError("not one SELECT", where=f"{rule.file}, line {rule.line}")
-        database.execute(
-            f"EXPLAIN {rule.definition}"
-        )  # its errors name the line, relations' do not
-        found = database.sql(rule.definition)
-        columns = {*found.columns}
-        wanted = SHARE if rule.severity == "measure" else ROWS
-        if not wanted <= columns:
-            raise InputError(
-                f"a rule of severity {rule.severity} returns {' and '.join(sorted(wanted))}",
-                where=f"{rule.file}, line {rule.line}",
-                hint="error and warning: table_name, record (the _record of a row);"
-                " measure: n_checked, n_violating",
-            )
-        answer: pa.Table = (found.limit(0) if limit else found).to_arrow_table()
+        with time_limit(database, seconds):
+            found = _relation(database, rule)
+            answer: pa.Table = (found.limit(0) if limit else found).to_arrow_table()
         return answer
+    except TooLongError:
+        raise InputError(
+            f"rule {rule.name} was stopped: it takes longer than {seconds:g} s",
+            where=f"{rule.file}, line {rule.line}",
+            hint="look for a join without a condition, or a recursion without an end; if it is only"
+            " slow, say a larger rule_seconds in quality.toml of the site folder",
+        ) from None
     except duckdb.Error as error:
         raise InputError(
             _said(error),
@@ -193,6 +203,25 @@ def _answer(database: duckdb.DuckDBPyConnection, rule: Rule, *, limit: bool = Fa
             hint="the tables are those of the CDM, by their names, with _record; and tables,"
             " plausible_range, plausible_sex",
         ) from error
+
+
+def _relation(database: duckdb.DuckDBPyConnection, rule: Rule) -> duckdb.DuckDBPyRelation:
+    where = f"{rule.file}, line {rule.line}"
+    statements = duckdb.extract_statements(rule.definition)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise InputError("not one SELECT", where=where)
+    database.execute(f"EXPLAIN {rule.definition}")  # its errors name the line, relations' do not
+    found = database.sql(rule.definition)
+    wanted = SHARE if rule.severity == "measure" else ROWS
+    if not wanted <= {*found.columns}:
+        raise InputError(
+            f"a rule of severity {rule.severity} returns {' and '.join(sorted(wanted))}",
+            where=where,
+            hint="error and warning: table_name, record (the _record of a row);"
+            " measure: n_checked, n_violating",
+        )
+    # DuckDB keeps within its memory, and what it hands over does not: a join may return a row often
+    return found if wanted is SHARE else found.project("table_name, record").distinct()
 
 
 def _said(error: duckdb.Error) -> str:
@@ -249,6 +278,8 @@ def _refuse_strange_records(
 
 def _shares(rule: Rule, answer: pa.Table) -> Iterator[Checked]:
     where, seen = f"{rule.file}, line {rule.line}", set()
+    if not answer.num_rows:
+        yield Checked(rule.name, _first_table(rule), "", 0, 0)
     for row in answer.to_pylist():
         table, column = row.get("table_name") or _first_table(rule), row.get("column_name") or ""
         _known_table(rule, table)

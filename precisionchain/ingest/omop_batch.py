@@ -81,7 +81,6 @@ def omop_batch(
 
     Raises:
         SealRefusedError: the run undoes more than it may, or its quality keeps it from sealing.
-        UsageError: the site's thresholds name a rule that there is not.
     """
     description = read_run(run, refresh)
     source = description["source"]

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from precisionchain.errors import InputError
 from precisionchain.ingest.quality_scopes import Delivered, Subject, subjects
+from precisionchain.ingest.report import Advance
 from precisionchain.ingest.rule_text import Rule
 from precisionchain.ingest.rules import RULES, plausible_file
 from precisionchain.ingest.sql_text import identifier, parquet
@@ -94,13 +95,16 @@ def make_views(
     database.commit()
 
 
-def check_rules(database: duckdb.DuckDBPyConnection, delivered: Delivered) -> list[Checked]:
+def check_rules(
+    database: duckdb.DuckDBPyConnection, delivered: Delivered, advance: Advance | None = None
+) -> list[Checked]:
     """Ask every rule that is SQL of all that is there for it.
 
     Args:
         database: with the relations of `make_views`, and ``tables`` (table_name, n_records,
             n_rejected).
         delivered: the run's tables.
+        advance: called with (rules asked of a table or column, in all).
     """
     together: dict[str, list[tuple[Rule, Subject, str, str]]] = {}
     for rule, subject in _questions(delivered):
@@ -109,9 +113,13 @@ def check_rules(database: duckdb.DuckDBPyConnection, delivered: Delivered) -> li
             raise ValueError(f"the SQL of rule {rule.name} is not of the form that rules have")
         asked = (rule, subject, found["checked"], found["violating"])
         together.setdefault(found["of"], []).append(asked)
-    return [
-        checked for of, questions in together.items() for checked in _ask(database, of, questions)
-    ]
+    checked: list[Checked] = []
+    total = sum(map(len, together.values()))
+    for of, questions in together.items():
+        checked += _ask(database, of, questions)
+        if advance:
+            advance(len(checked), total)
+    return checked
 
 
 def _questions(delivered: Delivered) -> Iterator[tuple[Rule, Subject]]:

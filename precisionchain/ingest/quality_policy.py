@@ -1,19 +1,11 @@
 """Thresholds of data quality: what has failed, what keeps a batch from sealing, what is sealed.
 
-A site says its own in ``quality.toml``::
-
-    suppress_below = 11                  # counts under it are not published
-    [thresholds]                         # above: failed
-    outside_period = 0.10
-    "outside_period:drug_exposure" = 0.2
-    [block]                              # above: not sealed; false for never
-    date_order = 0.02
+A site says its own in ``quality.toml`` (``quality_file.py``).
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +15,7 @@ import pyarrow.parquet as pq
 
 from precisionchain.errors import SealRefusedError, UsageError
 from precisionchain.ingest.drafts import Draft
+from precisionchain.ingest.nearest_names import did_you_mean
 from precisionchain.ingest.rules import RULES
 from precisionchain.ingest.run_tables import QUALITY as FOUND
 from precisionchain.schemas.omop import TABLES
@@ -43,8 +36,11 @@ SUPPRESS_BELOW: Final = 11
 
 ENOUGH: Final = 100
 """What must have been checked for a share to keep a batch from sealing."""
+
+RULE_SECONDS: Final = 600
+"""A rule of a site's own is stopped when it takes longer."""
+
 _SHOWN: Final = 3
-_FORM: Final = "suppress_below, and tables [thresholds] and [block] of RULE or RULE:TABLE = share"
 
 Found = Mapping[str, Any]
 """A row of ``quality.parquet``."""
@@ -59,12 +55,16 @@ class QualityPolicy:
         block: likewise; None for never.
         suppress_below: counts from 1 to this, exclusive, are not told.
         accepted: RULE or RULE:TABLE that must not keep this batch from sealing.
+        rule_seconds: that a rule of the site's own may take.
+        places: file and line of what was written, for messages.
     """
 
     thresholds: Mapping[str, float] = field(default_factory=dict)
     block: Mapping[str, float | None] = field(default_factory=dict)
     suppress_below: int = SUPPRESS_BELOW
     accepted: tuple[str, ...] = ()
+    rule_seconds: float = RULE_SECONDS
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def said(self) -> dict[str, Any]:
@@ -105,36 +105,35 @@ class QualityPolicy:
             return ACCEPTED
         return FAILED if _share(row) > self.threshold(row) else PASSED
 
+    def require_known(self, own: Collection[str]) -> None:
+        """Refuse what names a rule or table that there is not.
+
+        Args:
+            own: names of rules beside those of the package.
+
+        Raises:
+            UsageError: naming it, and where it stands.
+        """
+        known = {*RULES, *own}
+        for name in (*self.thresholds, *self.block, *self.accepted):
+            if name in known:  # type:Date is a rule of its own; type:Date:person is of a table
+                continue
+            rule, _, table = name.rpartition(":")
+            if rule not in known:
+                wrong, near = f"no rule {name}", did_you_mean(rule or name, known)
+            elif table not in TABLES:
+                wrong, near = f"no table {table}", did_you_mean(table, TABLES)
+            else:
+                continue
+            listed = "`precisionchain rules` lists the rules; RULE, or RULE:TABLE"
+            raise UsageError(
+                wrong,
+                where=self.places.get(name, f"--accept-quality {name}"),
+                hint=f"{near} {listed}" if near else listed,
+            )
+
 
 DEFAULT: Final = QualityPolicy()
-
-
-def read_policy(path: Path, accepted: tuple[str, ...] = ()) -> QualityPolicy:
-    """Return the policy of a site; the default where it has no file.
-
-    Args:
-        path: its ``quality.toml``.
-        accepted: RULE or RULE:TABLE, as given for one publication.
-
-    Raises:
-        UsageError: the file cannot be read, or what it says cannot be.
-    """
-    if not path.exists():
-        return QualityPolicy(accepted=accepted)
-    try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError("the file cannot be read", where=path.name, hint=_FORM) from error
-    if unknown := sorted(said.keys() - {"suppress_below", "thresholds", "block"}):
-        raise UsageError(f"unknown: {', '.join(unknown)}", where=path.name, hint=_FORM)
-    least = said.get("suppress_below", SUPPRESS_BELOW)
-    if not isinstance(least, int) or isinstance(least, bool) or least < 1:
-        raise UsageError("suppress_below is no whole number above 0", where=path.name)
-    thresholds = _shares(said, "thresholds", path.name)
-    failing = {name: share for name, share in thresholds.items() if share is not None}
-    if len(failing) < len(thresholds):
-        raise UsageError("a threshold is a share from 0 to 1", where=path.name, hint=_FORM)
-    return QualityPolicy(failing, _shares(said, "block", path.name), least, accepted)
 
 
 def found_in(run: Path) -> list[Found]:
@@ -153,9 +152,7 @@ def refuse_quality(source: str, found: list[Found], policy: QualityPolicy) -> No
 
     Raises:
         SealRefusedError: naming rules, tables and counts.
-        UsageError: the policy names a rule or table that there is not.
     """
-    _require_known(found, policy)
     blocking = [row for row in found if policy.blocks(row) and not policy.accepts(row)]
     if not blocking:
         return
@@ -224,36 +221,3 @@ def _said(row: Found, policy: QualityPolicy) -> str:
         f"{row['rule']} finds {row['n_violating']:,} of {row['n_checked']:,} in {of}"
         f" ({_share(row):.1%}, at most {policy.limit(row):.1%})"
     )
-
-
-def _shares(said: Mapping[str, Any], name: str, file: str) -> dict[str, float | None]:
-    table = said.get(name, {})
-    if not isinstance(table, dict):
-        raise UsageError(f"[{name}] is no table", where=file, hint=_FORM)
-    shares: dict[str, float | None] = {}
-    for key, share in table.items():
-        number = isinstance(share, int | float) and not isinstance(share, bool)
-        if not (number and 0 <= share <= 1) and share is not False:
-            raise UsageError(
-                f"[{name}] {key} is no share from 0 to 1",
-                where=file,
-                hint="quote RULE:TABLE; of [block], false is never",
-            )
-        shares[key] = None if share is False else float(share)
-    return shares
-
-
-def _require_known(found: list[Found], policy: QualityPolicy) -> None:
-    known = {*RULES, *(str(row["rule"]) for row in found)}
-    for name in (*policy.thresholds, *policy.block, *policy.accepted):
-        rule, colon, table = name.partition(":")
-        # type:Date is a rule of its own; type:Date:person is of a table
-        if name in known:
-            continue
-        if name.startswith("type:"):
-            rule, colon, table = name.rpartition(":")
-        if rule not in known or (colon and table not in TABLES):
-            raise UsageError(
-                f"no rule {name}" if rule not in known else f"no table {table}",
-                hint="`precisionchain rules` lists them; RULE, or RULE:TABLE",
-            )

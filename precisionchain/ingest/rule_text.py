@@ -24,6 +24,8 @@ from pathlib import PurePath
 from typing import Final, Literal, cast, get_args
 
 from precisionchain.errors import UsageError
+from precisionchain.ingest.nearest_names import did_you_mean
+from precisionchain.schemas.omop import TABLES
 
 Severity = Literal["error", "warning", "measure"]
 """``error`` rejects the row, ``warning`` counts it and keeps it, ``measure`` is a share only."""
@@ -88,6 +90,7 @@ def rule_of_text(text: str, file: str) -> Rule:
         UsageError: a member of its header is absent, unknown or of no such value; or no SQL.
     """
     members: dict[str, str] = {}
+    places: dict[str, str] = {}
     lines = text.splitlines()
     start = 0
     for number, line in enumerate(lines, start=1):
@@ -96,26 +99,31 @@ def rule_of_text(text: str, file: str) -> Rule:
             break
         start = number
         if found:
-            members[_member(found["member"], file, number)] = found["text"]
+            where = f"{PurePath(file).name}, line {number}"
+            member = _member(found["member"], where)
+            members[member], places[member] = found["text"], where
     sql = "\n".join(lines[start:]).strip().removesuffix(";")
     for member in _REQUIRED:
         if not members.get(member):
-            raise UsageError(f"no line `-- {member}: ...`", where=file, hint=_HEADER)
+            raise UsageError(
+                f"no line `-- {member}: ...`", where=places.get(member, file), hint=_HEADER
+            )
     if not sql:
         raise UsageError("no SQL below the header", where=file, hint=_HEADER)
     first = next(n for n, line in enumerate(lines[start:], start=start + 1) if line.strip())
-    shares = _thresholds(members.get("threshold", "0"), file)
+    shares = _thresholds(members.get("threshold", "0"), places.get("threshold", file))
+    block = members.get("block above")
     return Rule(
-        name=_named(members["rule"], file),
-        severity=cast("Severity", _one_of(members, "severity", get_args(Severity), file)),
-        family=cast("Family", _one_of(members, "family", get_args(Family), file)),
+        name=_named(members["rule"], places["rule"]),
+        severity=cast("Severity", _one_of(members, "severity", get_args(Severity), places)),
+        family=cast("Family", _one_of(members, "family", get_args(Family), places)),
         description=members["finds"],
         ohdsi=members.get("ohdsi", ""),
         each=members.get("for each", ""),
         needs=tuple(members["needs"].split(", ")) if "needs" in members else (),
         threshold=shares.pop(""),
         thresholds=shares,
-        block=_share(members["block above"], file) if members.get("block above") else None,
+        block=_share(block, places["block above"]) if block else None,
         definition=sql,
         file=file,
         line=first,
@@ -128,46 +136,57 @@ _HEADER: Final = (
 )
 
 
-def _member(name: str, file: str, line: int) -> str:
+def _member(name: str, where: str) -> str:
     if name not in _MEMBERS:
         raise UsageError(
             f"`-- {name}:` is no line of a rule's header",
-            where=f"{PurePath(file).name}, line {line}",
+            where=where,
             hint=f"one of {', '.join(_MEMBERS)}",
         )
     return name
 
 
-def _named(name: str, file: str) -> str:
+def _named(name: str, where: str) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(
-            "a rule's name is not small letters, digits and underscores", where=file, hint=_HEADER
+            "a rule's name is not small letters, digits and underscores", where=where, hint=_HEADER
         )
     return name
 
 
-def _one_of(members: Mapping[str, str], member: str, known: tuple[str, ...], file: str) -> str:
+def _one_of(
+    members: Mapping[str, str], member: str, known: tuple[str, ...], places: Mapping[str, str]
+) -> str:
     if members[member] not in known:
         raise UsageError(
-            f"a {member} that there is not", where=file, hint=f"one of {', '.join(known)}"
+            f"a {member} that there is not",
+            where=places[member],
+            hint=f"one of {', '.join(known)}",
         )
     return members[member]
 
 
-def _thresholds(text: str, file: str) -> dict[str, float]:
+def _thresholds(text: str, where: str) -> dict[str, float]:
     """Return shares by table, "" for all others: of ``0.95; observation_period 0``."""
     shares = {"": 0.0}
     for part in text.split(";"):
         table, _, share = part.strip().rpartition(" ")
-        shares[table.strip()] = _share(share, file)
+        table = table.strip()
+        if table and table not in TABLES:
+            raise UsageError(
+                f"a threshold of a table that there is not: {table}",
+                where=where,
+                hint=did_you_mean(table, TABLES) or "a table of the CDM, as drug_exposure",
+            )
+        shares[table] = _share(share, where)
     return shares
 
 
-def _share(text: str, file: str) -> float:
+def _share(text: str, where: str) -> float:
     try:
         share = float(text)
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise UsageError("a threshold that is no share from 0 to 1", where=file, hint="as 0.05")
+        raise UsageError("a threshold that is no share from 0 to 1", where=where, hint="as 0.05")
     return share

@@ -25,7 +25,7 @@ from precisionchain.ingest.judge_rows import Judging, judge_rows, known_persons_
 from precisionchain.ingest.quality_checks import Checked, check_rules, make_views
 from precisionchain.ingest.quality_results import quality_rows, rejections_checked, warning_rows
 from precisionchain.ingest.quality_scopes import Delivered
-from precisionchain.ingest.report import Step, silent
+from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.rules import UNPARSED_RULES
 from precisionchain.ingest.run_tables import (
     LINES,
@@ -57,6 +57,7 @@ def validate_omop(
     mode: Mode = "full",
     custom: CustomRules = NONE,
     step: Step = silent,
+    advance: Advance | None = None,
 ) -> Run:
     """Judge the rows of a staged OMOP run; needs the site's lock.
 
@@ -69,7 +70,8 @@ def validate_omop(
         mode: whether the run is the whole of its source; a whole run's rows follow its own parents
             where it has any.
         custom: rules of the site's own; they are part of what the source is known by.
-        step: called with a line per table.
+        step: called with a line per table, and per rule of the site's own.
+        advance: called with (rules asked, in all) while data quality is checked.
 
     Returns:
         the run, validated; `summary` tells how many rows were accepted.
@@ -92,7 +94,7 @@ def validate_omop(
             }
             validation = _Validation(database, run, partial, known_persons, parents)
             validation.judge(step)
-            validation.check(custom, mode, step)
+            validation.check(custom, mode, step, advance)
         described = _under_rules(run.description, custom.digest)
         partial.describe({**described, "validated": True, "mode": mode})
     return staging.read(run.name)
@@ -176,18 +178,17 @@ class _Validation:
             self._partial.path, NORMALISED, [*self._normalised_before(), *judging.normalised]
         )
 
-    def check(self, custom: CustomRules, mode: Mode, step: Step) -> None:
+    def check(self, custom: CustomRules, mode: Mode, step: Step, advance: Advance | None) -> None:
         """Reject by rules of the site's own, then ask all other rules of what is accepted."""
         accepted = self._partial.path / "accepted"
-        step("check data quality")
-        by_site = run_custom(accepted, custom, custom.of("error"), self._counts())
+        by_site = run_custom(accepted, custom, custom.of("error"), self._counts(), step)
         if any(rows.num_rows for rows in by_site.rows.values()):
             restart_persons(self._database)
             order = [name for name in TABLES if name in self._inputs]
             for name, n in reject_found(self._judging, by_site.rows, order).items():
                 self._accepted[name] -= n
         counts = self._counts()
-        others = run_custom(accepted, custom, custom.of("warning", "measure"), counts)
+        others = run_custom(accepted, custom, custom.of("warning", "measure"), counts, step)
         columns = {
             name: [each for each in pq.read_schema(path).names if each in TABLES[name].columns]
             for name in self._inputs
@@ -198,7 +199,8 @@ class _Validation:
         )
         make_views(self._database, accepted, custom.plausible)
         self._database.register("tables", counts)
-        found = [*check_rules(self._database, delivered), *others.checked]
+        step("check data quality")
+        found = [*check_rules(self._database, delivered, advance), *others.checked]
         rejected = rejections_checked(self._database, self._records(), columns)
         _write_found(self._partial, [*rejected, *(one for one in by_site.checked)], found, custom)
         write_run_table(self._partial.path, UNMAPPED, unmapped_codes(self._database, delivered))

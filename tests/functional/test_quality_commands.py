@@ -29,6 +29,10 @@ def test_rules_are_printed_with_sql_outside_of_any_site(tmp_path: Path) -> None:
     assert [line.split()[0] for line in listed] == [*RULES]
     one = run_cli("-C", tmp_path, "rules", "date_order", "--table", "drug_exposure").stdout
     assert 'WHERE "drug_exposure_end_date" < drug_exposure_start_date' in one
+    absent = run_cli("-C", tmp_path, "rules", "type:Date", "--table", "person", code=2).stderr
+    assert "rule type:Date is not asked of person (it is of 27 tables" in absent
+    unknown = run_cli("-C", tmp_path, "rules", "date_oder", code=2).stderr
+    assert "no rule date_oder (did you mean date_order?" in unknown
     lines = run_cli("-C", tmp_path, "rules", "--json").stdout.splitlines()
     rows = [json.loads(line) for line in lines]
     assert {row["rule"] for row in rows} == {*RULES}
@@ -67,3 +71,31 @@ def test_what_keeps_a_batch_from_sealing_is_accepted_by_name(site: Path, tmp_pat
     run_cli("-C", site, "publish", "--accept-quality", accepted)
     answer = run_cli("-C", site, "query", "quality", "--verdict", "accepted", "--json").stdout
     assert json.loads(answer)["n_violating"] == 120
+
+
+@pytest.mark.parametrize("named", ["nosuch", "date_order:nosuch"])
+def test_quality_that_is_accepted_of_nothing_is_refused_before_staging(
+    site: Path, tmp_path: Path, named: str
+) -> None:
+    (tmp_path / "omop").mkdir()
+    (tmp_path / "omop" / "person.csv").write_text("person_id,year_of_birth\n1,1950\n", "utf-8")
+    ingest = ("-C", site, "ingest", "omop", tmp_path / "omop", "--accept-quality", named)
+    for words in (ingest, (*ingest, "--dry-run")):
+        done = run_cli(*words, code=2)
+        assert f"--accept-quality {named}: no " in done.stderr
+        assert not (site / "staging" / "runs").exists()
+
+
+def test_a_rule_that_does_not_end_is_named_and_stopped(site: Path, tmp_path: Path) -> None:
+    (site / "rules").mkdir()
+    (site / "quality.toml").write_text("rule_seconds = 0.2\n", encoding="utf-8")
+    head = "-- rule: endless\n-- severity: measure\n-- family: plausibility\n-- finds: nothing\n"
+    sql = "SELECT count(*) AS n_checked, 0 AS n_violating FROM person, range(1000000000000000)\n"
+    (site / "rules" / "endless.sql").write_text(head + sql, encoding="utf-8")
+    (tmp_path / "omop").mkdir()
+    (tmp_path / "omop" / "person.csv").write_text("person_id,year_of_birth\n1,1950\n", "utf-8")
+    done = run_cli("-C", site, "ingest", "omop", tmp_path / "omop", code=4)
+    assert "\ncheck data quality: rule endless (endless.sql)\n" in done.stderr
+    assert (
+        "endless.sql, line 5: rule endless was stopped: it takes longer than 0.2 s" in done.stderr
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,7 @@ def test_sql_that_cannot_be_is_an_error_with_file_and_line(
         ("SELECT 1", "no line `-- rule: ...`"),
         (rule("mine", SMALL, severity="fatal"), "a severity that there is not"),
         (rule("mine", SMALL, more="-- threshold: 5\n"), "no share from 0 to 1"),
+        (rule("mine", SMALL, more="-- threshold: 0; nosuch 0.2\n"), "there is not: nosuch"),
         (rule("mine", SMALL, more="-- treshold: 0.5\n"), "is no line of a rule's header"),
         (rule("Mine", SMALL), "small letters"),
         (rule("date_order", SMALL), "a second rule of the name date_order"),
@@ -167,6 +169,8 @@ def test_a_header_that_cannot_be_is_an_error(site: Site, text: str, said: str) -
     with pytest.raises(UsageError, match=said) as found:
         site.write(mine=text)
     assert "mine.sql" in str(found.value.where)
+    if "threshold" in said or "threshold:" in text:
+        assert found.value.where == "mine.sql, line 5"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +233,74 @@ def test_a_record_that_no_accepted_row_has_is_refused(
     ) as found:
         site.validate(site.write(mine=rule("mine", sql, severity=severity)))
     assert found.value.where == "mine.sql, line 5"
+
+
+ENDLESS = {
+    "recursion": "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n)\n"
+    "SELECT 'person' AS table_name, i AS record FROM n",
+    "join": "SELECT 'person' AS table_name, p._record AS record\n"
+    "FROM person AS p, range(1000000000000000)",
+}
+
+
+@pytest.mark.parametrize("sql", [*ENDLESS.values()], ids=[*ENDLESS])
+def test_a_rule_that_does_not_end_is_stopped_by_name_and_changes_nothing(
+    site: Site, sql: str
+) -> None:
+    site.write(a=rule("small", SMALL), b=rule("endless", sql))
+    before, began = site.run.description, time.monotonic()
+    custom = read_rules(site.rules, 0.5)
+    with pytest.raises(
+        InputError, match=r"rule endless was stopped: it takes longer than 0\.5 s"
+    ) as e:
+        site.validate(custom)
+    assert time.monotonic() - began < 20
+    assert e.value.where == "b.sql, line 5"
+    assert "rule_seconds in quality.toml" in str(e.value.hint)
+    assert [run.description for run in site.staging.runs()] == [before]
+
+
+def test_steps_name_each_rule_and_a_share_is_told(site: Site) -> None:
+    custom = site.write(
+        a=rule("young", YOUNG),
+        b=rule("late", f"{SHARE}\nFROM measurement", severity="measure"),
+    )
+    steps: list[str] = []
+    shares: list[tuple[int, int]] = []
+    validate_omop(
+        site.staging,
+        site.run,
+        custom=custom,
+        step=steps.append,
+        advance=lambda *at: shares.append(at),
+    )
+    assert steps[-3:] == [
+        "check data quality: rule young (a.sql)",
+        "check data quality: rule late (b.sql)",
+        "check data quality",
+    ]
+    done = [n for n, _ in shares]
+    assert done == sorted(set(done))
+    assert shares[-1] == (done[-1], done[-1])
+    assert len(done) > 10
+
+
+def test_a_row_that_is_returned_often_counts_once_and_a_measure_without_rows_is_known(
+    site: Site,
+) -> None:
+    often = f"{YOUNG.replace('FROM person', 'FROM person, range(1000)')}"
+    nothing = f"{SHARE} FROM measurement GROUP BY person_id HAVING false"
+    site.validate(
+        site.write(
+            a=rule("young", often, severity="warning"),
+            b=rule("none", nothing, severity="measure"),
+        )
+    )
+    counted = "SELECT rule, table_name, n_checked, n_violating FROM quality WHERE rule IN "
+    assert site.ask(counted + "('young', 'none') ORDER BY 1") == [
+        ("none", "measurement", 0, 0),
+        ("young", "person", 3, 1),
+    ]
 
 
 def test_a_site_s_plausible_values_take_the_place_of_ours(site: Site) -> None:
