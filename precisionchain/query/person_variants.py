@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from precisionchain.query.frequencies import in_region
 from precisionchain.query.genotyped import (
     Bytes,
     call_columns,
@@ -100,10 +99,9 @@ def person_variants(
         np.concatenate([getattr(carried, name) for _, carried in found])
         for name in ("state", "ploidy", "phase")
     )
-    person = [pl.lit(site).alias("site"), pl.lit(person_id, pl.Int64).alias("person_id")]
-    answer = rows.with_columns(*call_columns(*codes)).select(*person, pl.all())
-    if region is not None:
-        answer = answer.filter(in_region(region))
+    whose = (pl.Series("site", [site]), pl.Series("person_id", [person_id]))
+    person = [one.new_from_index(0, rows.height) for one in whose]
+    answer = pl.DataFrame([*person, *rows.iter_columns(), *call_columns(*codes)])
     several = len({(genetic.folder, carried.family) for genetic, carried in found})
     if several > len({carried.family for _, carried in found}):
         answer = answer.unique(ALLELE_KEY, keep="first", maintain_order=True)
@@ -135,17 +133,22 @@ def _mafs(snapshot: Snapshot, batch: GeneticBatch, family: str) -> npt.NDArray[n
 
 def _carried_in(batch: GeneticBatch, person_id: int, region: Region | None) -> Iterator[_Carried]:
     """Yield, by family, the alleles that a batch has the person carry in a region's runs."""
-    sample = batch.samples.filter(pl.col("person_id") == person_id)
-    if not sample.height:
+    at = np.flatnonzero(batch.person_ids == person_id)
+    if not at.size:
         return
-    index, group, row = sample.select("index", "group", "group_row").row(0)
+    index, group, row = (
+        batch.samples[name][int(at[0])] for name in ("index", "group", "group_row")
+    )
     if group is None:
         runs = _from_variant_blocks(batch, index, region)
     else:
         runs = _from_person_blocks(batch, group, row, region)
     by_family: dict[str, list[tuple[npt.NDArray[np.int64], Calls]]] = defaultdict(list)
     for run, calls in runs:
-        hits = np.flatnonzero((calls.dosage[:, 0] == 1) | (calls.dosage[:, 0] == 2))
+        carried = (calls.dosage[:, 0] == 1) | (calls.dosage[:, 0] == 2)
+        if region is not None:
+            carried &= _inside(batch, run, region)
+        hits = np.flatnonzero(carried)
         if hits.size:
             by_family[run.family].append((hits + run.first_row, _alleles(calls, hits)))
     for family, found in by_family.items():
@@ -155,6 +158,15 @@ def _carried_in(batch: GeneticBatch, person_id: int, region: Region | None) -> I
             for code in (_dosage, ploidy_of, phase_of)
         ]
         yield _Carried(family, rows, *codes)
+
+
+def _inside(batch: GeneticBatch, run: Run, region: Region) -> npt.NDArray[np.bool_]:
+    """Return which of a run's alleles lie in a region."""
+    if run.chrom != region.chrom:
+        return np.zeros(run.n_alleles, np.bool_)
+    pos = batch.alleles(run.family)["pos"][run.first_row : run.first_row + run.n_alleles].to_numpy()
+    inside: npt.NDArray[np.bool_] = (pos >= region.start) & (pos <= region.end)
+    return inside
 
 
 def _dosage(calls: Calls) -> Bytes:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from precisionchain.errors import AmbiguousPersonError, UnknownPersonError
@@ -19,11 +18,17 @@ from precisionchain.schemas.streams import MAP_PERSON
 def with_genotypes(snapshot: Snapshot) -> dict[str, NDArray[np.int64]]:
     """Return the persons with genotypes on the network, by site, ascending."""
     found: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
+    for site, ids in _genotyped(snapshot):
+        found[site].append(ids)
+    return {site: np.unique(np.concatenate(ids)) for site, ids in found.items()}
+
+
+def _genotyped(snapshot: Snapshot) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield the persons of each batch of genotypes, and its site."""
     for batch in snapshot.catalogue.batches:
         if batch.kind == "vcf":
             samples = index_file(snapshot.folder_of(batch) / "samples.parquet")
-            found[batch.site].append(samples["person_id"].to_numpy())
-    return {site: np.unique(np.concatenate(ids)) for site, ids in found.items()}
+            yield batch.site, samples["person_id"].to_numpy()
 
 
 def _clinical_sites(snapshot: Snapshot, person_id: int) -> list[str]:
@@ -31,7 +36,8 @@ def _clinical_sites(snapshot: Snapshot, person_id: int) -> list[str]:
     mapped = index_frame(snapshot, f"{MAP_PERSON}/map-person")
     if mapped is None:
         return []
-    return sorted(mapped.filter(pl.col("person_id") == person_id)["site"].unique().to_list())
+    rows = np.flatnonzero(mapped["person_id"].to_numpy() == person_id)
+    return mapped["site"][rows].to_list()
 
 
 def named(snapshot: Snapshot, person: str | int, *, own_site: str) -> tuple[str, int]:
@@ -102,5 +108,5 @@ def require_known(snapshot: Snapshot, site: str, person_id: int) -> None:
 
 def sites_of(snapshot: Snapshot, person_id: int) -> list[str]:
     """Return the sites that have published anything of a person of this id."""
-    genotyped = [site for site, ids in with_genotypes(snapshot).items() if person_id in ids]
+    genotyped = [site for site, ids in _genotyped(snapshot) if person_id in ids]
     return sorted({*_clinical_sites(snapshot, person_id), *genotyped})

@@ -50,6 +50,8 @@ STRUCTURAL_VARIANTS: Final = {
 _KEPT_BYTES: Final = 64 * 2**20
 _spans: Final = Kept[pl.DataFrame](_KEPT_BYTES, lambda frame: int(frame.estimated_size()))
 _told: Final = Kept[pl.DataFrame](_KEPT_BYTES, lambda frame: int(frame.estimated_size()))
+_sites: Final = Kept[pl.DataFrame](_KEPT_BYTES, lambda frame: int(frame.estimated_size()))
+_files: Final = Kept[tuple[Path, ...]](2**20, lambda files: 256 * len(files))
 
 _MATE: Final = r"[\[\]](.+):(\d+)[\[\]]"
 
@@ -68,17 +70,11 @@ def structural_variants(snapshot: Snapshot, asked: Reach) -> pl.DataFrame:
         RegionError: a contig that nobody has, see `require_contig`.
     """
     require_contig(snapshot, asked.region.chrom)
-    rows = reaching(snapshot, asked, structural_only=True)
-    told = [frame for path in _site_files(snapshot, rows) if (frame := _sites(path)).height]
-    key = list(ALLELE_KEY)
-    if told:
-        first = pl.concat(told).unique(key, keep="first", maintain_order=True)
-        rows = rows.join(first, on=key, how="left", maintain_order="left")
-    else:
-        rows = rows.with_columns(pl.lit(None, kind).alias(n) for n, kind in SITE_FIELDS.items())
-    return rows.with_columns(pl.coalesce("sv_len", "length").alias("length")).select(
-        pl.col(name).cast(kind) for name, kind in STRUCTURAL_VARIANTS.items()
-    )
+    files = _site_files(snapshot)
+    parts = [_with_sites(path, files) for path in _folded_files(snapshot, asked.region)]
+    none = pl.DataFrame(schema={**STRUCTURAL_VARIANTS, **_MATES})
+    rows = pl.concat([none, *(part for part in parts if part.height)]).filter(_wanted(asked))
+    return in_genome_order(rows)[list(STRUCTURAL_VARIANTS)]
 
 
 def reaching(snapshot: Snapshot, asked: Reach, *, structural_only: bool) -> pl.DataFrame:
@@ -89,12 +85,15 @@ def reaching(snapshot: Snapshot, asked: Reach, *, structural_only: bool) -> pl.D
         asked: where, and of which types.
         structural_only: leave out alleles of bases that add or take fewer than 50.
     """
-    wanted = reaches(asked)
-    if asked.svtypes:
-        wanted &= pl.col("svtype").is_in(list(asked.svtypes))
     files = _folded_files(snapshot, asked.region)
-    parts = [_with_spans(path, long_only=structural_only).filter(wanted) for path in files]
-    return in_genome_order(pl.concat([pl.DataFrame(schema=_SPANS), *parts]))
+    parts = [_with_spans(path, long_only=structural_only) for path in files]
+    rows = pl.concat([pl.DataFrame(schema=_SPANS), *(part for part in parts if part.height)])
+    return in_genome_order(rows.filter(_wanted(asked)))
+
+
+def _wanted(asked: Reach) -> pl.Expr:
+    among = pl.col("svtype").is_in(list(asked.svtypes))
+    return reaches(asked) & among if asked.svtypes else reaches(asked)
 
 
 def reaches(asked: Reach) -> pl.Expr:
@@ -124,6 +123,7 @@ def reaches(asked: Reach) -> pl.Expr:
 
 # ---------------------------------------------------------------------------------- spans of files
 
+_MATES: Final = {"mate_chrom": pl.String, "mate_pos": pl.Int64}
 _SPANS: Final = {
     **FOLDED,
     "svtype": pl.String,
@@ -131,8 +131,7 @@ _SPANS: Final = {
     "length": pl.Int32,
     "copies": pl.Int32,
     "mate": pl.String,
-    "mate_chrom": pl.String,
-    "mate_pos": pl.Int64,
+    **_MATES,
 }
 
 
@@ -205,16 +204,53 @@ def _folded_files(snapshot: Snapshot, region: Region) -> Iterator[Path]:
             yield path
 
 
-def _site_files(snapshot: Snapshot, rows: pl.DataFrame) -> Iterator[Path]:
-    """Yield the files of structural sites in the order of the batches' seals."""
-    if rows.is_empty():
-        return
-    for _, batch in genetic_batches(snapshot):
-        for family in batch.variant_blocks["family"].unique().sort():
-            if is_structural_family(family):
-                yield batch.folder / "sites" / f"{family}.parquet"
+def _with_sites(path: Path, files: tuple[Path, ...]) -> pl.DataFrame:
+    """Return folded alleles with their spans and what the sites of batches say of them.
+
+    Args:
+        path: folded counts.
+        files: of structural sites, in the order of the batches' seals: the first that has an
+            allele counts.
+
+    Returns:
+        `STRUCTURAL_VARIANTS` and `_MATES`.
+    """
+
+    def make() -> pl.DataFrame:
+        rows = _with_spans(path, long_only=True)
+        told = rows.join(_first_sites(files), on=ALLELE_KEY, how="left", maintain_order="left")
+        length = pl.coalesce("sv_len", "length").alias("length")
+        columns = {**STRUCTURAL_VARIANTS, **_MATES}
+        return told.with_columns(length).select(
+            pl.col(name).cast(kind) for name, kind in columns.items()
+        )
+
+    return _told.get((path, files), make)
 
 
-def _sites(path: Path) -> pl.DataFrame:
+def _first_sites(files: tuple[Path, ...]) -> pl.DataFrame:
+    """Return what the sites of batches say beside the ALT, each allele once."""
     columns = [*ALLELE_KEY, *SITE_FIELDS]
-    return _told.get(path, lambda: pl.read_parquet(path, columns=columns))
+
+    def make() -> pl.DataFrame:
+        none = pl.DataFrame(
+            schema={name: STRUCTURAL_VARIANTS.get(name) or SITE_FIELDS[name] for name in columns}
+        )
+        several = [pl.read_parquet(path, columns=columns) for path in files]
+        return pl.concat([none, *several]).unique(ALLELE_KEY, keep="first", maintain_order=True)
+
+    return _sites.get(files, make)
+
+
+def _site_files(snapshot: Snapshot) -> tuple[Path, ...]:
+    """Return the files of structural sites in the order of the batches' seals."""
+
+    def make() -> tuple[Path, ...]:
+        return tuple(
+            batch.folder / "sites" / f"{family}.parquet"
+            for _, batch in genetic_batches(snapshot)
+            for family in batch.variant_blocks["family"].unique().sort()
+            if is_structural_family(family)
+        )
+
+    return _files.get((snapshot.root, snapshot.catalogue.state), make)
