@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from precisionchain.additions import AdditionsDoor
 from precisionchain.config import SiteConfig, SiteFolder, read_config
 from precisionchain.ingest.omop_settings import OmopSettings
-from precisionchain.ingest.report import Ingested, Progress, Silent, ingested, left_out
+from precisionchain.ingest.report import Ingested, Progress, Silent, ingested
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.vcf_settings import VcfSettings
 from precisionchain.members import MembersDoor
@@ -221,25 +221,29 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
             SealRefusedError: a rule keeps the batch from sealing.
         """
         settings, said = OmopSettings.of(locals()), progress or Silent()
+        from precisionchain.ingest.losses import left_out, mostly_rejected, swallowed_lines
+
         with self._opened() as opened:  # before the long work of staging
             opened.require("publish")
         self._own_rules()
         self._policy(accept_quality)
         run = self._stage_omop(directory, settings, said)
         staged = run.source
-        self.validate(source=staged, mode=mode, progress=progress)
-        done = self.publish(
-            source=staged,
-            mode=mode,
-            allow_shrinking=allow_shrinking,
-            allow_churn=allow_churn,
-            allow_empty=allow_empty,
-            accept_quality=accept_quality,
-            progress=progress,
-        )[0]
-        if warning := left_out(run):  # where it is read last
-            said.warn(warning)
-        return done
+        try:
+            self._validated(staged, mode, None, said)
+            done = self.publish(
+                source=staged,
+                mode=mode,
+                allow_shrinking=allow_shrinking,
+                allow_churn=allow_churn,
+                allow_empty=allow_empty,
+                accept_quality=accept_quality,
+                progress=progress,
+            )
+        finally:  # where it is read last, and where it says why nothing was sealed
+            for warning in (*swallowed_lines(run), *mostly_rejected(run), *left_out(run)):
+                said.warn(warning)
+        return done[0]
 
     def ingest_vcf(
         self,

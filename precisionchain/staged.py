@@ -10,7 +10,7 @@ from precisionchain.config import writing_job
 from precisionchain.doors import WorkDoor
 from precisionchain.errors import LedgerError, SiteError, UsageError
 from precisionchain.ingest.omop_settings import OmopSettings
-from precisionchain.ingest.report import Progress, Silent, left_out, table_fates
+from precisionchain.ingest.report import Progress, Silent, table_fates
 from precisionchain.ingest.reserved import refuse_reserved
 from precisionchain.ingest.staging import Run
 
@@ -53,8 +53,10 @@ class StagingDoor(WorkDoor):
             SiteLockedError: another job is writing.
         """
         settings, said = OmopSettings.of(locals()), progress or Silent()
+        from precisionchain.ingest.losses import left_out, swallowed_lines
+
         run = self._stage_omop(directory, settings, said)
-        if warning := left_out(run):
+        for warning in (*swallowed_lines(run), *left_out(run)):
             said.warn(warning)
         return run.name
 
@@ -100,11 +102,22 @@ class StagingDoor(WorkDoor):
             UsageError: a rule's header cannot be.
             InputError: the SQL of a rule cannot be answered.
         """
+        from precisionchain.ingest.losses import mostly_rejected
+
         said = progress or Silent()
+        run = self._validated(source, mode, rules, said)
+        for warning in mostly_rejected(run):
+            said.warn(warning)
+        return table_fates(run)
+
+    def _validated(
+        self, source: str | None, mode: Mode, rules: str | Path | None, said: Progress
+    ) -> Run:
+        """Validate the newest OMOP run; see `validate`."""
         with writing_job(self.folder):
             run = self._judged(self._newest("omop", source), mode, said, self._own_rules(rules))
             self.staging.refresh_views()
-        return table_fates(run)
+        return run
 
     def rules(self, folder: str | Path | None = None, *, table: str | None = None) -> pl.DataFrame:
         """Return the rules of data quality, those of the site's own last, with their SQL.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from precisionchain.ingest.column_map import ColumnMap
 from precisionchain.ingest.csv_records import Scan, scan
+from precisionchain.ingest.line_spans import line_spans
 from precisionchain.ingest.load_csv import load_csv
 from precisionchain.ingest.omop_headers import Header, read_header, specified_header
 from precisionchain.ingest.omop_reading import Loaded
@@ -69,4 +70,5 @@ class CsvTable:
             lines=found.lines,
             written=header.written,
             unrecognised=header.unrecognised,
+            spans=line_spans(self.path, found.records, found.faulty, found.lines),
         )

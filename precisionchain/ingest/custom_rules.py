@@ -34,7 +34,8 @@ _FOUND: Final = pa.schema(_COLUMNS)
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 _TABLES_VIEW: Final = (
     "CREATE TEMP TABLE tables"
-    " (table_name VARCHAR, n_records BIGINT, n_accepted BIGINT, n_rejected BIGINT)"
+    " (table_name VARCHAR, n_records BIGINT, n_accepted BIGINT, n_rejected BIGINT,"
+    " n_lines BIGINT, n_swallowed BIGINT)"
 )
 
 
@@ -129,7 +130,8 @@ def run_custom(
         accepted: the folder of accepted rows, which they may read.
         custom: all rules of the site.
         rules: those to run.
-        counts: table_name, n_records, n_accepted, n_rejected: the view ``tables``.
+        counts: table_name, n_records, n_accepted, n_rejected, n_lines, n_swallowed: the view
+            ``tables``.
         step: called with the name of each before it is run.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from precisionchain.errors import UsageError
 from precisionchain.ingest.column_map import NO_MAP, ColumnMap
 from precisionchain.ingest.csv_records import Int64s
+from precisionchain.ingest.line_spans import LineSpans
 from precisionchain.ingest.nearest_names import did_you_mean
 from precisionchain.ingest.rules import RULES_VERSION
 from precisionchain.ingest.staging import FORMAT
@@ -73,6 +74,7 @@ class Loaded:
             None where records stand on no line.
         written: names of its columns as written, in lower case.
         unrecognised: columns that are none of the table's.
+        spans: how many lines its records take; None where they stand on none.
     """
 
     table: str
@@ -84,6 +86,7 @@ class Loaded:
     lines: Int64s | None
     written: tuple[str, ...]
     unrecognised: tuple[str, ...]
+    spans: LineSpans | None = None
 
     def described(self) -> dict[str, Any]:
         """Return its entry in the run's ``inputs``."""

@@ -102,7 +102,7 @@ def check_rules(
 
     Args:
         database: with the relations of `make_views`, and ``tables`` (table_name, n_records,
-            n_rejected).
+            n_rejected, n_lines, n_swallowed).
         delivered: the run's tables.
         advance: called with (rules asked of a table or column, in all).
     """

@@ -36,6 +36,8 @@ SUPPRESS_BELOW: Final = 11
 
 ENOUGH: Final = 100
 """What must have been checked for a share to keep a batch from sealing."""
+_CERTAIN: Final = {"lines_swallowed"}
+"""Rules whose share says something of few, too: that lines are lost is seen, and not estimated."""
 
 RULE_SECONDS: Final = 600
 """A rule of a site's own is stopped when it takes longer."""
@@ -87,9 +89,10 @@ class QualityPolicy:
         return share
 
     def blocks(self, row: Found) -> bool:
-        """Whether a result is above that share; but for 0, a share of few says nothing."""
+        """Whether a result is above that share; but for 0, a share of few mostly says nothing."""
         limit = self.limit(row)
-        if limit is None or row["n_checked"] < (ENOUGH if limit else 1):
+        enough = ENOUGH if limit and row["rule"] not in _CERTAIN else 1
+        if limit is None or row["n_checked"] < enough:
             return False
         return _share(row) > limit
 

@@ -93,24 +93,6 @@ class Ingested:
         )
 
 
-def left_out(run: Run) -> str | None:
-    """Return a warning about files and columns that are left out, and named nearly as in the CDM.
-
-    No other column is named: what is nearly a column of the CDM is no patient's value.
-    """
-    tables: dict[str, str] = run.description.get("nearest_tables", {})
-    columns: dict[str, dict[str, str]] = run.description.get("nearest_columns", {})
-    named = [f"{name} (nearly {table})" for name, table in tables.items()]
-    for file, nearly in columns.items():
-        named += [f"column {name} of {file} (nearly {near})" for name, near in nearly.items()]
-    if not named:
-        return None
-    return (
-        f"left out, because of their names: {', '.join(named)}; rename them, or say in a file of"
-        " --columns what they are"
-    )
-
-
 def table_fates(run: Run) -> pl.DataFrame:
     """Return table_name, file, n_records, n_accepted, n_rejected of a validated OMOP run."""
     import polars as pl

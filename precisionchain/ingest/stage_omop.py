@@ -154,6 +154,10 @@ def _describe(
             "nearest_columns": {
                 one.file: near for one in read if (near := _nearest_columns(partial, one))
             },
+            "lines": {one.table: one.spans.lines for one in read if one.spans},
+            "swallowed": {
+                one.table: said for one in read if one.spans and (said := one.spans.described())
+            },
             "settings": settings,
             "validated": False,
         }

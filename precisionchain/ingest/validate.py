@@ -211,15 +211,23 @@ class _Validation:
         return {name: entry["records"] for name, entry in self._inputs.items()}
 
     def _counts(self) -> pa.Table:
-        """Return table_name, n_records, n_accepted, n_rejected as they are now."""
+        """Return table_name, n_records, n_accepted, n_rejected as they are now, and lines.
+
+        ``n_lines`` are those of a text file's records, NULL of others; ``n_swallowed`` those within
+        records that cannot be parsed and take many.
+        """
         names = list(self._inputs)
         records, accepted = self._records(), self._accepted
+        lines, swallowed = (self._run.description.get(n, {}) for n in ("lines", "swallowed"))
+        spanned = [swallowed.get(name, {}).get("lines", 0) for name in names]
         return pa.table(
             {
                 "table_name": pa.array(names, pa.string()),
                 "n_records": pa.array([records[n] for n in names], pa.int64()),
                 "n_accepted": pa.array([accepted[n] for n in names], pa.int64()),
                 "n_rejected": pa.array([records[n] - accepted[n] for n in names], pa.int64()),
+                "n_lines": pa.array([lines.get(n) for n in names], pa.int64()),
+                "n_swallowed": pa.array(spanned, pa.int64()),
             }
         )
 

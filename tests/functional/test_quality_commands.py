@@ -99,3 +99,37 @@ def test_a_rule_that_does_not_end_is_named_and_stopped(site: Path, tmp_path: Pat
     assert (
         "endless.sql, line 5: rule endless was stopped: it takes longer than 0.2 s" in done.stderr
     )
+
+
+def test_what_is_lost_is_the_last_word_and_swallowed_lines_keep_a_small_batch_from_sealing(
+    site: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "omop"
+    folder.mkdir()
+    head = "condition_occurrence_id,person_id,condition_concept_id,condition_start_date"
+    rows = [f"{n},{n},10,2015-01-01,fall" for n in range(40)]
+    rows[1] = '1,1,10,2015-01-01,"fall'
+    rows[20] = '20,20,10,2015-01-01,"fall"'  # ends what is open: 19 lines, and 20 are kept
+    conditions = "\n".join([f"{head},condition_source_value", *rows, ""])
+    (folder / "condition_occurrence.csv").write_text(conditions, encoding="utf-8")
+    people = "".join(f"{n},1950\n" for n in range(40))
+    (folder / "person.csv").write_text(f"person_id,year_of_birth\n{people}", encoding="utf-8")
+    deaths = "".join(f"{n},{'13/01/2020' if n > 9 else '2020-01-13'}\n" for n in range(41))
+    (folder / "death.csv").write_text(f"person_id,death_date\n{deaths}", encoding="utf-8")
+    lines = "1 record takes 20 lines and cannot be parsed: is a quotation mark open?"
+    lost = [
+        f"warning: condition_occurrence.csv: {lines} it begins in line 3",
+        "warning: death: 31 of 41 records are rejected, 31 of them by type:Date",
+    ]
+    refused = run_cli("-C", site, "ingest", "omop", folder, code=5).stderr.splitlines()
+    assert refused[-3:-1] == lost
+    assert "lines_swallowed finds 20 of 40 in condition_occurrence (50.0%" in refused[-1]
+    accept = ("--accept-quality", "lines_swallowed:condition_occurrence")
+    done = run_cli("-C", site, "ingest", "omop", folder, *accept)
+    assert done.stderr.splitlines()[-2:] == lost
+    assert "102 records, 70 accepted, 32 rejected" in done.stdout
+    shown = run_cli("-C", site, "query", "quality", "--rule", "lines_swallowed", "--json").stdout
+    found = {row["table"]: row for row in map(json.loads, shown.splitlines())}
+    assert found["condition_occurrence"]["n_violating"] == 20
+    assert found["condition_occurrence"]["verdict"] == "accepted"
+    assert found["death"]["verdict"] == "passed"

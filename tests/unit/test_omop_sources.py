@@ -17,8 +17,8 @@ import pytest
 
 from precisionchain.errors import InputError, OmopFormatError, UnreadableFileError, UsageError
 from precisionchain.ingest import database_tables
+from precisionchain.ingest.losses import left_out
 from precisionchain.ingest.omop_reading import Reading
-from precisionchain.ingest.report import left_out
 from precisionchain.ingest.stage_omop import stage_omop
 from precisionchain.ingest.staging import Run, Staging
 from precisionchain.ingest.typed_table import readable
@@ -488,12 +488,11 @@ def test_a_nearly_right_name_is_said_and_may_be_refused(export: Export) -> None:
         "conditions_occurrence/": "condition_occurrence",
         "deaths.parquet": "death",
     }
-    said = left_out(run)
-    assert said is not None
+    said = next(left_out(run))
     assert "deaths.parquet (nearly death)" in said
     with pytest.raises(OmopFormatError, match=r"conditions_occurrence/ is no OMOP table"):
         export.stage(reading=Reading(strict_files=True))
-    assert left_out(run.__class__(run.name, run.path, {"nearest_tables": {}})) is None
+    assert not list(left_out(run.__class__(run.name, run.path, {"nearest_tables": {}})))
 
 
 def test_an_unreadable_table_refuses_unless_it_is_skipped(export: Export) -> None:

@@ -273,7 +273,7 @@ def test_every_rule_has_something_to_look_at_in_the_clean_cdm(clean: tuple[Found
 
 
 def test_every_rule_has_something_planted_for_it() -> None:
-    assert {*PLANTED, *BYTES} == {*RULES}
+    assert {*PLANTED, *BYTES, "lines_swallowed"} == {*RULES}
 
 
 @pytest.mark.parametrize("rule", PLANTED)
@@ -293,6 +293,19 @@ def test_a_rule_finds_the_bytes_that_are_planted(rule: str, tmp_path: Path) -> N
     found, checked = found_in(tmp_path, files)
     assert (found[rule, CONDITION, ""], checked[rule, CONDITION, ""]) == (1, 3)
     assert found["rows_rejected", CONDITION, ""] == 1
+
+
+@pytest.mark.parametrize(("more", "n"), [(9, 0), (10, 11)])
+def test_lines_after_an_open_quotation_mark_are_counted_if_many(
+    more: int, n: int, tmp_path: Path
+) -> None:
+    files = files_of(_about(CONDITION, clean_rows()))
+    header, first, second, last = files[CONDITION].splitlines(keepends=True)
+    files[CONDITION] = b"".join((header, first, b'"' + second, *[last] * more))
+    found, checked = found_in(tmp_path, files)
+    assert (found["quoting", CONDITION, ""], checked["quoting", CONDITION, ""]) == (1, 2)
+    here = ("lines_swallowed", CONDITION, "")
+    assert (found[here], checked[here]) == (n, more + 2)
 
 
 def test_every_scope_is_used_and_finds_columns_of_the_cdm() -> None:
