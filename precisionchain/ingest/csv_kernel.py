@@ -1,4 +1,4 @@
-"""Where the records of a CSV file begin and end: a byte at a time, independent of DuckDB.
+"""Where the records of a CSV file and their cells begin and end: a byte at a time.
 
 The grammar is that of Python's ``csv`` module (so records can be counted by it), with a note of
 every record that leaves RFC 4180 or UTF-8, since on those two readers may disagree:
@@ -18,13 +18,12 @@ from numba import njit
 ENCODING, QUOTING, RAGGED, TOO_LONG = 1, 2, 4, 8
 """Bits of a record's faults."""
 
-LF, CRLF, CR, QUOTED_BREAKS, BLANK_LINES, BREAKS = range(6)
-"""Places in the counts: records ended by each, line breaks in quotation marks, empty lines, and
-line breaks before the first byte that was not consumed."""
+ENDED, BLANK_LINES, BREAKS = range(3)
+"""Places in the counts: line breaks that end a line, lines without a byte, and all line breaks
+before the first byte that was not consumed, those in quotation marks too."""
 
-START, END, LINE, FAULTS = range(4)
-"""Columns of what is found of a record: its first byte, the byte after its last, the line breaks
-before it in the buffer, its faults."""
+LINE, FAULTS = range(2)
+"""Columns of what is found of a record: the line breaks before it in the buffer, its faults."""
 
 _FIELD, _SPACES, _UNQUOTED, _QUOTED, _CLOSED = range(5)
 _QUOTE, _SPACE, _LINE_FEED, _RETURN = 34, 32, 10, 13
@@ -77,14 +76,46 @@ def _break_width(data: npt.NDArray[np.uint8], at: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _one_record(  # noqa: C901, PLR0912  -- one loop over bytes, one branch a kind of byte
+def _simple_record(
+    data: npt.NDArray[np.uint8],
+    at: int,
+    delimiter: int,
+    ordinary: npt.NDArray[np.bool_],
+    cells: npt.NDArray[np.int32],
+) -> tuple[int, int]:
+    """Read a record of ordinary bytes and separators alone, as most are; as `_one_record`.
+
+    Returns:
+        the byte after its last (-1: it is none such, or the buffer ends before), fields.
+    """
+    size, fields, room = data.size, 1, cells.size
+    while True:
+        while at < size and ordinary[data[at]]:
+            at += 1
+        if at == size:
+            return -1, 0
+        byte = data[at]
+        if byte == delimiter:
+            if fields < room:
+                cells[fields] = at + 1
+            fields += 1
+            at += 1
+        elif byte == _LINE_FEED:
+            return at, fields
+        else:
+            return -1, 0
+
+
+@njit(cache=True, nogil=True)
+def _one_record(  # noqa: C901, PLR0912, PLR0915, PLR0917 - a loop over bytes, a branch a kind
     data: npt.NDArray[np.uint8],
     at: int,
     final: bool,
     delimiter: int,
     ordinary: npt.NDArray[np.bool_],
+    cells: npt.NDArray[np.int32],
 ) -> tuple[int, int, int, int]:
-    """Read from the first byte of a record to its end.
+    """Read from the first byte of a record to its end, and note where its cells begin.
 
     Returns:
         the byte after its last (-1: the buffer ends before), fields, faults, line breaks within.
@@ -104,6 +135,8 @@ def _one_record(  # noqa: C901, PLR0912  -- one loop over bytes, one branch a ki
                     width += 1
         elif byte == delimiter:
             if state != _QUOTED:
+                if fields < cells.size:
+                    cells[fields] = at + 1
                 fields += 1
                 state = _FIELD
         elif byte in (_LINE_FEED, _RETURN):
@@ -140,11 +173,12 @@ def _one_record(  # noqa: C901, PLR0912  -- one loop over bytes, one branch a ki
 
 
 @njit(cache=True, nogil=True)
-def split_records(
+def split_records(  # noqa: PLR0917 - numba knows no keyword-only arguments
     data: npt.NDArray[np.uint8],
     final: bool,
     dialect: npt.NDArray[np.int64],
     found: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int32],
     counts: npt.NDArray[np.int64],
 ) -> tuple[int, int]:
     """Find the complete records of a buffer that begins with a record.
@@ -152,30 +186,28 @@ def split_records(
     Args:
         data: bytes.
         final: whether the file ends where the buffer ends.
-        dialect: the separator's byte, whether quotation marks quote, the header's fields, the
-            bytes a record may have.
+        dialect: the separator's byte, whether quotation marks quote, the bytes a record may have.
         found: filled, one row a record; see the constants above.
+        cells: filled, one row a record: where each of the header's fields begins, and the byte
+            after the one that ends the last. Those of a record with faults are empty.
         counts: added to; see the constants above.
 
     Returns:
         records found, and bytes consumed.
     """
-    delimiter, fields_expected, longest = dialect[0], dialect[2], dialect[3]
+    delimiter, longest = dialect[0], dialect[2]
     ordinary = _ordinary(delimiter, dialect[1] != 0)
+    fields_expected = cells.shape[1] - 1
     at, records = 0, 0
     while at < data.size and records < found.shape[0]:
-        start = at
-        end, fields, faults, breaks = _one_record(data, at, final, delimiter, ordinary)
+        start, row, faults, breaks = at, cells[records], 0, 0
+        end, fields = _simple_record(data, at, delimiter, ordinary, row)
+        if end < 0:
+            end, fields, faults, breaks = _one_record(data, at, final, delimiter, ordinary, row)
         if end < 0:
             break
         line = counts[BREAKS]
-        at = end
-        if end < data.size:
-            width = _break_width(data, end)
-            counts[LF if data[end] == _LINE_FEED else CRLF if width == 2 else CR] += 1
-            counts[BREAKS] += 1
-            at += max(width, 1)
-        counts[QUOTED_BREAKS] += breaks
+        at = _after_break(data, end, counts)
         counts[BREAKS] += breaks
         if end == start:
             counts[BLANK_LINES] += 1
@@ -184,27 +216,20 @@ def split_records(
             faults |= RAGGED
         if end - start > longest:
             faults |= TOO_LONG
-        found[records, START], found[records, END] = start, end
+        row[0], row[fields_expected] = start, end + 1
+        if faults:
+            for field in range(fields_expected + 1):
+                row[field] = start + field
         found[records, LINE], found[records, FAULTS] = line, faults
         records += 1
     return records, at
 
 
 @njit(cache=True, nogil=True)
-def write_records(
-    data: npt.NDArray[np.uint8],
-    found: npt.NDArray[np.int64],
-    instead: npt.NDArray[np.uint8],
-    out: npt.NDArray[np.uint8],
-) -> int:
-    """Write records ended by LF, ``instead`` in place of those with faults; return the bytes."""
-    to = 0
-    for record in range(found.shape[0]):
-        source = data[found[record, START] : found[record, END]]
-        if found[record, FAULTS]:
-            source = instead
-        out[to : to + source.size] = source
-        to += source.size
-        out[to] = _LINE_FEED
-        to += 1
-    return to
+def _after_break(data: npt.NDArray[np.uint8], end: int, counts: npt.NDArray[np.int64]) -> int:
+    """Count the line break that ends a record, if one does; return the byte after it."""
+    if end == data.size:
+        return end
+    counts[ENDED] += 1
+    counts[BREAKS] += 1
+    return end + max(_break_width(data, end), 1)

@@ -1,9 +1,8 @@
-"""A CSV file as bytes and records: opened, digested, counted, and rewritten where it must be.
+"""A CSV file as bytes, records and cells: opened, digested and counted, in one pass.
 
-The count is independent of DuckDB, which must agree with it. DuckDB reads a file as it stands only
-if every record is well formed and all lines end alike; else it is given a copy of the file with
-one line ending, in which a record that cannot be parsed stands as a record of empty cells. So
-DuckDB never has to guess, and the number of its row is the number of the record.
+Nothing is guessed: the separator is the header's, and what a record is stands in `csv_kernel`. The
+line breaks that end records, end empty lines and stand in quotation marks must be as many as there
+are in the file by another count.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,20 +21,14 @@ import numpy.typing as npt
 
 from precisionchain.errors import UnreadableFileError
 from precisionchain.ingest.csv_kernel import (
-    BLANK_LINES,
     BREAKS,
-    CR,
-    CRLF,
     ENCODING,
     FAULTS,
-    LF,
     LINE,
-    QUOTED_BREAKS,
     QUOTING,
     RAGGED,
     TOO_LONG,
     split_records,
-    write_records,
 )
 
 Int64s = npt.NDArray[np.int64]
@@ -43,13 +36,14 @@ Int64s = npt.NDArray[np.int64]
 FAULT_RULES = {ENCODING: "encoding", QUOTING: "quoting", RAGGED: "ragged", TOO_LONG: "too_long"}
 
 LONGEST_RECORD = 2_000_000
-"""Bytes; DuckDB's own limit is a little above it."""
+"""Bytes of a record."""
 
 LONGEST_WAIT = 16 << 20
 """Bytes without the end of a record after which the file is refused: a quotation mark is open."""
 
 _CHUNK = 4 << 20
-_RECORDS = 1 << 18
+_RECORDS = 1 << 16
+_LINE_FEED = ord("\n")
 _COMPRESSIONS = {
     b"BZh": "bzip2",
     b"PK\x03\x04": "zip",
@@ -68,7 +62,6 @@ class Layout:
         fields: of the header.
         header_bytes: length of the header with its line ending, byte-order mark included.
         header_lines: lines it takes; 0 where there is none.
-        header_ending: what ends it.
     """
 
     delimiter: str
@@ -76,7 +69,6 @@ class Layout:
     fields: int
     header_bytes: int
     header_lines: int
-    header_ending: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,6 @@ class Scan:
         records: after the header; empty lines are none.
         faulty: number (from 1), line and faults of the records that cannot be parsed: [n, 3].
         lines: [m, 2] record and line wherever the line is not the one after the last record's.
-        newline: what DuckDB is told lines end with; None when it must be given a copy.
     """
 
     sha256: str
@@ -97,16 +88,21 @@ class Scan:
     records: int
     faulty: Int64s
     lines: Int64s
-    newline: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Some records of a buffer, and the line of its first byte (from 1)."""
+class Chunk:
+    """Some records of a file.
+
+    Args:
+        data: a buffer.
+        cells: [records, fields + 1] where in it cells begin, as of `csv_kernel.split_records`.
+        faults: [records] bits, 0 where a record can be parsed.
+    """
 
     data: npt.NDArray[np.uint8]
-    found: Int64s
-    line: int
+    cells: npt.NDArray[np.int32]
+    faults: Int64s
 
 
 @contextmanager
@@ -137,42 +133,29 @@ def decompressed(path: Path, *, may_be_empty: bool = False) -> Iterator[IO[bytes
         ) from error
 
 
-def is_gzip(path: Path) -> bool:
-    """Whether a file is compressed with gzip."""
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"
-
-
-def scan(path: Path, layout: Layout) -> Scan:
+def read_records(path: Path, layout: Layout, take: Callable[[Chunk], None]) -> Scan:
     """Digest a file and find its records.
+
+    Args:
+        path: the file.
+        layout: of it.
+        take: given the records in turn; what it is given is overwritten by the next.
 
     Raises:
         UnreadableFileError: truncated, or a quotation mark stays open.
     """
     seen = _Seen()
-    for chunk in _chunks(path, layout, seen):
-        _note(seen, chunk)
+    with decompressed(path, may_be_empty=not layout.header_lines) as file:
+        seen.take(file.read(layout.header_bytes))
+        for chunk in _chunks(path, file, layout, seen):
+            take(chunk)
     return Scan(
         sha256=seen.digest.hexdigest(),
         size=seen.size,
         records=seen.records,
         faulty=np.concatenate([np.zeros((0, 3), np.int64), *seen.faulty]),
         lines=np.concatenate([np.zeros((0, 2), np.int64), *seen.breakpoints]),
-        newline=_newline(seen, layout),
     )
-
-
-def rewrite(path: Path, layout: Layout, target: Path) -> None:
-    """Write a file's records without its header, each ended by LF, faulty ones as empty cells."""
-    empty = layout.delimiter * (layout.fields - 1) or '""'
-    instead = np.frombuffer(empty.encode(), np.uint8)
-    with target.open("wb") as copy:
-        for chunk in _chunks(path, layout, _Seen()):
-            faulty = np.count_nonzero(chunk.found[:, FAULTS])
-            room = chunk.data.size + len(chunk.found) + faulty * instead.size
-            out = np.empty(room, np.uint8)
-            used = write_records(chunk.data, chunk.found, instead, out)
-            copy.write(out[:used].data)
 
 
 # ------------------------------------------------------------------------------------ internal
@@ -185,8 +168,10 @@ class _Seen:
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     size: int = 0
     records: int = 0
+    breaks: int = 0
+    ends_in_return: bool = False
     offset: int = -1  # of lines before records: never so, so that a file's first line is noted
-    counts: Int64s = field(default_factory=lambda: np.zeros(6, np.int64))
+    counts: Int64s = field(default_factory=lambda: np.zeros(3, np.int64))
     faulty: list[Int64s] = field(default_factory=list)
     breakpoints: list[Int64s] = field(default_factory=list)
 
@@ -196,63 +181,63 @@ class _Seen:
         self.size += len(read)
         return read
 
+    def take_lines(self, read: bytes) -> bytes:
+        """Likewise, of what stands behind the header, and count its line breaks."""
+        self.breaks += int(np.count_nonzero(np.frombuffer(read, np.uint8) == _LINE_FEED))
+        if b"\r" in read:
+            self.breaks += read.count(b"\r") - read.count(b"\r\n")
+        if read:
+            self.breaks -= self.ends_in_return and read.startswith(b"\n")
+            self.ends_in_return = read.endswith(b"\r")
+        return self.take(read)
 
-def _chunks(path: Path, layout: Layout, seen: _Seen) -> Iterator[_Chunk]:
-    """Yield a file's records; what is yielded is overwritten by the next."""
-    found = np.empty((_RECORDS, 4), np.int64)
-    dialect = np.array(
-        [ord(layout.delimiter), layout.quoting, layout.fields, LONGEST_RECORD], np.int64
-    )
-    with decompressed(path, may_be_empty=not layout.header_lines) as file:
-        seen.take(file.read(layout.header_bytes))
-        line = layout.header_lines + 1
-        held, final, stuck = b"", False, False
-        while held or not final:
-            if not final and (stuck or len(held) < _CHUNK):
-                read = seen.take(file.read(_CHUNK))
-                final = not read
-                held += read
-            data = np.frombuffer(held, np.uint8)
-            seen.counts[BREAKS] = 0
-            records, consumed = split_records(data, final, dialect, found, seen.counts)
-            yield _Chunk(data, found[:records], line)
-            seen.records += records
-            line += int(seen.counts[BREAKS])
-            held = held[consumed:]
-            stuck = not consumed
-            if stuck and len(held) > LONGEST_WAIT:
-                raise UnreadableFileError(
-                    f"a record has no end after {LONGEST_WAIT >> 20} MiB",
-                    where=f"{path.name}, line {line}",
-                    hint="a quotation mark opened there is not closed",
-                )
+    def note(self, found: Int64s, line: int) -> None:
+        """Note records, ``found`` as of `split_records`, in a buffer that begins on a line."""
+        records = np.arange(self.records + 1, self.records + 1 + len(found))
+        lines, faults = found[:, LINE] + line, found[:, FAULTS]
+        faulty = np.flatnonzero(faults)
+        if faulty.size:
+            self.faulty.append(np.stack((records[faulty], lines[faulty], faults[faulty]), axis=1))
+        offsets = lines - records
+        moved = np.flatnonzero(np.diff(offsets, prepend=self.offset))
+        if moved.size:
+            self.breakpoints.append(np.stack((records[moved], lines[moved]), axis=1))
+            self.offset = int(offsets[-1])
+        self.records += len(found)
 
 
-def _note(seen: _Seen, chunk: _Chunk) -> None:
-    records = np.arange(seen.records + 1, seen.records + 1 + len(chunk.found))
-    lines, faults = chunk.found[:, LINE] + chunk.line, chunk.found[:, FAULTS]
-    faulty = np.flatnonzero(faults)
-    if faulty.size:
-        seen.faulty.append(np.stack((records[faulty], lines[faulty], faults[faulty]), axis=1))
-    offsets = lines - records
-    moved = np.flatnonzero(np.diff(offsets, prepend=seen.offset))
-    if moved.size:
-        seen.breakpoints.append(np.stack((records[moved], lines[moved]), axis=1))
-        seen.offset = int(offsets[-1])
-
-
-def _newline(seen: _Seen, layout: Layout) -> str | None:
-    counts = seen.counts
-    if seen.faulty or counts[CR] or counts[BLANK_LINES] or layout.header_lines > 1:
-        return None
-    if not layout.header_lines and layout.header_bytes:  # a byte-order mark before the first row
-        return None
-    endings = ("\n", "\r\n") if not layout.header_lines else (layout.header_ending,)
-    if not counts[CRLF] and "\n" in endings:
-        return "\n"
-    if not counts[LF] and not counts[QUOTED_BREAKS] and "\r\n" in endings:
-        return "\r\n"
-    return None
+def _chunks(path: Path, file: IO[bytes], layout: Layout, seen: _Seen) -> Iterator[Chunk]:
+    """Yield a file's records, the header behind it; what is yielded is overwritten by the next."""
+    found = np.empty((_RECORDS, 2), np.int64)
+    cells = np.empty((_RECORDS, layout.fields + 1), np.int32)
+    dialect = np.array([ord(layout.delimiter), layout.quoting, LONGEST_RECORD], np.int64)
+    line = layout.header_lines + 1
+    data, final, stuck = np.empty(0, np.uint8), False, False
+    while data.size or not final:
+        if not final and (stuck or data.size < _CHUNK):
+            read = seen.take_lines(file.read(_CHUNK))
+            final = not read
+            data = np.concatenate((data, np.frombuffer(read, np.uint8)))
+        seen.counts[BREAKS] = 0
+        records, consumed = split_records(data, final, dialect, found, cells, seen.counts)
+        seen.note(found[:records], line)
+        if records:
+            yield Chunk(data, cells[:records], found[:records, FAULTS])
+        line += int(seen.counts[BREAKS])
+        data = data[consumed:]
+        stuck = not consumed
+        if stuck and data.size > LONGEST_WAIT:
+            raise UnreadableFileError(
+                f"a record has no end after {LONGEST_WAIT >> 20} MiB",
+                where=f"{path.name}, line {line}",
+                hint="a quotation mark opened there is not closed",
+            )
+    if line - layout.header_lines - 1 != seen.breaks:
+        raise UnreadableFileError(
+            f"{seen.breaks} line breaks, of which {line - layout.header_lines - 1} were read",
+            where=path.name,
+            hint="a fault of ours: please report it",
+        )
 
 
 def _refuse_other_formats(path: Path, magic: bytes) -> None:

@@ -1,8 +1,7 @@
 """How the cells of a staged column are spelled: plainly, in other accepted ways, or invalidly.
 
-Most columns of most exports are *plain*: every cell is NULL or spelled as its value is written. A
-column is taken for plain when a sample of it is, converted as such, and proven so afterwards by
-counting NULLs: a cell that was not plain has become one. Only the others pay for their spellings.
+Most cells were read when they were staged: their values stand in ``raw/``. What is left are the
+*odd* ones, of which the text alone is known (`cell_kernel`); each distinct text is judged once.
 """
 
 from __future__ import annotations
@@ -10,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as of_dataclass
-from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
-from precisionchain.errors import PrecisionChainError
+from precisionchain.ingest.raw_rows import RawRows, null_counts, text_name
 from precisionchain.ingest.sql_text import identifier
 from precisionchain.schemas.omop import Field
-
-SAMPLE = 4096
-"""Rows that tell which columns to take for plain; a wrong guess costs time, not truth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +24,14 @@ class Column:
     Args:
         field: what it holds.
         nulls: cells that mean NULL.
-        plain: whether every cell is NULL or spelled plainly.
+        odd: whether some cells have a text alone.
         invalid: cells outside the field's lexical type.
         normalised: normalisation -> cells it changes.
     """
 
     field: Field
     nulls: int
-    plain: bool
+    odd: bool = False
     invalid: int = 0
     normalised: dict[str, int] = of_dataclass(default_factory=dict)
 
@@ -49,56 +43,68 @@ class Column:
     @property
     def value(self) -> str:
         """SQL for the typed value; NULL for NULL and for invalid cells."""
-        lexical = self.field.lexical
-        return lexical.sql_plain(self.name) if self.plain else lexical.sql_cast(self.name)
+        # An odd text is the empty one, which is NULL.
+        if not self.odd or self.field.lexical.name.startswith("Varchar"):
+            return self.name
+        return f"coalesce({self.name}, {self.field.lexical.sql_cast(self._text)})"
+
+    @property
+    def _text(self) -> str:
+        return text_name(self.field.name)
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Yield (rule, SQL for the rows that break it) of the rules that some row does break."""
         lexical = self.field.lexical
         if self.invalid:
-            yield f"type:{lexical.name}", f"NOT {lexical.sql_valid(self.name)}"
+            valid = lexical.sql_valid(self._text)
+            yield f"type:{lexical.name}", f"({self.name} IS NULL AND NOT {valid})"
         if self.field.must and self.nulls:
-            yield "required", lexical.sql_null(self.name)
+            null = f" AND {lexical.sql_null(self._text)}" if self.odd else ""
+            yield "required", f"({self.name} IS NULL{null})"
 
 
-def odd_columns(
-    database: duckdb.DuckDBPyConnection, rows: str, fields: Sequence[Field]
-) -> set[str]:
-    """Return the columns that have other than plain cells in the first few thousand rows."""
-    odd = [
-        f"count({identifier(each.name)}) > count({each.lexical.sql_plain(identifier(each.name))})"
-        for each in fields
-    ]
-    sample = f"(SELECT * FROM {rows} LIMIT {SAMPLE})"
-    found = database.execute(f"SELECT {', '.join(odd)} FROM {sample}").fetchall()[0]
-    return {each.name for each, is_odd in zip(fields, found, strict=True) if is_odd}
+def judge_cells(
+    database: duckdb.DuckDBPyConnection, raw: RawRows, fields: Sequence[Field]
+) -> dict[str, Column]:
+    """Judge the cells of a table's columns."""
+    odd = _odd_cells(database, raw)
+    nulls = null_counts(raw.path)
+    columns = {}
+    for each in fields:
+        none = nulls[each.name] - raw.unparsed - odd.get(each.name, 0)
+        columns[each.name] = (
+            _spelled(database, raw, each, none) if each.name in odd else Column(each, none)
+        )
+    return columns
 
 
-def spelled(database: duckdb.DuckDBPyConnection, rows: str, each: Field) -> Column:
-    """Judge a column with other than plain cells, each distinct spelling once."""
-    name, lexical = identifier(each.name), each.lexical
+def _odd_cells(database: duckdb.DuckDBPyConnection, raw: RawRows) -> dict[str, int]:
+    """Return by column how many cells have a text alone, of those columns that have some."""
+    kept = sorted(raw.written & raw.typed)
+    if not kept:
+        return {}
+    counts = ", ".join(
+        f"count({text_name(name)}) FILTER (WHERE {identifier(name)} IS NULL)" for name in kept
+    )
+    found = database.execute(f"SELECT {counts} FROM {raw.judged(kept)}").fetchall()[0]
+    return {name: int(n) for name, n in zip(kept, found, strict=True) if n}
+
+
+def _spelled(database: duckdb.DuckDBPyConnection, raw: RawRows, each: Field, nulls: int) -> Column:
+    """Judge a column with odd cells, of which there are ``nulls`` empty ones besides."""
+    text, lexical = text_name(each.name), each.lexical
     predicates = lexical.sql_normalisations("cell", "value")
     wanted = ["null_cell", "NOT null_cell AND value IS NULL", *predicates.values()]
     sums = ", ".join(f"coalesce(sum(n) FILTER (WHERE {one}), 0)" for one in wanted)
+    texts = (
+        f"SELECT {text} AS cell, count(*) AS n FROM {raw.judged([each.name])}"
+        f" WHERE {identifier(each.name)} IS NULL AND {text} IS NOT NULL GROUP BY ALL"
+    )
     spellings = (
-        f"SELECT {name} AS cell, count(*) AS n, {lexical.sql_null(name)} AS null_cell,"
-        f" {lexical.sql_cast(name)} AS value FROM {rows}"
-        f" WHERE ({lexical.sql_plain(name)}) IS NULL GROUP BY ALL"
+        f"SELECT cell, n, {lexical.sql_null('cell')} AS null_cell,"
+        f" {lexical.sql_cast('cell')} AS value FROM ({texts})"
     )
     found = database.execute(f"SELECT {sums} FROM ({spellings})").fetchall()[0]
-    nulls, invalid, *counts = (int(n) for n in found)
+    null_cells, invalid, *counts = (int(n) for n in found)
     normalised = {one: n for one, n in zip(predicates, counts, strict=True) if n}
-    return Column(each, nulls, plain=False, invalid=invalid, normalised=normalised)
-
-
-def null_counts(path: Path) -> dict[str, int]:
-    """Return the NULLs of each column of a Parquet file, from its footer."""
-    footer = pq.read_metadata(path)
-    counts = dict.fromkeys(footer.schema.to_arrow_schema().names, 0)
-    for group in range(footer.num_row_groups):
-        for place, name in enumerate(counts):
-            statistics = footer.row_group(group).column(place).statistics
-            if statistics is None or statistics.null_count is None:
-                raise PrecisionChainError("a column without a count of its NULLs", where=str(path))
-            counts[name] += statistics.null_count
-    return counts
+    return Column(each, nulls + null_cells, odd=True, invalid=invalid, normalised=normalised)

@@ -8,24 +8,17 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from precisionchain.ingest.judge_cells import Column, null_counts, odd_columns, spelled
-from precisionchain.ingest.sql_text import identifier, literal, parquet, raw_rows
-from precisionchain.schemas.omop import TABLES, Field, Table
+from precisionchain.ingest.judge_cells import Column, judge_cells
+from precisionchain.ingest.raw_rows import RawRows
+from precisionchain.ingest.sql_text import identifier, literal, parquet
+from precisionchain.ingest.staging import link_tree
+from precisionchain.schemas.omop import TABLES, Table
 
 PARQUET = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4096, WRITE_BLOOM_FILTER false"
 
 Reason = tuple[str, str]
 """A rule and a column."""
-
-_ARROW_TYPES: Mapping[str, pa.DataType] = {
-    "BIGINT": pa.int64(),
-    "DOUBLE": pa.float64(),
-    "DATE": pa.date32(),
-    "TIMESTAMP": pa.timestamp("us"),
-    "VARCHAR": pa.string(),
-}
 
 
 @dataclass(slots=True)
@@ -62,71 +55,38 @@ def judge_rows(judging: Judging, table: Table) -> int:
     A row is rejected for its cells, for a person or parent that is not accepted, or for repeating
     the key of an earlier row that was not rejected for any of these.
     """
-    raw = judging.run / "raw" / f"{table.name}.parquet"
-    there = set(pq.read_schema(raw).names)
-    fields = [each for each in table.fields if each.name in there]
+    raw = RawRows(judging.run, table.name, judging.unparsed[table.name])
+    fields = [each for each in table.fields if each.name in raw.typed]
     if not judging.records[table.name]:
-        _write_empty(judging.accepted(table.name), fields)
+        link_tree(raw.path, judging.accepted(table.name))
         return 0
-    rows = raw_rows(judging.run, table.name, unparsed=judging.unparsed[table.name])
-    columns, accepted, settled = _type_rows(judging, table, rows, fields)
+    columns = judge_cells(judging.database, raw, fields)
     _note_normalised(judging, table, columns)
+    rows = raw.judged([name for name, column in columns.items() if column.odd])
     faults = {
         (rule, name): condition
         for name, column in columns.items()
         for rule, condition in column.faults()
     }
     strangers = _strangers(judging, table, columns)
-    if faults or not settled or _has_strangers(judging, table, strangers):
-        unknown = {
-            reason: f"{value} IS NOT NULL AND {value} NOT IN ({known})"
-            for reason, (value, known) in strangers.items()
-        }
-        _reject_matching(judging, table, rows, faults | unknown)
-        conditions = [f"NOT ({condition})" for condition in faults.values()]
-        conditions += [f"{value} IN ({known})" for value, known in strangers.values()]
-        accepted = _write_accepted(judging, table, rows, columns, conditions)
+    unknown = {
+        reason: f"{value} IS NOT NULL AND {value} NOT IN ({known})"
+        for reason, (value, known) in strangers.items()
+    }
+    if not _are_there(judging, rows, unknown):
+        strangers, unknown = {}, {}
+    _reject_matching(judging, table, rows, faults | unknown)
+    conditions = [f"NOT {condition}" for condition in faults.values()]
+    conditions += [f"{value} IN ({known})" for value, known in strangers.values()]
+    accepted = _write_accepted(judging, raw, columns, rows, conditions)
     return accepted - _reject_duplicates(judging, table, accepted)
 
 
-def _type_rows(
-    judging: Judging, table: Table, rows: str, fields: list[Field]
-) -> tuple[dict[str, Column], int, bool]:
-    """Write all rows as if none were to be rejected, and learn how their cells are spelled.
-
-    Returns:
-        the columns, how many rows were written, and whether what was written is typed rightly.
-    """
-    odd = odd_columns(judging.database, rows, fields)
-    unparsed = judging.unparsed[table.name]
-    empty = null_counts(judging.run / "raw" / f"{table.name}.parquet")
-    columns = {
-        each.name: spelled(judging.database, rows, each)
-        if each.name in odd
-        else Column(each, empty[each.name] - unparsed, plain=True)
-        for each in fields
-    }
-    written = _write_accepted(judging, table, rows, columns, [])
-    empty = null_counts(judging.accepted(table.name))
-    late = {
-        name: spelled(judging.database, rows, column.field)
-        for name, column in columns.items()
-        if column.plain and empty[name] != column.nulls
-    }
-    settled = all(column.value == columns[name].value for name, column in late.items())
-    return columns | late, written, settled
-
-
-def _has_strangers(
-    judging: Judging, table: Table, strangers: Mapping[Reason, tuple[str, str]]
-) -> bool:
-    """Whether a typed row relies on a person or parent that is not accepted."""
+def _are_there(judging: Judging, rows: str, conditions: Mapping[Reason, str]) -> bool:
+    """Whether some row meets one of the conditions."""
     return any(
-        judging.database.execute(
-            f"SELECT count(*) FROM {parquet(judging.accepted(table.name))}"
-            f" WHERE {identifier(column)} NOT IN ({known})"
-        ).fetchall()[0][0]
-        for (_, column), (_, known) in strangers.items()
+        judging.database.execute(f"SELECT count(*) FROM {rows} WHERE {condition}").fetchall()[0][0]
+        for condition in conditions.values()
     )
 
 
@@ -164,17 +124,22 @@ def _reject_matching(
 
 def _write_accepted(
     judging: Judging,
-    table: Table,
-    rows: str,
+    raw: RawRows,
     columns: Mapping[str, Column],
+    rows: str,
     conditions: list[str],
 ) -> int:
+    """Write the rows that meet conditions; share the staged file where all do as they stand."""
+    as_staged = all(column.value == column.name for column in columns.values())
+    if as_staged and not raw.unparsed and not conditions:
+        link_tree(raw.path, judging.accepted(raw.table))
+        return judging.records[raw.table]
     values = [f"{column.value} AS {column.name}" for column in columns.values()]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return _copy(
         judging,
         f"SELECT {', '.join(values)}, _file, _record FROM {rows}{where}",
-        judging.accepted(table.name),
+        judging.accepted(raw.table),
     )
 
 
@@ -226,12 +191,6 @@ def _note_normalised(judging: Judging, table: Table, columns: Mapping[str, Colum
                     "n": n,
                 }
             )
-
-
-def _write_empty(target: Path, fields: list[Field]) -> None:
-    columns = [(each.name, _ARROW_TYPES[each.lexical.sql_type]) for each in fields]
-    columns += [("_file", pa.string()), ("_record", pa.int64())]
-    pq.write_table(pa.schema(columns).empty_table(), target)
 
 
 def known_persons_table(known: pa.Table | None) -> pa.Table:

@@ -165,7 +165,6 @@ def _first_record(
         fields=len(cells),
         header_bytes=len(first.encode("utf-8", "surrogateescape")),
         header_lines=len(lines.given),
-        header_ending=first[len(first.rstrip("\r\n")) :] or "\n",
     )
     return cells, layout, first
 

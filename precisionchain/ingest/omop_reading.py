@@ -118,15 +118,19 @@ class TableSource(Protocol):
             InputError: it cannot be read, or they are not those of the table.
         """
 
-    def scan(self) -> None:
-        """Read what can be read without the database; may run while another table is loaded.
+    @property
+    def size(self) -> int:
+        """Bytes that `scan` reads, of compressed ones as they are stored."""
+
+    def scan(self, target: Path) -> None:
+        """Write its cells, if that needs no database; may run while other tables are read.
 
         Raises:
             InputError: it cannot be read to its end.
         """
 
     def load(self, database: duckdb.DuckDBPyConnection, target: Path) -> Loaded:
-        """Write its cells as text columns, in record order, with ``_file``.
+        """Write its cells as a `raw_file.RawFile`, unless that is done.
 
         Raises:
             InputError: it cannot be read to its end.

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import duckdb
 
+from precisionchain.ingest.raw_rows import RawRows
 from precisionchain.ingest.run_tables import LINES, RUN_TABLES
-from precisionchain.ingest.sql_text import identifier, literal, parquet, raw_rows
+from precisionchain.ingest.sql_text import identifier, literal, parquet
 from precisionchain.ingest.staging import Run
 
 VCF_FILES = (
@@ -73,7 +74,7 @@ def _omop_rows(run: Run) -> Iterator[tuple[str, str]]:
     for file in sorted(path.glob("accepted/*.parquet")):
         yield file.stem, parquet(file)
     for file in sorted(path.glob("raw/*.parquet")):
-        yield f"raw_{file.stem}", raw_rows(path, file.stem, unparsed=unparsed[file.stem])
+        yield f"raw_{file.stem}", RawRows(path, file.stem, unparsed[file.stem]).text()
     for name in _DESCRIBED:
         if (path / f"{name}.parquet").exists():  # of data quality, once it is validated
             yield name, parquet(path / f"{name}.parquet")

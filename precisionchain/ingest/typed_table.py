@@ -16,13 +16,14 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from precisionchain.errors import OmopFormatError, SiteError, UnreadableFileError
+from precisionchain.errors import OmopFormatError, UnreadableFileError
+from precisionchain.ingest.cell_columns import cells_of_text
 from precisionchain.ingest.csv_kernel import ENCODING, TOO_LONG
 from precisionchain.ingest.csv_records import LONGEST_RECORD, Int64s
 from precisionchain.ingest.omop_headers import Names
 from precisionchain.ingest.omop_reading import Loaded
+from precisionchain.ingest.raw_file import RawFile
 from precisionchain.ingest.sql_text import identifier, literal
 from precisionchain.ingest.text_digest import TextDigest, cell_lengths
 from precisionchain.ingest.typed_columns import text_of
@@ -92,7 +93,7 @@ def load_rows(
     constants: Mapping[str, str],
     target: Path,
 ) -> Loaded:
-    """Write the rows of a SELECT of text columns to ``raw/<table>.parquet``.
+    """Write the rows of a SELECT of text columns as a `RawFile`.
 
     Args:
         database: to ask.
@@ -111,25 +112,17 @@ def load_rows(
     given = "".join(f", {literal(text)} AS {identifier(name)}" for name, text in constants.items())
     with readable(file):
         reader = database.sql(f"SELECT *{given} FROM ({select})").to_arrow_reader(_BATCH)
-    schema = pa.schema([(name, pa.string()) for name in [*reader.schema.names, "_file"]])
-    digest = TextDigest([name for name in reader.schema.names if name in set(table.columns)])
-    faulty: list[Int64s] = [np.zeros((0, 3), np.int64)]
-    written = 0
-    with pq.ParquetWriter(target, schema, compression="snappy") as writer:
-        for batch in _batches(reader, file):
-            faults = _faults(batch)
-            cells = _without_faulty(batch, faults)
-            digest.add(cells)
-            places = np.flatnonzero(faults)
-            found = np.stack((places + written + 1, np.zeros_like(places), faults[places]), axis=1)
-            faulty.append(found)
-            columns = [*cells.columns, pa.repeat(pa.scalar(file), len(cells))]
-            with _writable(target):
-                writer.write_batch(pa.record_batch(columns, schema=schema))
-            written += len(batch)
-    if written != records:
+    columns = reader.schema.names
+    digest = TextDigest([name for name in columns if name in set(table.columns)])
+    written = RawFile(target, table, columns, file)
+    faulty = np.concatenate(
+        [np.zeros((0, 3), np.int64)]
+        + [_write_batch(batch, written, digest) for batch in _batches(reader, file)]
+    )
+    written.close()
+    if written.rows != records:
         raise UnreadableFileError(
-            f"{records} rows are counted, and {written} are read",
+            f"{records} rows are counted, and {written.rows} are read",
             where=file,
             hint="did something write to it meanwhile? stage it again",
         )
@@ -139,11 +132,24 @@ def load_rows(
         sha256=digest.hexdigest(),
         size=digest.size,
         records=records,
-        faulty=np.concatenate(faulty),
+        faulty=faulty,
         lines=None,
         written=names.written,
         unrecognised=names.unrecognised,
     )
+
+
+def _write_batch(batch: pa.RecordBatch, written: RawFile, digest: TextDigest) -> Int64s:
+    """Write rows of text; return number, no line and faults of those that cannot be taken."""
+    faults = _faults(batch)
+    texts = _without_faulty(batch, faults)
+    digest.add(texts)
+    places = np.flatnonzero(faults)
+    found = np.stack((places + written.rows + 1, np.zeros_like(places), faults[places]), axis=1)
+    names = texts.schema.names
+    cells = {name: cells_of_text(texts.column(place)) for place, name in enumerate(names)}
+    written.add(cells, len(texts))
+    return found
 
 
 @contextmanager
@@ -199,18 +205,6 @@ def _without_faulty(batch: pa.RecordBatch, faults: Int64s) -> pa.RecordBatch:
     empty = pa.scalar(None, pa.string())
     columns = [pc.if_else(taken, cells, empty) for cells in batch.columns]
     return pa.record_batch(columns, names=batch.schema.names)
-
-
-@contextmanager
-def _writable(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SiteError(
-            f"cannot be written: {error.strerror or type(error).__name__}",
-            where=str(target.parent),
-            hint="is there room on the disk? run the command again: nothing half-done is left",
-        ) from error
 
 
 def union(selects: Sequence[str]) -> str:

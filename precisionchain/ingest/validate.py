@@ -25,6 +25,7 @@ from precisionchain.ingest.judge_rows import Judging, judge_rows, known_persons_
 from precisionchain.ingest.quality_checks import Checked, check_rules, make_views
 from precisionchain.ingest.quality_results import quality_rows, rejections_checked, warning_rows
 from precisionchain.ingest.quality_scopes import Delivered
+from precisionchain.ingest.raw_file import as_written
 from precisionchain.ingest.report import Advance, Step, silent
 from precisionchain.ingest.rules import UNPARSED_RULES
 from precisionchain.ingest.run_tables import (
@@ -238,12 +239,18 @@ class _Validation:
             return int(pq.read_metadata(path).num_rows)
         if table.scope != "vocabulary":
             self._partial.keep(self._run, f"raw/{table.name}.parquet")
+            self._keep_texts(table.name)
         n = judge_rows(judging, table)
         if table.name == "person":
             self._database.execute(
                 f"INSERT INTO known_person SELECT person_id FROM {parquet(path)}"
             )
         return n
+
+    def _keep_texts(self, table: str) -> None:
+        if as_written(self._run.path / "raw" / f"{table}.parquet").exists():
+            (self._partial.path / "as_written").mkdir(mode=0o700, exist_ok=True)
+            self._partial.keep(self._run, f"as_written/{table}.parquet")
 
     def _normalised_before(self) -> list[dict[str, object]]:
         """Return what an earlier validation counted in tables whose cells are not kept."""

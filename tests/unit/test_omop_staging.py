@@ -260,7 +260,7 @@ def test_the_version_is_told_and_5_3_names_are_canonical(export: Export) -> None
     run = export.stage()
     assert run.description["cdm_version"] == "5.3"
     names = pq.read_schema(run.path / "raw" / "visit_occurrence.parquet").names
-    assert names[-2:] == ["admitted_from_source_value", "_file"]
+    assert names[-3:] == ["admitted_from_source_value", "_file", "_record"]
 
 
 def test_identity_is_content_and_not_names_or_compression(export: Export, tmp_path: Path) -> None:
