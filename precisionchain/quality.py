@@ -24,25 +24,30 @@ class QualityDoor(QuestionsDoor):
         rule: str | None = None,
         table: str | None = None,
         verdict: str | None = None,
+        mode: str | None = None,
         history: bool = False,
     ) -> pl.DataFrame:
-        """Return what rules of data quality found in the newest export of each source.
+        """Return what rules of data quality found in the exports of each source.
 
-        Small counts are not told (``docs/reference/quality.md``).
+        That is the newest full export, and each delta sealed after it; the column ``mode`` says
+        which. Small counts are not told (``docs/reference/quality.md``).
 
         Args:
             site: who published it.
             source: of that name.
             rule: as ``outside_period``.
-            table: of the CDM.
+            table: of the CDM, an event table also by its domain.
             verdict: ``passed``, ``failed``, ``accepted`` or ``not checked``.
+            mode: ``full`` or ``delta``.
             history: also the exports before.
 
         Raises:
-            UsageError: no such table or verdict.
+            UsageError: no such site, source, table, verdict or mode, or no result of such a rule.
         """
+        from precisionchain.query.known_names import require_site
         from precisionchain.query.quality import (
             WantedQuality,
+            mode_named,
             plain_name,
             quality_results,
             table_named,
@@ -55,16 +60,19 @@ class QualityDoor(QuestionsDoor):
             "rule": typed.as_logged(rule, plain_name),
             "table": typed.as_logged(table, table_named),
             "verdict": typed.as_logged(verdict, verdict_named),
+            "mode": typed.as_logged(mode, mode_named),
             "history": history,
         }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            require_site(site, self._opened.sites())
             wanted = WantedQuality(
                 site,
                 source,
                 rule,
                 None if table is None else table_named(table),
                 None if verdict is None else verdict_named(verdict),
+                None if mode is None else mode_named(mode),
                 history,
             )
             return quality_results(snapshot, wanted)
@@ -83,14 +91,15 @@ class QualityDoor(QuestionsDoor):
             site: only persons of this site; default the whole network.
 
         Raises:
-            UsageError: no such table.
+            UsageError: no such table or site.
         """
+        from precisionchain.query.known_names import require_site
         from precisionchain.query.period_counts import counts_by_concept
 
         asked = {"table": typed.as_logged(table, typed.table_name), "site": site}
-        return self._ask(
-            "concept-counts",
-            "clinical",
-            asked,
-            lambda snapshot: counts_by_concept(snapshot, table, site=site),
-        )
+
+        def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
+            require_site(site, self._opened.sites())
+            return counts_by_concept(snapshot, table, site=site)
+
+        return self._ask("concept-counts", "clinical", asked, answer)

@@ -273,9 +273,12 @@ def quality(
     site: OfSite = None,
     source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
     rule: Annotated[str | None, typer.Option(help="One rule, as outside_period.")] = None,
-    table: Annotated[str | None, typer.Option(help="One table of the CDM.")] = None,
+    table: Annotated[str | None, typer.Option(help="One table of the CDM, or its domain.")] = None,
     verdict: Annotated[
         str | None, typer.Option(help="passed, failed, accepted, or not checked.")
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="Only of full exports, or of each delta: full, delta.")
     ] = None,
     history: Annotated[
         bool, typer.Option("--history", help="Also the exports before the newest.")
@@ -283,13 +286,21 @@ def quality(
     as_of: AsOf = None,
     out: Out = Out(),
 ) -> None:
-    """What rules of data quality found in the exports of each source."""
+    """What rules found in the newest full export of each source, and in each delta after it."""
     with scope(context).network(as_of) as network:
         answer = network.quality(
-            site=site, source=source, rule=rule, table=table, verdict=verdict, history=history
+            site=site,
+            source=source,
+            rule=rule,
+            table=table,
+            verdict=verdict,
+            mode=mode,
+            history=history,
         )
-    shown = [name for name in answer.columns if name not in ("mode", "batch", "n_violating")]
-    out.frame(answer, columns=shown)
+    batches = answer.select("site", "source", "mode", "batch").unique()
+    several = batches.height > batches.drop("batch").unique().height
+    hidden = {"n_violating"} if several else {"n_violating", "batch"}
+    out.frame(answer, columns=[name for name in answer.columns if name not in hidden])
 
 
 @app.command("concept-counts")

@@ -6,10 +6,11 @@ A record number typed where a site or a chromosome belongs is a well-formed name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from precisionchain.errors import UsageError
 from precisionchain.query.asked_variants import is_id
 from precisionchain.query.typed import NOT_LOGGED
 from precisionchain.replica.catalogue import Snapshot
@@ -30,6 +31,17 @@ _PLACES: Final = {
     "genotype",
     "assayed",
 }
+
+
+def require_site(site: str | None, sites: Collection[str]) -> None:
+    """Refuse a site that is not, and never was, a member; None is any.
+
+    Raises:
+        UsageError: naming those that are.
+    """
+    if site is not None and site not in sites:
+        known = ", ".join(sorted(sites))
+        raise UsageError(f"{site} is no site of this network", hint=f"one of {known}")
 
 
 @dataclass(frozen=True, slots=True)

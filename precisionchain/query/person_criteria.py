@@ -18,6 +18,7 @@ from precisionchain.query.criteria import (
 from precisionchain.query.criterion_scope import CriterionScope
 from precisionchain.query.event_rows import NO_DAY
 from precisionchain.query.kleene import Truth
+from precisionchain.query.known_names import require_site
 from precisionchain.query.person_rows import demographics, observation_periods
 from precisionchain.query.persons import meant_by_bare_id
 from precisionchain.query.row_conditions import days_of, inside
@@ -90,9 +91,7 @@ def of_site(scope: CriterionScope, asked: AtSite) -> Truth:
         UsageError: one of them is no member of the network.
     """
     for site in asked.sites:
-        if site not in scope.sites:
-            known = ", ".join(sorted(scope.sites))
-            raise UsageError(f"{site} is no site of this network", hint=f"one of {known}")
+        require_site(site, scope.sites)
     universe = scope.universe
     true = np.zeros(len(universe), np.bool_)
     for site in asked.sites:
