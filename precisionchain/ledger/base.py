@@ -306,7 +306,7 @@ def settle(
                 f"{count - final} of {count} items are on the ledger but not final after"
                 f" {seconds:.0f} s",
                 where=f"batch {batch_id.hex()[:16]}",
-                hint="run the command again: nothing is written twice",
+                hint="does the ledger take blocks? run the command again: nothing is written twice",
             )
         time.sleep(pause)
         pause = min(2.0, pause * 1.5)

@@ -113,9 +113,17 @@ class Rights:
                 self._take(address, ",".join(sorted(_MANAGES)))
 
     def dismiss(self, addresses: Mapping[str, str], streams: Iterable[str]) -> None:
-        """Take every right away; see ``Ledger.dismiss``."""
+        """Take every right away; see ``Ledger.dismiss``.
+
+        The rights on the chain go first, of others. A node combines what an address has received,
+        so also the outputs of many revocations; such a transaction that waits at a miner when the
+        right to send goes makes all its blocks invalid, and a chain that waits for it stands still.
+        """
         listed = list(streams)
         for address in addresses.values():
+            ours = address in self._own  # without rights of its own it could not take the others
+            if not ours:
+                self._take(address, WRITER)
             for stream in listed:
                 self._set_on(stream, address, set(), keep=False)
             self._take(address, ADMINISTRATOR)

@@ -22,6 +22,7 @@ from precisionchain.ingest.outbox import Outbox
 from precisionchain.ledger import multichain_client, multichain_sending
 from precisionchain.ledger.base import LedgerItem, settle
 from precisionchain.ledger.multichain import MultiChainLedger
+from precisionchain.ledger.multichain_client import NodeClient
 from precisionchain.schemas.items import Item
 from tests.contract.ledger_contract import BATCH_1, SITE_A, A, B, item
 from tests.lib.batches import SIGNER, STREAMS, Job, parameters, unsealed
@@ -364,6 +365,25 @@ def test_who_is_not_admitted_cannot_write_and_who_is_dismissed_no_more(
     assert [(found.item, found.address) for found in found_by(ledger)] == [
         (item(0), other.addresses()["publish"])
     ]
+
+
+def test_the_right_to_send_goes_before_the_rights_on_streams(
+    ledger: MultiChainLedger, other: PromptLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[tuple[str, str]] = []
+    revoke = NodeClient.revokefrom
+
+    def recorded(client: NodeClient, giver: str, address: str, rights: str) -> object:
+        taken.append((address, rights))
+        return revoke(client, giver, address, rights)
+
+    monkeypatch.setattr(NodeClient, "revokefrom", recorded)
+    ledger.dismiss(other.addresses())
+    for address in other.addresses().values():
+        of_address = [rights for taken_from, rights in taken if taken_from == address]
+        assert "send" in of_address[0].split(",")
+        assert any("." in rights for rights in of_address[1:]) or len(of_address) == 1
+    assert any("." in rights for _, rights in taken)
 
 
 def test_another_administrator_gives_and_takes_what_the_first_does(
