@@ -97,6 +97,15 @@ class AcceptedRows:
             self._exports[table.name] = self._made_export(table)
         return self._exports[table.name]
 
+    def file_of(self, table: Table, rows: str) -> Path | None:
+        """Return the file that holds the rows of a relation, no fewer and as they are, if any."""
+        as_they_are = not self._withholds and (
+            table.scope == "site" or "person_id" in self.columns(table.name)
+        )
+        if as_they_are and rows == f"export_{table.name}":
+            return self._accepted / f"{table.name}.parquet"
+        return None
+
     def know_parents(self, parent: str, rows: str) -> None:
         """Let rows follow also those of a relation, with the parent's key and person_id."""
         self._parents[parent] = rows

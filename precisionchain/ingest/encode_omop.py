@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
 
 from precisionchain.ingest.accepted_rows import AcceptedRows
 from precisionchain.ingest.drafts import Draft
+from precisionchain.ingest.narrow_rows import MAX_BYTES, MAX_ROWS, NarrowRows, narrow_rows
 from precisionchain.ingest.row_drafts import ITEM_ROWS, by_concept, by_person, row_drafts
+from precisionchain.ingest.row_order import Ints, Runs, row_order
 from precisionchain.ingest.row_runs import row_runs
 from precisionchain.ingest.vocabulary import make_slice, place_concepts, slice_drafts
 from precisionchain.schemas.ahead import ahead
+from precisionchain.schemas.arrow_values import one_chunk, values_of
 from precisionchain.schemas.omop import Table
 from precisionchain.schemas.payloads import table_payload
 from precisionchain.schemas.placement import person_buckets
@@ -35,6 +41,9 @@ from precisionchain.schemas.streams import (
 if TYPE_CHECKING:
     from precisionchain.ingest.changes import Changes
 
+# The stubs describe compute functions by one overload a type; our columns are of any type.
+pc: Any = pyarrow.compute
+
 _CONCEPT_MAP: Mapping[str, pa.DataType] = {
     "table": pa.string(),
     "concept_id": pa.int64(),
@@ -44,12 +53,29 @@ _CONCEPT_MAP: Mapping[str, pa.DataType] = {
 
 
 @dataclass(frozen=True, slots=True)
+class _View:
+    """How rows of a table are spread over the families of a view, and found there.
+
+    Args:
+        family: of a run.
+        column: by whose values rows are spread; null counts as 0.
+        placed: relation of the values: value, run.
+        keys_of: the keys of an item by its rows.
+    """
+
+    family: Callable[[int], str]
+    column: str
+    placed: str
+    keys_of: Callable[[pa.Table], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Piece:
     """Rows of one family that are to be an item, or a few, and how their keys are found."""
 
     family: str
     table: Table
-    rows: pa.Table
+    rows: Callable[[], pa.Table]
     keys_of: Callable[[pa.Table], list[str]]
 
 
@@ -65,6 +91,8 @@ class OmopEncoder:
         self._rows, self._changes = rows, changes
         self._database, self._parameters = rows.database, rows.parameters
         self._maps: list[pa.Table] = []
+        self._kept: dict[str, NarrowRows] = {}
+        self._orders: dict[str, Ints] = {}
 
     def drafts(self) -> Iterator[Draft]:
         """Yield every draft of the batch, in publishing order."""
@@ -103,19 +131,13 @@ class OmopEncoder:
             known="concept_ancestor" in self._rows.tables,
             placed=None if self._changes is None else self._changes.placed,
         )
-        order = [f"coalesce({concept}, 0)", table.start_date_column, "person_id", table.primary_key]
-        rows = self._reader(
-            table,
-            source,
-            join=f"join placement on placement.concept_id = coalesce({concept}, 0)",
-            run="placement.ancestor",
-            order=order,
-            found_by=("person_id", concept),
+        view = _View(
+            partial(domain_family, prefix),
+            concept,
+            "(select concept_id as value, ancestor as run from placement)",
+            by_concept(table),
         )
-
-        keys_of = by_concept(table)
-        for ancestor, chunk in row_runs(rows, "_run", ITEM_ROWS):
-            yield _Piece(domain_family(prefix, ancestor), table, chunk, keys_of)
+        yield from self._view(table, source, view)
         self._maps.append(
             self._database.sql(
                 f"select '{table.name}' as \"table\", concept_id,"
@@ -129,18 +151,9 @@ class OmopEncoder:
         return table.concept_column is not None and table.concept_column not in stays
 
     def _person_view(self, table: Table, source: str) -> Iterator[_Piece]:
-        rows = self._reader(
-            table,
-            source,
-            join="join person_place using (person_id)",
-            run="person_place.bucket",
-            order=["person_id", table.start_date_column, table.primary_key],
-            found_by=("person_id",),
-        )
-
-        keys_of = by_person(table)
-        for bucket, chunk in row_runs(rows, "_run", ITEM_ROWS):
-            yield _Piece(person_family(bucket), table, chunk, keys_of)
+        placed = "(select person_id as value, bucket as run from person_place)"
+        view = _View(person_family, "person_id", placed, by_person(table))
+        return self._view(table, source, view)
 
     def _site_table(self, table: Table, source: str) -> Iterator[_Piece]:
         columns = self._rows.published_columns(table)
@@ -150,7 +163,7 @@ class OmopEncoder:
         keys = [table_key(table.name)]
         for batch in rows.to_arrow_reader(ITEM_ROWS):
             chunk = pa.Table.from_batches([batch])
-            yield _Piece(SITE_TABLES, table, chunk, lambda _rows: keys)
+            yield _Piece(SITE_TABLES, table, partial(_same, chunk), lambda _rows: keys)
 
     def _slice(self) -> Iterator[Draft]:
         for name in make_slice(self._database, self._rows.tables, self._rows.used_concepts()):
@@ -173,36 +186,74 @@ class OmopEncoder:
 
     def _row_drafts(self, piece: _Piece) -> list[Draft]:
         half = self._parameters.max_item_bytes // 2
-        keys_of = piece.keys_of
-        return list(
-            row_drafts(piece.family, piece.table, piece.rows, keys_of=keys_of, max_bytes=half)
-        )
+        keys_of, rows = piece.keys_of, piece.rows()
+        return list(row_drafts(piece.family, piece.table, rows, keys_of=keys_of, max_bytes=half))
 
-    def _reader(
-        self,
-        table: Table,
-        source: str,
-        *,
-        join: str,
-        run: str,
-        order: list[str | None],
-        found_by: tuple[str, ...],
-    ) -> pa.RecordBatchReader:
-        """Return the table's published rows with their run in ``_run``, sorted by it.
+    def _view(self, table: Table, source: str, view: _View) -> Iterator[_Piece]:
+        """Yield the table's published rows, sorted, by their families in a view.
 
         Rows have the columns they are found by, also where the file, or a child's row, has none.
         """
         published = self._rows.published_columns(table)
-        columns = [f"t.{name}" for name in found_by if name not in published]
-        columns += [f"t.{name}" for name in published]
-        by = [f"t.{name}" if "(" not in name else name for name in order if name]
+        found_by = dict.fromkeys(("person_id", view.column))
+        columns = [*(name for name in found_by if name not in published), *published]
         known = {*self._rows.columns(table.name), "person_id"}
-        by = [name for name in by if "(" in name or name[2:] in known]
-        sql = (
-            f"select {', '.join(columns)}, cast({run} as bigint) as _run"
-            f" from {source} as t {join} order by _run, {', '.join(by)}"
-        )
-        reader: pa.RecordBatchReader = self._database.sql(sql).to_arrow_reader(ITEM_ROWS)
+        then = [table.start_date_column, "person_id", table.primary_key]
+        order = [name for name in dict.fromkeys(then) if name in known]
+        rows = self._in_memory(table, source, [*dict.fromkeys([*columns, *order])])
+        if rows is None:
+            sorted_rows = self._reader(source, columns, order, view)
+            for run, chunk in row_runs(sorted_rows, "_run", ITEM_ROWS):
+                yield _Piece(view.family(run), table, partial(_same, chunk), view.keys_of)
+            return
+        found = self._database.sql(
+            f"select value, run::bigint as run from {view.placed} order by run, value"
+        ).to_arrow_table()
+        runs = Runs(one_chunk(found["value"]), values_of(one_chunk(found["run"])))
+        ranks, n_rows = runs.ranks(pc.fill_null(rows.column(view.column), 0))
+        if table.name not in self._orders:
+            self._orders[table.name] = row_order([rows.column(name) for name in order])
+        ordered = row_order([ranks], self._orders[table.name])
+        for run, start, end in runs.pieces(n_rows, ITEM_ROWS):
+            chosen = partial(rows.take, columns, ordered[start:end])
+            yield _Piece(view.family(run), table, chosen, view.keys_of)
+
+    def _in_memory(self, table: Table, source: str, columns: list[str]) -> NarrowRows | None:
+        """Return columns of a relation's rows; None where they are too large."""
+        kept = self._kept.get(table.name)
+        if kept is not None and set(columns) <= set(kept.names):
+            return kept
+        rows = self._read(table, source, columns)
+        there = sum(one.n_bytes for one in self._kept.values())
+        if rows is not None and there + rows.n_bytes <= MAX_BYTES:
+            self._kept[table.name] = rows
+        return rows
+
+    def _read(self, table: Table, source: str, columns: list[str]) -> NarrowRows | None:
+        file = self._rows.file_of(table, source)
+        if file is not None:
+            with pq.ParquetFile(file) as opened:
+                if opened.metadata.num_rows > MAX_ROWS:
+                    return None
+                if set(columns) <= set(opened.schema_arrow.names):
+                    return narrow_rows((name, opened.read([name])[name]) for name in columns)
+        rows = self._database.sql(f"select {', '.join(columns)} from {source}")
+        ((length,),) = rows.count("*").fetchall()
+        if length > MAX_ROWS // 4:  # all of its columns are there before any of them is narrow
+            return None
+        found = rows.to_arrow_table()
+        return narrow_rows((name, found[name]) for name in columns)
+
+    def _reader(
+        self, source: str, columns: list[str], order: list[str], view: _View
+    ) -> pa.RecordBatchReader:
+        """Return rows with their run in ``_run``, sorted by it in bounded memory."""
+        by = ["_run", f"coalesce(t.{view.column}, 0)", *(f"t.{name}" for name in order)]
+        reader: pa.RecordBatchReader = self._database.sql(
+            f"select {', '.join(f't.{name}' for name in columns)}, cast(p.run as bigint) as _run"
+            f" from {source} as t join {view.placed} p on p.value = coalesce(t.{view.column}, 0)"
+            f" order by {', '.join(by)}"
+        ).to_arrow_reader(ITEM_ROWS)
         return reader
 
     def _encoded(self, table: Table) -> str:
@@ -211,7 +262,11 @@ class OmopEncoder:
         return fresh or self._rows.export(table) or f"(from accepted_{table.name} limit 0)"
 
     def _place_persons(self, persons: pa.Table) -> None:
-        ids = persons["person_id"].to_numpy().astype(np.int64)
+        ids = values_of(one_chunk(persons["person_id"])).astype(np.int64)
         buckets = person_buckets(ids, self._parameters.person_buckets)
         placed = pa.table({"person_id": ids, "bucket": buckets})
         self._database.register("person_place", placed)
+
+
+def _same(rows: pa.Table) -> pa.Table:
+    return rows

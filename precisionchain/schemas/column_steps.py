@@ -90,7 +90,8 @@ def shrink_column(array: Column, base: Ints | None, factor: int) -> tuple[Step, 
         return _shrink_constant(array)
     scaled = _integers(array)
     if scaled is None:
-        return _shrink_constant(array)
+        step, stored = _shrink_constant(array)
+        return step, stored if step else _without_rests(array)
     ints, exponent = scaled
     extra = {"e": exponent} if exponent is not None else {}
     if base is not None:
@@ -100,7 +101,7 @@ def shrink_column(array: Column, base: Ints | None, factor: int) -> tuple[Step, 
             if step:
                 return {**step, **extra, "of": "", "f": factor}, stored
     step, stored = _shrink_integers(ints, array, array.type.bit_width)
-    return ({**step, **extra}, stored) if step else ({}, array)
+    return ({**step, **extra}, stored) if step else ({}, _without_rests(array))
 
 
 def restore_column(step: Step, stored: Column | None, rows: int, base: Ints | None) -> Column:
@@ -283,6 +284,14 @@ def _filled(array: Column, value: Any) -> npt.NDArray[Any]:
         if array.null_count
         else values
     )
+
+
+def _without_rests(array: Column) -> Column:
+    """Return a column of numbers with 0 in null rows, where whoever made it may leave anything."""
+    if not array.null_count:
+        return array
+    zeros = column_of(_filled(array, 0), _mask(array))
+    return cast("Column", zeros.view(array.type))
 
 
 def _mask(array: Column) -> Bools | None:
