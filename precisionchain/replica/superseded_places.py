@@ -22,6 +22,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from precisionchain.bounded_database import bounded_database
 from precisionchain.replica.catalogue import SealedBatch, Snapshot, unpacked_folder
 from precisionchain.replica.resolve import sources
 from precisionchain.replica.unpack_clinical import SUPERSEDED_NAME
@@ -103,7 +104,7 @@ def invalid_places(snapshot: Snapshot) -> Iterator[InvalidPlaces]:
     for chain in sources(snapshot.catalogue.sealed):
         if not any(_listing(snapshot.root, one).exists() for one in chain):
             continue
-        with duckdb.connect() as database:
+        with bounded_database(snapshot.root / ".judging") as database:
             _judge(database, snapshot.root, chain)
             rows = database.sql("""
                 with first as (
@@ -126,7 +127,7 @@ def _kept(root: Path, chain: Sequence[SealedBatch], path: Path) -> GonePlaces:
     if not said.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
-        with duckdb.connect() as database:
+        with bounded_database(path.with_suffix(".scratch")) as database:
             _judge(database, root, chain)
             valid = database.sql("select * from judged where name is not null")
             distinct = valid.project('batch, ordinal, "row"').distinct()
