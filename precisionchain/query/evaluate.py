@@ -2,6 +2,9 @@
 
 A criterion is asked of persons, or, inside a ``where``, of indexes: rows that other rows are seen
 from. What is not about the index is asked of the persons, and holds at each of their indexes.
+
+What reads genotypes, sequencing and cohort definitions is loaded when one is asked for: most
+criteria, and most commands, are of clinical rows alone.
 """
 
 from __future__ import annotations
@@ -10,18 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_, or_
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from precisionchain.errors import UsageError
-from precisionchain.query import (
-    event_criteria,
-    genetic_criteria,
-    person_criteria,
-    sequencing_criteria,
-)
-from precisionchain.query.circe.cohorts import defined
+from precisionchain.query import event_criteria, person_criteria
 from precisionchain.query.criteria import (
     Age,
     And,
@@ -52,14 +49,15 @@ from precisionchain.query.criteria import (
     WithinDays,
 )
 from precisionchain.query.criterion_scope import CriterionScope
-from precisionchain.query.genotyped import Bytes
 from precisionchain.query.kleene import Truth
 from precisionchain.query.observation import observed_around
 from precisionchain.query.placed_rows import Rows, chosen, together
 from precisionchain.query.relative_rows import of_rows_around
 from precisionchain.query.row_conditions import age_on, inside
-from precisionchain.query.variant_ids import variant_meant
 from precisionchain.schemas.variant import Variant
+
+if TYPE_CHECKING:
+    from precisionchain.query.genotyped import Bytes
 
 
 def evaluate(scope: CriterionScope, criterion: Criterion) -> Truth:
@@ -164,10 +162,8 @@ class Evaluation:
                 return self._of_events(criterion)
             case Genotype() | Carries() | Assayed() | CarriesIn():
                 return self._of_genotypes(criterion)
-            case CarriesStructural():
-                return genetic_criteria.of_structural(self.scope, criterion)
-            case Sequenced():
-                return sequencing_criteria.of_sequenced(self.scope, criterion)
+            case CarriesStructural() | Sequenced():
+                return self._of_batches(criterion)
             case _:
                 return self._of_person(criterion)
 
@@ -183,7 +179,16 @@ class Evaluation:
                 first, second = self.rows_of(criterion.first), self.rows_of(criterion.second)
                 return event_criteria.of_within_days(self.scope, criterion, first, second)
 
+    def _of_batches(self, criterion: CarriesStructural | Sequenced) -> Truth:
+        from precisionchain.query import genetic_criteria, sequencing_criteria
+
+        if isinstance(criterion, Sequenced):
+            return sequencing_criteria.of_sequenced(self.scope, criterion)
+        return genetic_criteria.of_structural(self.scope, criterion)
+
     def _of_genotypes(self, criterion: Genotype | Carries | Assayed | CarriesIn) -> Truth:
+        from precisionchain.query import genetic_criteria
+
         match criterion:
             case Genotype():
                 return genetic_criteria.of_genotype(criterion, self._states(criterion.variant))
@@ -215,10 +220,15 @@ class Evaluation:
             case Saved():
                 return person_criteria.of_saved(self.scope, criterion)
             case CohortDefinition():
+                from precisionchain.query.circe.cohorts import defined
+
                 return defined(self.scope.snapshot, self.scope.universe, criterion).truth
         raise AssertionError(f"{type(criterion).__name__} has no evaluation")
 
     def _states(self, asked: Variant | str) -> Bytes:
+        from precisionchain.query import genetic_criteria
+        from precisionchain.query.variant_ids import variant_meant
+
         variant = variant_meant(self.scope.snapshot, asked).trimmed()
         if variant not in self.states:
             self.states[variant] = genetic_criteria.states_at(self.scope, variant)

@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow.parquet as pq
 
 from precisionchain.query.criteria import CONCEPT_COLUMNS, NUMBER_COLUMNS, VISIT
 from precisionchain.query.frames import index_frame
@@ -86,8 +85,8 @@ def whole_table(snapshot: Snapshot, universe: Universe, table: Table) -> WholeTa
     """Return all rows of a table, kept once read; None of a table that is too large for that."""
 
     def count() -> int:
-        files = files_of(snapshot, table, None)
-        return sum(pq.read_metadata(path).num_rows for _, path in files)
+        files = [path for _, path in files_of(snapshot, table, None)]
+        return int(pl.scan_parquet(files).select(pl.len()).collect().item()) if files else 0
 
     key = (universe.key, table.name)
     if _counts.get(key, count) > WHOLE_ROWS:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from precisionchain.query.circe.cohorts import defined
 from precisionchain.query.criteria import And, CohortDefinition, Criterion, Index
 from precisionchain.query.evaluate import Evaluation
 from precisionchain.query.event_rows import NO_DAY
@@ -50,6 +49,8 @@ def _of_definition(
     evaluation: Evaluation, definition: CohortDefinition, truth: Truth
 ) -> pl.DataFrame:
     """Return the times of members in the cohort of a definition."""
+    from precisionchain.query.circe.cohorts import defined
+
     universe = evaluation.scope.universe
     entries = defined(evaluation.scope.snapshot, universe, definition).entries
     person = entries["person"].to_numpy()

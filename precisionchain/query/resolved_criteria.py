@@ -27,7 +27,6 @@ from precisionchain.query.criteria import (
     WithinDays,
 )
 from precisionchain.query.evaluate import inside_out
-from precisionchain.query.variant_ids import variant_meant
 from precisionchain.replica.catalogue import Snapshot
 
 _NAMED: Final = ("event", "first", "second", "where", "censor")
@@ -51,6 +50,8 @@ def _with(snapshot: Snapshot, one: Criterion, found: dict[Criterion, Criterion])
     """Return a criterion of which the parts have been found."""
     match one:
         case Genotype() | Carries() | Assayed() if isinstance(one.variant, str):
+            from precisionchain.query.variant_ids import variant_meant
+
             return replace(one, variant=variant_meant(snapshot, one.variant))
         case And() | Or() | SomeOf() | Either():
             of: tuple[Any, ...] = tuple(found[part] for part in one.of)

@@ -17,7 +17,6 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from precisionchain.errors import CodecError, IntegrityError, PrecisionChainError, UsageError
 from precisionchain.query.cohort import Cohort
@@ -78,6 +77,8 @@ class SavedCohorts:
         Raises:
             UsageError: it is no name, or taken, or the cohort is of another network.
         """
+        import pyarrow.parquet as pq
+
         self.require_free(name, overwrite=overwrite)
         if cohort.network != self.network:
             raise UsageError("the cohort is of another network than this site folder")
@@ -94,6 +95,8 @@ class SavedCohorts:
             UsageError: none is saved under the name, or it is of another network.
             IntegrityError: its file is damaged.
         """
+        import pyarrow.parquet as pq
+
         path = self._existing(name)
         try:
             table = pq.read_table(path)
@@ -118,6 +121,8 @@ class SavedCohorts:
             UsageError: none is saved under the name.
             IntegrityError: its file is damaged.
         """
+        import pyarrow.parquet as pq
+
         path = self._existing(name)
         try:
             digest = _said(pq.read_schema(path))["digest"]

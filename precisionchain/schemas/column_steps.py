@@ -27,7 +27,6 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute
 
 from precisionchain.schemas.arrow_values import (
     Bools,
@@ -41,8 +40,20 @@ from precisionchain.schemas.arrow_values import (
 Step = dict[str, Any]
 Ints = npt.NDArray[np.int64]
 
-# The stubs describe compute functions by one overload a type; our columns are of any type.
-pc: Any = pyarrow.compute
+
+class _Compute:
+    """`pyarrow.compute`, loaded by its first function: making the 286 takes as long as a question.
+
+    The stubs describe its functions by one overload a type; our columns are of any type.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        import pyarrow.compute
+
+        return getattr(pyarrow.compute, name)
+
+
+pc: Final = _Compute()
 
 _INTEGERS = tuple(getattr(pa, f"{s}int{w}")() for s in ("", "u") for w in (8, 16, 32, 64))
 _STAMPS = tuple(pa.timestamp(unit) for unit in ("s", "ms", "us", "ns"))

@@ -72,6 +72,20 @@ def test_a_question_about_records_loads_no_engine_but_polars(
     assert loaded_by(_COMMAND, (*HEAVY, "rich", "pyarrow.compute"), *arguments) == []
 
 
+def test_a_cohort_loads_what_reads_genotypes_and_definitions_where_it_asks_for_them(
+    shared_site: SmallSite,
+) -> None:
+    """200 ms of CPU, of a command that takes 800."""
+    parts = ("genetic_criteria", "sequencing_criteria", "variant_ids", "circe.cohorts")
+    named = tuple(f"precisionchain.query.{part}" for part in parts)
+    arguments = ("-C", str(shared_site.path), "cohort")
+    arrow = ("pyarrow.compute", "pyarrow.parquet")
+    asked = (*arguments, "condition(201826) & age(18..65, at=2020-01-01)", "--json")
+    assert loaded_by(_COMMAND, (*HEAVY, *arrow, *named, "rich"), *asked) == []
+    asked = (*arguments, "carries(9:100:A:G)", "--json")
+    assert loaded_by(_COMMAND, named, *asked) == [named[0], named[2]]
+
+
 @pytest.mark.parametrize("command", GENETIC)
 def test_a_question_about_genotypes_or_with_lists_loads_no_engine_but_polars_and_arrow(
     shared_site: SmallSite, command: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
 
 import precisionchain as pc
@@ -30,7 +29,6 @@ def test_a_table_is_counted_and_read_once(tmp_path: Path, monkeypatch: pytest.Mo
         def read(*_: object, **__: object) -> None:
             raise AssertionError("a file of the replica is read again")
 
-        monkeypatch.setattr(pq, "read_metadata", read)
         monkeypatch.setattr(pl, "scan_parquet", read)
         assert network.cohort(pc.condition(12)).persons["person_id"].to_list() == [2]
         assert network.cohort(pc.condition([11, 12], first=True) & ~pc.condition(12)).persons[
