@@ -159,6 +159,7 @@ class OpenSite:
             self.signer,
             self.member().code,
             self.membership.is_entitled,
+            self.config.site,
         )
 
     def gate(self, user: str | None = None) -> Gate:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 # The stubs describe compute functions by one overload a type; our columns are of any type.
 pc: Any = pyarrow.compute
 
+_WAITING: Final = 4
+"""Pieces that are encoded and wait, with their rows, to be taken."""
 _CONCEPT_MAP: Mapping[str, pa.DataType] = {
     "table": pa.string(),
     "concept_id": pa.int64(),
@@ -98,7 +100,7 @@ class OmopEncoder:
         """Yield every draft of the batch, in publishing order."""
         changes = self._changes
         yield from self._slice() if changes is None else changes.slice_drafts()
-        for drafts in ahead(self._row_drafts, self._pieces()):
+        for drafts in ahead(self._row_drafts, self._pieces(), most=_WAITING):
             yield from drafts
         if changes is None:
             yield from self._mappings()

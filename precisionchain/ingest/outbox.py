@@ -9,7 +9,7 @@ again; frozen -> the next job sends what the ledger does not have.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -89,7 +89,13 @@ class Outbox:
         return [FrozenBatch(*row) for row in rows]
 
     def fill(
-        self, drafts: Iterable[Draft], manifest: Manifest, *, signer: Signer, network: bytes
+        self,
+        drafts: Iterable[Draft],
+        manifest: Manifest,
+        *,
+        signer: Signer,
+        network: bytes,
+        also: Callable[[Item, Draft], None] | None = None,
     ) -> FrozenBatch:
         """Give drafts their ordinals, make leaf pages and manifest, and freeze the batch.
 
@@ -98,6 +104,7 @@ class Outbox:
             manifest: with everything but ``items``, ``root``, ``families`` and ``pages``.
             signer: the publishing site's.
             network: 32-byte network id.
+            also: called with each data item and its draft.
         """
         batch_id = manifest.batch_id
         with self._connection as database:
@@ -114,6 +121,8 @@ class Outbox:
             else:
                 runs.append((draft.family, 1))
             self._keep(item, draft.family)
+            if also is not None:
+                also(item, draft)
         pages = leaf_pages(leaves)
         for index, page in enumerate(pages):
             draft = Draft(BATCH, (), Payload("leaves", Codec.RAW, page))

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from precisionchain.ledger.signing import Signer
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.taken_over import VCF
 from precisionchain.schemas.items import SEAL_ORDINAL
-from precisionchain.schemas.manifest import NO_PARENT, batch_id_of
+from precisionchain.schemas.manifest import NO_PARENT, Manifest, batch_id_of
 from precisionchain.schemas.parameters import NetworkParameters
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Publisher:
     signer: Signer
     code: str
     entitled: Entitled
+    site: str
 
     @property
     def site_key(self) -> bytes:
@@ -155,10 +157,29 @@ def publish_run(
             return _unchanged(source, head)
         manifest = batch.manifest({"batch": batch_id.hex(), "parent": parent.hex()})
         drafts = _counted(batch.drafts(), step)
-        frozen = outbox.fill(drafts, manifest, signer=publisher.signer, network=publisher.network)
+        frozen = _frozen(publisher, outbox, drafts, manifest, snapshot)
     _refuse_moved(publisher, outbox, frozen, head)
     step(f"publish {frozen.items} items, {frozen.stored_bytes} bytes")
     return dataclasses.replace(publisher.send(outbox, frozen, advance), changes=manifest.changes)
+
+
+def _frozen(
+    publisher: Publisher,
+    outbox: Outbox,
+    drafts: Iterator[Draft],
+    manifest: Manifest,
+    snapshot: Snapshot,
+) -> FrozenBatch:
+    """Freeze a batch; of clinical rows the replica's files are made with it."""
+    fill = partial(outbox.fill, signer=publisher.signer, network=publisher.network)
+    if manifest.kind == VCF:
+        return fill(drafts, manifest)
+    from precisionchain.replica.made_ahead import made_ahead
+
+    with made_ahead(snapshot.root, publisher.site, manifest.batch) as files:
+        frozen = fill(drafts, manifest, also=lambda item, draft: files.add(item, draft.made_of))
+        files.finish(outbox.manifest(frozen.batch_id).root)
+    return frozen
 
 
 def _unchanged(source: str, head: Seal | None) -> Published:

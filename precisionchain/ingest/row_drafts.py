@@ -44,7 +44,7 @@ def row_drafts(
         for part in (rows.slice(0, half), rows.slice(half)):
             yield from row_drafts(family, table, part, keys_of=keys_of, max_bytes=max_bytes)
     else:
-        yield Draft(family, tuple(keys), payload)
+        yield Draft(family, tuple(keys), payload, (table.name, rows))
 
 
 def by_concept(table: Table) -> Callable[[pa.Table], list[str]]:

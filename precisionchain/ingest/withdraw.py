@@ -30,8 +30,8 @@ from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.corrected_genetic import Part, corrected_parts
 from precisionchain.replica.cover import Cover
 from precisionchain.replica.generation import PARTS
+from precisionchain.replica.locking import one_at_a_time
 from precisionchain.replica.signed_counts import added_counts
-from precisionchain.replica.sync import one_at_a_time
 from precisionchain.replica.taken_over import VCF, superseding
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.corrections import (

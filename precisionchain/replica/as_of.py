@@ -33,6 +33,7 @@ from precisionchain.replica.catalogue import (
 )
 from precisionchain.replica.digests import read_digests
 from precisionchain.replica.generation import make_generation
+from precisionchain.replica.locking import one_at_a_time
 from precisionchain.replica.prune import AS_OF
 from precisionchain.replica.reading import reading
 from precisionchain.replica.resolve import (
@@ -42,7 +43,7 @@ from precisionchain.replica.resolve import (
     resolve,
     withdrawn_by_site,
 )
-from precisionchain.replica.sync import catalogue_of, one_at_a_time
+from precisionchain.replica.sync import catalogue_of
 from precisionchain.schemas.streams import MAP_PERSON, person_family
 
 Moment: TypeAlias = "int | date | datetime | str"

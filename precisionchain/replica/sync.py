@@ -7,10 +7,9 @@ partial folders, which the next one removes, and the catalogue as it was.
 
 from __future__ import annotations
 
-import fcntl
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from precisionchain.replica.catalogue import (
 from precisionchain.replica.digests import digests_of, read_digests, write_digests
 from precisionchain.replica.generation import Generation, make_generation
 from precisionchain.replica.history import require_same_history
+from precisionchain.replica.locking import one_at_a_time
+from precisionchain.replica.made_ahead import made_folder
 from precisionchain.replica.prune import prune
 from precisionchain.replica.reading import reading
 from precisionchain.replica.resolve import (
@@ -174,10 +175,16 @@ class _Unpacking:
 
 
 def _unpack(ledger: Ledger, seal: Seal, batch: SealedBatch, folder: Path, network: bytes) -> None:
+    items = sealed_items(ledger, seal, network)
+    made = made_folder(folder.parents[1], batch.batch, seal.manifest.root)
+    if made.is_dir():
+        deque(items, maxlen=0)  # each is checked against its leaf, and none may be missing
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(folder)
+        return
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    items = sealed_items(ledger, seal, network)
     if batch.kind == "vcf":
         unpack_genetic(batch, seal.manifest, items, partial)
     elif batch.kind == SEQUENCING_KIND:
@@ -192,11 +199,3 @@ def _unpack(ledger: Ledger, seal: Seal, batch: SealedBatch, folder: Path, networ
 def _files_below(folders: Iterable[Path]) -> Iterator[Path]:
     for folder in folders:
         yield from (path for path in folder.rglob("*") if path.is_file())
-
-
-@contextmanager
-def one_at_a_time(root: Path) -> Iterator[None]:
-    """Hold the replica's own lock: readers never take it, two syncs would do the same work."""
-    with (root / ".sync.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -11,10 +11,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 
 from precisionchain.replica.catalogue import ORIGIN, SealedBatch
 from precisionchain.schemas.ahead import ahead
+from precisionchain.schemas.arrow_values import column_of, text_column
 from precisionchain.schemas.corrections import SUPERSEDED_KIND, correction_rows
 from precisionchain.schemas.items import Item
 from precisionchain.schemas.payloads import payload_table
@@ -53,34 +55,83 @@ def unpack_clinical(batch: SealedBatch, items: Iterator[Item], folder: Path) -> 
         items: its items, checked against their leaves, family by family.
         folder: an empty folder of its own.
     """
-    writers: dict[str, pq.ParquetWriter] = {}
-    places: list[tuple[int, str, int]] = []
-    try:
-        for item, name, rows in ahead(partial(_unfolded, batch), items):
-            if item.payload.kind == QUALITY_KIND:
-                _write_quality(item, folder)
-                continue
-            if name != SUPERSEDED_NAME:
-                places.append((item.ordinal, name, rows.num_rows))
-            if name not in writers:
-                writers[name] = _writer(folder / f"{name}.parquet", rows.schema)
-            writers[name].write_table(rows)
-    finally:
-        for writer in writers.values():
+    with ClinicalFiles(folder, batch.site, batch.batch) as files:
+        for unfolded in ahead(files.unfolded, items):
+            files.add(unfolded)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """An item with its name and its rows as they are written; results of rules have none."""
+
+    item: Item
+    name: str
+    rows: pa.Table
+
+
+class ClinicalFiles:
+    """The files of one batch, as they are written.
+
+    Args:
+        folder: an empty folder of their own.
+        site: that the batch is of.
+        batch: its id in hex.
+    """
+
+    def __init__(self, folder: Path, site: str, batch: str) -> None:
+        self._folder = folder
+        self._origin = dict(zip(ORIGIN, (site, batch), strict=True))
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._places: list[tuple[int, str, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close() if kind is None else self.abandon()
+
+    def close(self) -> None:
+        """Finish the files."""
+        for writer in self._writers.values():
             writer.close()
-    columns = zip(*sorted(places), strict=True) if places else ([], [], [])
-    pq.write_table(pa.table(list(map(list, columns)), schema=ITEMS), folder / "items.parquet")
+        columns = zip(*sorted(self._places), strict=True) if self._places else ([], [], [])
+        places = pa.table(list(map(list, columns)), schema=ITEMS)
+        pq.write_table(places, self._folder / "items.parquet")
 
+    def abandon(self) -> None:
+        """Let go of the files, which are of no use."""
+        for writer in self._writers.values():
+            with suppress(OSError, pa.ArrowException):
+                writer.close()
 
-def _unfolded(batch: SealedBatch, item: Item) -> tuple[Item, str, pa.Table]:
-    """Return an item with its name and its rows as they are written; results of rules have none."""
-    if item.payload.kind == QUALITY_KIND:
-        return item, "", _NO_ROWS
-    if item.payload.kind == SUPERSEDED_KIND:
-        return item, SUPERSEDED_NAME, correction_rows(item.payload)
-    table, rows = payload_table(item.payload)
-    name = f"{family_of(item.stream)}/{table or item.payload.kind}"
-    return item, name, _with_origin(rows, batch, item.ordinal)
+    def unfolded(self, item: Item, known: tuple[str, pa.Table] | None = None) -> Unfolded:
+        """Return an item's name and rows, in any thread.
+
+        Args:
+            item: a data item.
+            known: the name of the table and the rows that its payload was made of, where they are
+                at hand, so that they need not be decoded.
+        """
+        kind = item.payload.kind
+        if kind == QUALITY_KIND:
+            return Unfolded(item, "", _NO_ROWS)
+        if kind == SUPERSEDED_KIND:
+            return Unfolded(item, SUPERSEDED_NAME, correction_rows(item.payload))
+        table, rows = payload_table(item.payload) if known is None else known
+        name = f"{family_of(item.stream)}/{table or kind}"
+        return Unfolded(item, name, _with_place(rows, self._origin, item.ordinal))
+
+    def add(self, unfolded: Unfolded) -> None:
+        """Write an item's rows; those of a name in the order of their ordinals."""
+        name, rows = unfolded.name, unfolded.rows
+        if unfolded.item.payload.kind == QUALITY_KIND:
+            _write_quality(unfolded.item, self._folder)
+            return
+        if name != SUPERSEDED_NAME:
+            self._places.append((unfolded.item.ordinal, name, rows.num_rows))
+        if name not in self._writers:
+            self._writers[name] = _writer(self._folder / f"{name}.parquet", rows.schema)
+        self._writers[name].write_table(rows)
 
 
 def _write_quality(item: Item, folder: Path) -> None:
@@ -113,9 +164,14 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-def _with_origin(rows: pa.Table, batch: SealedBatch, ordinal: int) -> pa.Table:
+def _with_place(rows: pa.Table, origin: Mapping[str, str], ordinal: int) -> pa.Table:
     size = rows.num_rows
-    for name, value in zip(ORIGIN, (batch.site, batch.batch), strict=True):
-        rows = rows.append_column(name, pa.repeat(pa.scalar(value), size).dictionary_encode())
-    rows = rows.append_column("ordinal", pa.repeat(pa.scalar(ordinal, pa.int32()), size))
-    return rows.append_column("row", pa.array(np.arange(size, dtype=np.int32)))
+    for name, value in origin.items():
+        rows = rows.append_column(name, _one_word(value, size))
+    rows = rows.append_column("ordinal", column_of(np.full(size, ordinal, np.int32)))
+    return rows.append_column("row", column_of(np.arange(size, dtype=np.int32)))
+
+
+def _one_word(word: str, size: int) -> Any:
+    codes: Any = column_of(np.zeros(size, np.int32))
+    return pa.DictionaryArray.from_arrays(codes, text_column([word], pa.string()))
