@@ -45,9 +45,10 @@ __all__ = [
 ROW_BYTES: Final = 128 * 2**20
 CONCEPT_BYTES: Final = 32 * 2**20
 
-PLACED: Final = ("concept", "end", "row", "visit")
+PLACED: Final = ("concept", "end", "key", "row", "visit")
 """What tells rows apart and says where they lie to each other: main concept (0 for none), int32 end
-date (`NO_DAY`), a number of its own, the id of the visit it is linked to (`NO_VISIT`)."""
+date (`NO_DAY`), key in its table (0 for none), a number of its own, the id of the visit it is
+linked to (`NO_VISIT`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

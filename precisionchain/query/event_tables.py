@@ -32,6 +32,7 @@ NO_VISIT: Final = np.iinfo(np.int64).max
 WHOLE_BYTES: Final = 512 * 2**20
 
 _ROW, _FAMILY = 36, 20  # bits of a row's number: its place in the file, and which file
+_IN_ALPHABET: Final = np.argsort(np.argsort(list(TABLES)))
 _VISIT_BYTES: Final = 64 * 2**20
 _visits: Final = Kept[pl.DataFrame](_VISIT_BYTES, lambda frame: 20 * frame.height)
 
@@ -68,6 +69,12 @@ def holding(snapshot: Snapshot, tables: Sequence[Table], concepts: frozenset[int
     return [table for table in tables if table.name in named]
 
 
+def by_name_of_table(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the place of each row's table, given by the row's number, in the alphabet."""
+    places: npt.NDArray[np.int64] = _IN_ALPHABET[rows >> (_ROW + _FAMILY)]
+    return places
+
+
 def places_in_files(
     snapshot: Snapshot, rows: npt.NDArray[np.int64]
 ) -> Iterator[tuple[Table, Path, npt.NDArray[np.int64]]]:
@@ -85,8 +92,9 @@ def whole_table(snapshot: Snapshot, universe: Universe, table: Table) -> WholeTa
     """Return all rows of a table, kept once read; None of a table that is too large for that."""
 
     def count() -> int:
-        files = [path for _, path in files_of(snapshot, table, None)]
-        return int(pl.scan_parquet(files).select(pl.len()).collect().item()) if files else 0
+        # One by one: files of one table may have other columns.
+        rows = (pl.scan_parquet(path) for _, path in files_of(snapshot, table, None))
+        return sum(int(of_file.select(pl.len()).collect().item()) for of_file in rows)
 
     key = (universe.key, table.name)
     if _counts.get(key, count) > WHOLE_ROWS:
@@ -295,6 +303,7 @@ def _stored_columns(table: Table) -> dict[str, str | None]:
         "end": table.end_date_column,
         "concept": table.concept_column,
         "row": "_row",
+        "key": table.primary_key,
         "visit": "visit_occurrence_id",  # of a visit its own
         **CONCEPT_COLUMNS.get(table.name, {}),
         **NUMBER_COLUMNS.get(table.name, {}),

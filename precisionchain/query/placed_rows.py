@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from precisionchain.query.event_rows import NO_DAY, EventRows
+from precisionchain.query.event_tables import by_name_of_table
 from precisionchain.query.kleene import Bools
 
 Int32s = npt.NDArray[np.int32]
@@ -28,7 +29,7 @@ def _no_ends() -> Int32s:
 class Rows:
     """Rows that meet some conditions, or may, in the order of person and day.
 
-    The last four are empty where they were not asked for (`is_placed`).
+    The last five are empty where they were not asked for (`is_placed`).
 
     Attributes:
         person: int32 places in the universe.
@@ -38,6 +39,7 @@ class Rows:
         visit: int64 ids of visits; `NO_VISIT` where a row is linked to none.
         row: int64, a number for each row of the network.
         concept: int64 main concepts.
+        key: int64 keys in their tables; 0 where a table has none.
     """
 
     person: Int32s
@@ -47,6 +49,7 @@ class Rows:
     visit: Int64s = field(default_factory=_none)
     row: Int64s = field(default_factory=_none)
     concept: Int64s = field(default_factory=_none)
+    key: Int64s = field(default_factory=_none)
 
     @classmethod
     def of(cls, rows: EventRows, possible: Bools, meets: Bools) -> Self:
@@ -55,14 +58,13 @@ class Rows:
         person, day = rows.person[kept], rows.day[kept]
         if "row" not in rows.columns:
             return cls(person, day, meets[kept])
-        end, visit, row, concept = (
-            rows.columns[name][kept] for name in ("end", "visit", "row", "concept")
-        )
-        return cls(person, day, meets[kept], np.where(end == NO_DAY, day, end), visit, row, concept)
+        end = rows.columns["end"][kept]
+        placed = (rows.columns[name][kept] for name in ("visit", "row", "concept", "key"))
+        return cls(person, day, meets[kept], np.where(end == NO_DAY, day, end), *placed)
 
     @property
     def is_placed(self) -> bool:
-        """Whether ends, visits, numbers and concepts are there."""
+        """Whether ends, visits, numbers, concepts and keys are there."""
         return len(self.row) == len(self.person)
 
     def __len__(self) -> int:
@@ -79,6 +81,7 @@ class Rows:
             self.visit[chosen],
             self.row[chosen],
             self.concept[chosen],
+            self.key[chosen],
         )
 
 
@@ -90,12 +93,12 @@ def together(parts: Sequence[Rows]) -> Rows:
     # Of a row's copies the one that meets, if one does, comes first.
     order = np.lexsort((~meets, row))
     once = order[np.append(True, row[order][1:] != row[order][:-1])] if len(row) else order
-    person, day, end, visit, concept = (
+    person, day, end, visit, concept, key = (
         np.concatenate([getattr(part, name) for part in parts])[once]
-        for name in ("person", "day", "end", "visit", "concept")
+        for name in ("person", "day", "end", "visit", "concept", "key")
     )
     by_day = np.lexsort((row[once], day, person))
-    whole = Rows(person, day, meets[once], end, visit, row[once], concept)
+    whole = Rows(person, day, meets[once], end, visit, row[once], concept, key)
     return whole.take(by_day)
 
 
@@ -103,8 +106,9 @@ def chosen(rows: Rows, which: str) -> Rows:
     """Return of each person's rows the first, the last, or each.
 
     First is the row of the earliest day; of several the one that ends last, of these the one of the
-    smallest visit. Where an earlier row only may meet, it is not known which is first: all that
-    might be are returned, as rows that may. Last is likewise.
+    smallest visit, then of the smallest concept, of the first table by name, and of the smallest
+    key: the same wherever rows are placed. Where an earlier row only may meet, it is not known
+    which is first: all that might be are returned, as rows that may. Last is likewise.
     """
     rows = rows.take(rows.day != NO_DAY)
     if which == "each" or not len(rows):
@@ -124,6 +128,9 @@ def chosen(rows: Rows, which: str) -> Rows:
         np.lexsort(
             (
                 rows.row[settled],
+                rows.key[settled],
+                by_name_of_table(rows.row[settled]),
+                rows.concept[settled],
                 rows.visit[settled],
                 -rows.end[settled].astype(np.int64),
                 day[settled],

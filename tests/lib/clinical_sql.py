@@ -224,7 +224,8 @@ class ClinicalSql(ClinicalTables):
             ), numbered as (
                 select *, row_number() over (
                     partition by person_id
-                    order by meets desc, day {order}, stop desc, visit asc nulls last, tbl, key
+                    order by meets desc, day {order}, stop desc, visit asc nulls last,
+                        concept, tbl, key
                 ) as number
                 from known
             )
