@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,9 +92,9 @@ def test_extent_and_variants_are_those_of_bcftools(
     shared_data: Path, tmp_path: Path, name: str, rules: BlockRules
 ) -> None:
     build, quality, depth = FILES[name]
-    run = stage(
-        tmp_path, shared_data / name, build=build, assay="gvcf", blocks=rules, build_unverified=True
-    )
+    least = {"block_min_gq": rules.min_gq, "block_min_dp": rules.min_dp}
+    gvcf: dict[str, Any] = {"assay": "gvcf", "build_unverified": True, **least}
+    run = stage(tmp_path, shared_data / name, build=build, **gvcf)
     first = scan(shared_data / name).line_of(0)
     refused = {row["line"] - first for row in read_rows(run, "refused")}
     expected = covered(shared_data / name, quality, depth, rules, refused)
