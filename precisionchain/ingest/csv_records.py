@@ -43,6 +43,8 @@ LONGEST_WAIT = 16 << 20
 
 _CHUNK = 4 << 20
 _RECORDS = 1 << 16
+_CELLS = 1 << 22
+"""Of the records that are found at a time: where a file has many columns, these are fewer."""
 _LINE_FEED = ord("\n")
 _COMPRESSIONS = {
     b"BZh": "bzip2",
@@ -208,8 +210,9 @@ class _Seen:
 
 def _chunks(path: Path, file: IO[bytes], layout: Layout, seen: _Seen) -> Iterator[Chunk]:
     """Yield a file's records, the header behind it; what is yielded is overwritten by the next."""
-    found = np.empty((_RECORDS, 2), np.int64)
-    cells = np.empty((_RECORDS, layout.fields + 1), np.int32)
+    room = max(1, min(_RECORDS, _CELLS // (layout.fields + 1)))
+    found = np.empty((room, 2), np.int64)
+    cells = np.empty((room, layout.fields + 1), np.int32)
     dialect = np.array([ord(layout.delimiter), layout.quoting, LONGEST_RECORD], np.int64)
     line = layout.header_lines + 1
     data, final, stuck = np.empty(0, np.uint8), False, False

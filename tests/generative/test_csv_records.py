@@ -115,6 +115,20 @@ def test_where_buffers_end_makes_no_difference(body: bytes, chunk: int) -> None:
     assert parts.lines.tolist() == whole.lines.tolist()
 
 
+def test_a_wide_header_over_short_lines_takes_no_more_memory(tmp_path: Path) -> None:
+    path, fields = tmp_path / "person.csv", 1_000
+    path.write_bytes(b"a\n" * 50_000 + b"," * (fields - 1))
+    sizes = []
+    found = csv_records.read_records(
+        path,
+        csv_records.Layout(",", quoting=True, fields=fields, header_bytes=0, header_lines=0),
+        lambda chunk: sizes.append((len(chunk.cells), chunk.cells.nbytes)),
+    )
+    assert (found.records, len(found.faulty)) == (50_001, 50_000)
+    assert sum(records for records, _ in sizes) == 50_001
+    assert max(size for _, size in sizes) <= 16 << 20  # all of them would be 200 MB
+
+
 def test_many_records_keep_their_order_through_blocks(tmp_path: Path) -> None:
     n = 400_000
     data = b"person_id,gender_concept_id,year_of_birth\n" + b"".join(
