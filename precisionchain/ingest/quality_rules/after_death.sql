@@ -7,7 +7,7 @@
 -- needs: death
 -- threshold: 0.01
 SELECT count(death.died_on) AS n_checked,
-       count(*) FILTER (WHERE event.{start} > death.died_on + 60) AS n_violating
+       count_if(event.{start} > death.died_on + 60) AS n_violating
 FROM {table} AS event
 JOIN (
     SELECT person_id, min(death_date) AS died_on FROM death GROUP BY ALL

@@ -7,7 +7,7 @@
 -- needs: observation_period
 -- threshold: 0.01
 SELECT count(*) AS n_checked,
-       count(*) FILTER (
-           WHERE {start} > (SELECT max(observation_period_end_date) FROM observation_period)
+       count_if(
+           {start} > (SELECT max(observation_period_end_date) FROM observation_period)
        ) AS n_violating
 FROM {table}

@@ -8,6 +8,6 @@
 -- threshold: 0.01
 -- block above: 0.5
 SELECT count(person.year_of_birth) AS n_checked,
-       count(*) FILTER (WHERE year(event.{start}) < person.year_of_birth) AS n_violating
+       count_if(year(event.{start}) < person.year_of_birth) AS n_violating
 FROM {table} AS event
 JOIN person USING (person_id)

@@ -7,5 +7,5 @@
 -- threshold: 0.01
 -- block above: 0.5
 SELECT count({column}) AS n_checked,
-       count(*) FILTER (WHERE {column} < {start}) AS n_violating
+       count_if({column} < {start}) AS n_violating
 FROM {table}

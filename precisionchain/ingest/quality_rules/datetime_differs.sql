@@ -5,5 +5,5 @@
 -- for each: datetime beside a date
 -- threshold: 0
 SELECT count({column}) AS n_checked,
-       count(*) FILTER (WHERE CAST({column} AS DATE) <> {day}) AS n_violating
+       count_if(CAST({column} AS DATE) <> {day}) AS n_violating
 FROM {table}

@@ -6,5 +6,5 @@
 -- ohdsi: isRequired
 -- threshold: 0
 SELECT count(*) AS n_checked,
-       count(*) FILTER (WHERE {column} IS NULL) AS n_violating
+       count(*) - count({column}) AS n_violating
 FROM {table}

@@ -6,5 +6,5 @@
 -- ohdsi: plausibleValueLow, plausibleValueHigh
 -- threshold: 0.01
 SELECT count({column}) AS n_checked,
-       count(*) FILTER (WHERE {column} < {low} OR {column} > {high}) AS n_violating
+       count_if({column} < {low} OR {column} > {high}) AS n_violating
 FROM {table}

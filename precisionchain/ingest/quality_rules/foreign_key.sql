@@ -6,5 +6,5 @@
 -- ohdsi: isForeignKey
 -- threshold: 0
 SELECT count({column}) AS n_checked,
-       count(*) FILTER (WHERE {column} NOT IN (SELECT {key} FROM {referred})) AS n_violating
+       count_if({column} NOT IN (SELECT {key} FROM {referred})) AS n_violating
 FROM {table}

@@ -5,5 +5,5 @@
 -- for each: text column
 -- threshold: 0
 SELECT count({column}) AS n_checked,
-       count(*) FILTER (WHERE length({column}) > {limit}) AS n_violating
+       count_if(length({column}) > {limit}) AS n_violating
 FROM {table}

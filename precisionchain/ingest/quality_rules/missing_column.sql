@@ -6,5 +6,5 @@
 -- ohdsi: cdmField
 -- threshold: 0
 SELECT count(*) AS n_checked,
-       count(*) FILTER (WHERE true) AS n_violating
+       count_if(true) AS n_violating
 FROM {table}

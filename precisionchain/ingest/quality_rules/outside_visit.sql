@@ -7,8 +7,8 @@
 -- needs: visit_occurrence
 -- threshold: 0.05; visit_detail 0.01
 SELECT count(*) AS n_checked,
-       count(*) FILTER (
-           WHERE event.{start} < visit.visit_start_date - 7
+       count_if(
+           event.{start} < visit.visit_start_date - 7
            OR event.{start} > coalesce(visit.visit_end_date, visit.visit_start_date) + 7
        ) AS n_violating
 FROM {table} AS event

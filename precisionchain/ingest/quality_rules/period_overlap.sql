@@ -5,7 +5,7 @@
 -- for each: observation period
 -- threshold: 0
 SELECT count(*) AS n_checked,
-       count(*) FILTER (WHERE observation_period_start_date <= ended_before) AS n_violating
+       count_if(observation_period_start_date <= ended_before) AS n_violating
 FROM (
     SELECT observation_period_start_date,
            max(observation_period_end_date) OVER (

@@ -7,5 +7,5 @@
 -- needs: person
 -- threshold: 0.95; observation_period 0
 SELECT count(*) AS n_checked,
-       count(*) FILTER (WHERE person_id NOT IN (SELECT person_id FROM {table})) AS n_violating
+       count_if(person_id NOT IN (SELECT person_id FROM {table})) AS n_violating
 FROM person

@@ -7,7 +7,7 @@
 -- needs: person
 -- threshold: 0.05
 SELECT count(*) AS n_checked,
-       count(*) FILTER (WHERE person.gender_concept_id <> sex.gender_concept_id) AS n_violating
+       count_if(person.gender_concept_id <> sex.gender_concept_id) AS n_violating
 FROM {table} AS event
 JOIN plausible_sex AS sex ON event.{concept} = sex.concept_id
 JOIN person USING (person_id)

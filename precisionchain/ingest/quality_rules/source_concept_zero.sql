@@ -6,5 +6,5 @@
 -- ohdsi: sourceConceptRecordCompleteness
 -- threshold: 1; condition_occurrence 0.1; drug_exposure 0.1; procedure_occurrence 0.1; measurement 0.1; visit_occurrence 0.1
 SELECT count(*) AS n_checked,
-       count(*) FILTER (WHERE coalesce({column}, 0) = 0) AS n_violating
+       count_if(coalesce({column}, 0) = 0) AS n_violating
 FROM {table}

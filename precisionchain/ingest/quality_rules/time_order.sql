@@ -6,5 +6,5 @@
 -- ohdsi: plausibleTemporalAfter
 -- threshold: 0.01
 SELECT count({column}) AS n_checked,
-       count(*) FILTER (WHERE {column} < {start}) AS n_violating
+       count_if({column} < {start}) AS n_violating
 FROM {table}

@@ -6,8 +6,8 @@
 -- ohdsi: plausibleUnitConceptIds
 -- threshold: 0.05
 SELECT count(*) AS n_checked,
-       count(*) FILTER (
-           WHERE (measurement_concept_id, unit_concept_id)
+       count_if(
+           (measurement_concept_id, unit_concept_id)
            NOT IN (SELECT (concept_id, unit_concept_id) FROM plausible_range)
        ) AS n_violating
 FROM measurement

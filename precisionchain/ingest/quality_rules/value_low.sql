@@ -6,7 +6,7 @@
 -- ohdsi: plausibleValueLow
 -- threshold: 0.05
 SELECT count(*) AS n_checked,
-       count(*) FILTER (WHERE measurement.value_as_number < range.low) AS n_violating
+       count_if(measurement.value_as_number < range.low) AS n_violating
 FROM measurement
 JOIN plausible_range AS range
     ON measurement.measurement_concept_id = range.concept_id

@@ -7,6 +7,6 @@
 -- threshold: 0
 -- block above: 0.5
 SELECT count(*) AS n_checked,
-       count(*) FILTER (WHERE visit.person_id <> event.person_id) AS n_violating
+       count_if(visit.person_id <> event.person_id) AS n_violating
 FROM {table} AS event
 JOIN visit_occurrence AS visit USING (visit_occurrence_id)
