@@ -117,7 +117,7 @@ class Audit:
         """
         from precisionchain.access.summary import required_period
 
-        first, last = typed.as_date(since), typed.as_date(until)
+        first, last = typed.as_days(since, until)
         asked = {
             "period": typed.as_logged(period, required_period),
             "site": typed.as_logged(site, self._site),
@@ -167,7 +167,7 @@ class Audit:
         """
         from precisionchain.query.universe import universe_of
 
-        first, last = typed.as_date(since), typed.as_date(until)
+        first, last = typed.as_days(since, until)
         rules = self._rules(
             {
                 "questions_per_hour": questions_per_hour,

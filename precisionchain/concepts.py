@@ -11,6 +11,7 @@ from precisionchain.doors import QuestionsDoor
 from precisionchain.errors import UnreadableFileError
 from precisionchain.query import typed
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.streams import VOCABULARY
 
 if TYPE_CHECKING:
     import polars as pl
@@ -155,6 +156,11 @@ class ConceptsDoor(QuestionsDoor):
         title = title_of(given, which) if isinstance(given, str | Path | Mapping) else None
         self._concept_sets.save(name, concepts, title=title, overwrite=overwrite)
         return concepts
+
+    @property
+    def has_vocabulary(self) -> bool:
+        """Whether the vocabulary slice of a sealed batch names a concept. Nothing is asked."""
+        return self._opened.snapshot().path(f"{VOCABULARY}/concept") is not None
 
     def concept_sets(self) -> pl.DataFrame:
         """Return the concept sets saved in the site folder, by name. Nothing is asked."""

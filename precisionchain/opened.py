@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precisionchain.config import SiteConfig, SiteFolder, read_config
-from precisionchain.errors import KeyPermissionError, SiteError, UnreadableFileError, UsageError
+from precisionchain.errors import (
+    AccessRefusedError,
+    KeyPermissionError,
+    SiteError,
+    UnreadableFileError,
+    UsageError,
+)
 from precisionchain.ledger.admission import BOTH_KEYS, Registrar
 from precisionchain.ledger.batches import is_sealed_since
 from precisionchain.ledger.join_token import JoinToken
@@ -102,7 +108,7 @@ class OpenSite:
 
         Raises:
             NotAdmittedError, AccessRefusedError: the site, the user or the role is missing.
-            UnreadableFileError: the user's key is not in ``keys/``.
+            UnreadableFileError: the user's key cannot be read.
         """
         self.member()
         key = self.user_signer(self.user).public_key
@@ -196,11 +202,22 @@ class OpenSite:
 
         Raises:
             UsageError: that is no user's name.
-            UnreadableFileError: the key is not in ``keys/``, or damaged.
+            AccessRefusedError: ``keys/`` has no key of the user.
+            UnreadableFileError: the key cannot be read, or is damaged.
         """
         if not USER_NAME.fullmatch(name):
             raise UsageError(f"{name!r} is no user's name", hint="someone@SITE, as admin@A")
-        return load_key(self.folder.user_key(name))
+        path = self.folder.user_key(name)
+        try:
+            return load_key(path)
+        except UnreadableFileError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            raise AccessRefusedError(
+                f"this site folder has no key of {name}",
+                where=str(path),
+                hint="ask as a user whose key is there (--user), or add one with `user add`",
+            ) from error
 
     @property
     def kept_checkpoints(self) -> KeptCheckpoints:

@@ -82,7 +82,7 @@ class RecordsDoor(QuestionsDoor):
     ) -> pl.DataFrame:
         from precisionchain.query.clinical import domain_rows
 
-        first, last = typed.as_date(since), typed.as_date(until)
+        first, last = typed.as_days(since, until)
         asked = {
             "concept": typed.number(concept),
             "table": typed.as_logged(table, typed.table_name),
@@ -153,7 +153,7 @@ class RecordsDoor(QuestionsDoor):
             UsageError: no such table.
         """
         wanted = (concepts,) if isinstance(concepts, int) else tuple(concepts)
-        first, last = typed.as_date(since), typed.as_date(until)
+        first, last = typed.as_days(since, until)
         asked: dict[str, Any] = {
             "person": typed.as_logged(person, written),
             "table": typed.as_logged(table, typed.table_name),
@@ -204,7 +204,7 @@ class RecordsDoor(QuestionsDoor):
         """
         tables = (table,) if isinstance(table, str) else tuple(table)
         wanted = (concepts,) if isinstance(concepts, int) else tuple(concepts)
-        first, last = typed.as_date(since), typed.as_date(until)
+        first, last = typed.as_days(since, until)
         asked = {
             "person": typed.as_logged(person, written),
             "table": [typed.as_logged(one, typed.table_name) for one in tables],

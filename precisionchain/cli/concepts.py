@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,11 @@ from precisionchain.cli.options import AsOf
 from precisionchain.cli.render import Out
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from precisionchain.network import Network
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -45,6 +50,7 @@ def find(
         answer = network.concepts(
             text, domain=domain, vocabulary=vocabulary, standard=kind, counts=counts
         )
+        _say_why_empty(context, network, answer)
     shown = answer if limit is None else answer.head(limit)
     out.frame(shown)
     if answer.height > shown.height:
@@ -79,6 +85,7 @@ def vocabularies(
     """Releases of the sites' vocabularies, and where they contradict each other."""
     with scope(context).network(as_of) as network:
         answer = network.vocabularies(differences=differences)
+        _say_why_empty(context, network, answer)
     out.frame(answer)
 
 
@@ -145,6 +152,14 @@ def list_sets(context: typer.Context, out: Out = Out()) -> None:
     with scope(context).network() as network:
         answer = network.concept_sets()
     out.frame(answer)
+
+
+def _say_why_empty(context: typer.Context, network: Network, answer: pl.DataFrame) -> None:
+    """Say of an answer without rows that nobody has sealed a vocabulary, where that is so."""
+    if not answer.height and not network.has_vocabulary:
+        scope(context).progress.step(
+            "no sealed batch has a vocabulary slice: `ingest omop --vocabulary FOLDER` seals one"
+        )
 
 
 def _which(said: str | None) -> str | int | None:

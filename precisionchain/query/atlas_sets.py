@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from precisionchain.errors import InputError, UnreadableFileError, UsageError
 from precisionchain.query.concept_sets import ConceptItem, ConceptSet
@@ -74,26 +74,41 @@ def atlas_concept_set(
         UnreadableFileError: the file cannot be read.
         UsageError: it is no JSON of concept sets, or the set is not told, or includes nothing.
     """
-    meant = _meant(given, name).concepts
-    if meant is None:
-        raise UsageError("the concept set includes no concept", hint="it would find nothing")
-    return meant
+    return _meant(given, name)[0]
 
 
 def title_of(
     given: str | Path | Mapping[str, Any] | list[Any], name: str | int | None = None
 ) -> str | None:
     """Return what the author of a set called it; arguments as of `atlas_concept_set`."""
-    return _meant(given, name).name
+    return _meant(given, name)[1]
 
 
-def _meant(given: str | Path | Mapping[str, Any] | list[Any], name: str | int | None) -> AtlasSet:
+_Meant: TypeAlias = tuple[ConceptSet, str | None]
+
+
+def _meant(given: str | Path | Mapping[str, Any] | list[Any], name: str | int | None) -> _Meant:
     if isinstance(given, str | Path):
-        given = read_document(Path(given))
-    found = atlas_sets(given)
+        path = Path(given)
+        document = read_document(path)
+        try:
+            return _one_meant(document, name)
+        except (UsageError, InputError) as error:
+            where = f"{path.name}: {error.where}" if error.where else path.name
+            raise type(error)(error.message, where=where, hint=error.hint) from None
+    return _one_meant(given, name)
+
+
+def _one_meant(document: object, name: str | int | None) -> _Meant:
+    """Return the set that is meant, and what its author called it."""
+    found = atlas_sets(document)
+    if not found:
+        raise UsageError("no concept set is there", hint=_FORM)
     named = [one for one in found if name is None or name in (one.name, one.number)]
     if len(named) == 1:
-        return named[0]
+        if named[0].concepts is None:
+            raise UsageError("the concept set includes no concept", hint="it would find nothing")
+        return named[0].concepts, named[0].name
     said = ", ".join(f"{one.number} ({one.name or 'no name'})" for one in found)
     raise UsageError(
         f"{len(found)} concept sets are there, and {len(named)} of them are meant",

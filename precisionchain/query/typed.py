@@ -83,6 +83,18 @@ def as_date(day: date | str | None) -> date | None:
         raise UsageError("not a date", hint="YYYY-MM-DD") from None
 
 
+def as_days(since: date | str | None, until: date | str | None) -> tuple[date | None, date | None]:
+    """Return the first and the last day that are asked for, each as of `as_date`.
+
+    Raises:
+        UsageError: one is no date, or no day lies between them.
+    """
+    first, last = as_date(since), as_date(until)
+    if first is not None and last is not None and first > last:
+        raise UsageError("since is after until")
+    return first, last
+
+
 def genotypes(genotype: Iterable[str | int] | str | int | None) -> list[str]:
     """Return the genotypes asked for, sorted; 1 and 2 where none are named.
 

@@ -58,6 +58,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("concepts")
     pc.Site.init(root / "a", site="A").ingest_omop(write_omop(root / "omop", TABLES))
     (root / "atlas.json").write_text(json.dumps(ATLAS), encoding="utf-8")
+    (root / "none.json").write_text("[]", encoding="utf-8")
+    (root / "no_set.json").write_text('{"ConceptSets": []}', encoding="utf-8")
+    (root / "wrong.json").write_text('[{"concept": {}}]', encoding="utf-8")
     return root
 
 
@@ -146,6 +149,9 @@ def test_a_set_stands_in_criteria_as_it_is(folder: Path) -> None:
         (("query", "concepts", "x", "--standard", "--non-standard"), "contradict"),
         (("query", "concepts", "x", "--vocabulary", "ICD9"), "ICD10CM, SNOMED"),
         (("query", "concept", "4008576"), "4008576"),
+        (("concepts", "import", "none.json", "--name", "x"), "none.json: the concept set includes"),
+        (("concepts", "import", "no_set.json", "--name", "x"), "no_set.json: no concept set is"),
+        (("query", "concept-set", "wrong.json"), "wrong.json: the document.items[0]: an item with"),
     ],
 )
 def test_what_cannot_be_says_why(folder: Path, words: tuple[str, ...], says: str) -> None:
@@ -177,3 +183,15 @@ def test_who_is_no_researcher_finds_nothing(folder: Path) -> None:
         ):
             with pytest.raises(AccessRefusedError):
                 ask()
+
+
+def test_that_nobody_has_sealed_a_vocabulary_is_said(folder: Path, tmp_path: Path) -> None:
+    rows_alone = "condition_occurrence\nperson | concept\n7 | 201826"
+    pc.Site.init(tmp_path / "b", site="B").ingest_omop(write_omop(tmp_path / "omop", rows_alone))
+    for words in (("concepts", "diabetes"), ("vocabularies",), ("vocabularies", "--differences")):
+        code, out, err = typed(tmp_path, "-C", "b", "query", *words)
+        assert (code, out) == (0, "0 rows\n")
+        assert "no sealed batch has a vocabulary slice" in err
+        assert "--vocabulary" in err
+    _, _, err = typed(folder, "-C", "a", "query", "concepts", "nosuchword")
+    assert "slice" not in err

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 import precisionchain as pc
-from precisionchain.errors import LedgerFormatError, PrecisionChainError, SiteError, UsageError
+from precisionchain.errors import (
+    AccessRefusedError,
+    LedgerFormatError,
+    PrecisionChainError,
+    SiteError,
+    UsageError,
+)
 from precisionchain.network import Network
 from tests.functional.conftest import SmallSite
 
@@ -78,6 +84,31 @@ def test_numbers_and_text_out_of_range_are_usage_errors(
 ) -> None:
     with pc.connect(shared_site.path) as net, pytest.raises(UsageError):
         ask(net)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda net, **days: net.timeline("A:1", **days),
+        lambda net, **days: net.person("A:1", **days),
+        lambda net, **days: net.domain(201826, **days),
+        lambda net, **days: net.domain([201826], **days),
+        lambda net, **days: net.audit.summary(period="month", **days),
+    ],
+)
+def test_days_between_which_no_day_lies_are_a_usage_error(
+    ask: Callable[..., object], shared_site: SmallSite
+) -> None:
+    with pc.connect(shared_site.path) as net:
+        ask(net, since="2015-01-01", until="2015-01-01")
+        with pytest.raises(UsageError, match="since is after until"):
+            ask(net, since="2015-01-02", until="2015-01-01")
+
+
+def test_a_user_without_a_key_in_the_folder_is_refused(shared_site: SmallSite) -> None:
+    with pytest.raises(AccessRefusedError, match="has no key of nobody@A"):
+        pc.connect(shared_site.path, user="nobody")
+    assert AccessRefusedError.exit_code == 6
 
 
 def test_damaged_files_of_a_site_folder_are_named(tmp_path: Path) -> None:
