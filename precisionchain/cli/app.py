@@ -223,6 +223,8 @@ def main() -> None:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(error.exit_code) from None
     except Exception as error:  # noqa: BLE001 (the outermost frame; nothing is swallowed)
+        if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None  # as DuckDB says it
         disk = disk_error(error)
         if disk is not None:
             sys.stderr.write(f"error: {disk}\n")

@@ -21,7 +21,7 @@ from precisionchain.ingest.report import Step, silent
 from precisionchain.ingest.rule_text import Rule, rule_of_text
 from precisionchain.ingest.rules import RULES
 from precisionchain.ingest.sql_text import identifier, literal
-from precisionchain.ingest.time_limit import TooLongError, time_limit
+from precisionchain.ingest.time_limit import TooLongError, within_time
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.omop import TABLES
 
@@ -186,11 +186,14 @@ def _answer(
         seconds: that it may take.
         limit: whether to look at columns only.
     """
-    try:
-        with time_limit(database, seconds):
-            found = _relation(database, rule)
-            answer: pa.Table = (found.limit(0) if limit else found).to_arrow_table()
+
+    def asked() -> pa.Table:
+        found = _relation(database, rule)
+        answer: pa.Table = (found.limit(0) if limit else found).to_arrow_table()
         return answer
+
+    try:
+        return within_time(database, seconds, asked)
     except TooLongError:
         raise InputError(
             f"rule {rule.name} was stopped: it takes longer than {seconds:g} s",

@@ -1,13 +1,14 @@
-"""How long a statement may take: DuckDB is interrupted from a thread when the time is over."""
+"""How long a statement may take: DuckDB is interrupted when the time is over, or by Ctrl-C."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Final, TypeVar
 
 import duckdb
+
+T = TypeVar("T")
 
 _AGAIN: Final = 0.5
 """Seconds: what begins after an interruption does not know of it, so it is repeated."""
@@ -17,30 +18,27 @@ class TooLongError(Exception):
     """The time is over; whoever sets the limit says what of."""
 
 
-@contextmanager
-def time_limit(database: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    """Interrupt what a database does when it takes longer than some seconds.
+def within_time(database: duckdb.DuckDBPyConnection, seconds: float, work: Callable[[], T]) -> T:
+    """Return what some work on a database returns, unless it takes longer than some seconds.
+
+    It is done in another thread: DuckDB looks for Ctrl-C in some of its steps only, and a thread
+    that waits does so in all.
+
+    Args:
+        database: what the work uses, and nobody else meanwhile.
+        seconds: that it may take.
+        work: called once.
 
     Raises:
-        TooLongError: it was interrupted.
+        TooLongError: it took longer, and was interrupted.
     """
-    done, over = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        wait = seconds
-        while not done.wait(wait):
-            over.set()
-            wait = _AGAIN
-            database.interrupt()
-
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
-    try:
-        yield
-    except duckdb.InterruptException:
-        if over.is_set():
-            raise TooLongError from None
-        raise
-    finally:
-        done.set()
-        watching.join()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(work)
+        try:
+            if not wait([running], timeout=seconds).done:
+                raise TooLongError
+            return running.result()
+        finally:
+            while not running.done():
+                database.interrupt()
+                wait([running], timeout=_AGAIN)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from precisionchain.__main__ import INTERRUPTED, main
 from precisionchain.ingest.rules import RULES
 
 
@@ -28,7 +31,7 @@ def test_rules_are_printed_with_sql_outside_of_any_site(tmp_path: Path) -> None:
     listed = run_cli("-C", tmp_path, "rules").stdout.splitlines()
     assert [line.split()[0] for line in listed] == [*RULES]
     one = run_cli("-C", tmp_path, "rules", "date_order", "--table", "drug_exposure").stdout
-    assert 'WHERE "drug_exposure_end_date" < drug_exposure_start_date' in one
+    assert '("drug_exposure_end_date" < drug_exposure_start_date)' in one
     absent = run_cli("-C", tmp_path, "rules", "type:Date", "--table", "person", code=2).stderr
     assert "rule type:Date is not asked of person (it is of 27 tables" in absent
     unknown = run_cli("-C", tmp_path, "rules", "date_oder", code=2).stderr
@@ -86,19 +89,40 @@ def test_quality_that_is_accepted_of_nothing_is_refused_before_staging(
         assert not (site / "staging" / "runs").exists()
 
 
-def test_a_rule_that_does_not_end_is_named_and_stopped(site: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def endless(site: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Return a site with a rule that does not end, and an export."""
     (site / "rules").mkdir()
-    (site / "quality.toml").write_text("rule_seconds = 0.2\n", encoding="utf-8")
     head = "-- rule: endless\n-- severity: measure\n-- family: plausibility\n-- finds: nothing\n"
     sql = "SELECT count(*) AS n_checked, 0 AS n_violating FROM person, range(1000000000000000)\n"
     (site / "rules" / "endless.sql").write_text(head + sql, encoding="utf-8")
     (tmp_path / "omop").mkdir()
     (tmp_path / "omop" / "person.csv").write_text("person_id,year_of_birth\n1,1950\n", "utf-8")
-    done = run_cli("-C", site, "ingest", "omop", tmp_path / "omop", code=4)
+    return site, tmp_path / "omop"
+
+
+def test_a_rule_that_does_not_end_is_named_and_stopped(endless: tuple[Path, Path]) -> None:
+    site, folder = endless
+    (site / "quality.toml").write_text("rule_seconds = 0.2\n", encoding="utf-8")
+    done = run_cli("-C", site, "ingest", "omop", folder, code=4)
     assert "\ncheck data quality: rule endless (endless.sql)\n" in done.stderr
     assert (
         "endless.sql, line 5: rule endless was stopped: it takes longer than 0.2 s" in done.stderr
     )
+
+
+def test_a_rule_can_be_interrupted(endless: tuple[Path, Path]) -> None:
+    site, folder = endless
+    words = (sys.executable, "-m", "precisionchain", "-C", str(site), "ingest", "omop", str(folder))
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        while "rule endless" not in running.stderr.readline():
+            assert running.poll() is None
+        time.sleep(0.5)  # until DuckDB has begun
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+        assert running.wait(timeout=20) == INTERRUPTED
+    assert said.strip() == "interrupted: nothing half-written counts; run the command again"
 
 
 def test_what_is_lost_is_the_last_word_and_swallowed_lines_keep_a_small_batch_from_sealing(
@@ -133,3 +157,16 @@ def test_what_is_lost_is_the_last_word_and_swallowed_lines_keep_a_small_batch_fr
     assert found["condition_occurrence"]["n_violating"] == 20
     assert found["condition_occurrence"]["verdict"] == "accepted"
     assert found["death"]["verdict"] == "passed"
+
+
+def test_what_duckdb_says_of_an_interruption_is_one(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr("precisionchain.cli.app.app", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == INTERRUPTED
+    assert "please report" not in capfd.readouterr().err
