@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -239,15 +240,15 @@ def _refuse_strange(
             if any(_WHOLE_NUMBER.fullmatch(name) for name in written)
             else "--columns takes a map of other names",
         )
-    for name in dict.fromkeys(columns):
-        places = [str(place) for place, other in enumerate(columns, start=1) if other == name]
-        if len(places) > 1:
-            shown = f"column {name}" if name in known else "a column"
-            raise OmopFormatError(
-                f"{shown} is there more than once, in places {' and '.join(places)}",
-                where=where,
-                hint=_renamed_hint(written, columns, name),
-            )
+    twice = next((name for name, n in Counter(columns).items() if n > 1), None)
+    if twice is not None:
+        places = [str(place) for place, name in enumerate(columns, start=1) if name == twice]
+        shown = f"column {twice}" if twice in known else "a column"
+        raise OmopFormatError(
+            f"{shown} is there more than once, in places {' and '.join(places)}",
+            where=where,
+            hint=_renamed_hint(written, columns, twice),
+        )
     given = {*columns, *constants}
     missing = [field.name for field in table.fields if field.must and field.name not in given]
     if missing:
