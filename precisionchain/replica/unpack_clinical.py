@@ -26,6 +26,7 @@ from precisionchain.schemas.ahead import ahead
 from precisionchain.schemas.arrow_values import column_of, text_column
 from precisionchain.schemas.corrections import SUPERSEDED_KIND, correction_rows
 from precisionchain.schemas.items import Item
+from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.payloads import payload_table
 from precisionchain.schemas.quality import QUALITY_KIND, read_quality
 from precisionchain.schemas.streams import SUPERSEDED, family_of
@@ -40,6 +41,10 @@ ITEMS: Final = pa.schema(_ITEM)
 _NO_ROWS: Final = pa.table({})
 SUPERSEDED_NAME: Final = f"{SUPERSEDED}/{SUPERSEDED_KIND}"
 _DICTIONARY_BYTES: Final = 1 << 14
+_KEYS: Final = frozenset(
+    table.primary_key for table in TABLES.values() if table.scope == "person"
+) - {"person_id"}
+"""Columns of keys that exports give to rows of persons one after the other."""
 FOUND: Final = "quality.parquet"
 SAID: Final = "quality.json"
 
@@ -149,19 +154,23 @@ def clinical_names(folder: Path) -> dict[str, Path]:
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Rows of an item count up, so their differences take no room; a dictionary of them would. So
-    # would a large one: keys are nearly all different, and are compressed better as they stand.
-    by_dictionary: Any = [
-        name for name in schema.names if name != "row"
-    ]  # its stub knows bool only
+    # What counts up, or nearly does, takes little room by its differences, and a dictionary of it
+    # would take its own. Of other columns a large dictionary is left out: what is nearly all
+    # different is compressed better as it stands.
+    counting = [name for name in schema.names if name == "row" or _is_key(schema.field(name))]
+    by_dictionary: Any = [name for name in schema.names if name not in counting]  # says bool only
     return pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
         use_dictionary=by_dictionary,
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
-        column_encoding={"row": "DELTA_BINARY_PACKED"},
+        column_encoding=dict.fromkeys(counting, "DELTA_BINARY_PACKED"),
     )
+
+
+def _is_key(field: pa.Field[Any]) -> bool:
+    return field.name in _KEYS and field.type == pa.int64()
 
 
 def _with_place(rows: pa.Table, origin: Mapping[str, str], ordinal: int) -> pa.Table:
