@@ -14,7 +14,7 @@ from precisionchain.cli.omop_options import Place, Source, takes_omop_options
 from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
 from precisionchain.cli.vcf_options import Asked, MetadataColumns, Vcfs, takes_vcf_options
-from precisionchain.schemas.compiler import load_lean
+from precisionchain.schemas.compiler import give_back_memory, load_lean
 
 if TYPE_CHECKING:
     from precisionchain.ingest.report import Ingested, Progress
@@ -78,6 +78,7 @@ def ingest_omop(
 ) -> None:
     """Stage, validate and publish OMOP tables as one sealed batch: what is new, changed or gone."""
     load_lean()
+    give_back_memory()
     site, progress = scope(context).site(), scope(context).progress
     accepted: dict[str, Any] = {
         "allow_shrinking": allow_shrinking,
@@ -211,8 +212,11 @@ def publish(
 ) -> None:
     """Encode and publish the newest staged runs, sealed batch by batch."""
     site, progress = scope(context).site(), scope(context).progress
-    if any(run.kind == "vcf" for run in site.staging.newest()):
+    kinds = {run.kind for run in site.staging.newest()}
+    if "vcf" in kinds:
         load_lean()
+    if "omop" in kinds:
+        give_back_memory()
     accepted: dict[str, Any] = {
         "allow_shrinking": allow_shrinking,
         "allow_churn": allow_churn,

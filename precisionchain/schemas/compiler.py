@@ -34,6 +34,18 @@ def load_lean() -> None:
         _load_numba()
 
 
+def give_back_memory() -> None:
+    """Have Arrow take memory from jemalloc, where it can, before threads make tables in it.
+
+    Its own choice keeps what each thread has let go of: a fifth more memory at the most. To touch
+    pages for the first time costs, too: 0.4 s of CPU of the 6 s that encode 2 million rows twice.
+    """
+    import pyarrow as pa
+
+    if "jemalloc" in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+
+
 def _load_numba() -> None:
     import numba
     from numba.core import caching
