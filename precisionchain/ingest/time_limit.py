@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Final, TypeVar
@@ -26,7 +27,7 @@ def within_time(database: duckdb.DuckDBPyConnection, seconds: float, work: Calla
 
     Args:
         database: what the work uses, and nobody else meanwhile.
-        seconds: that it may take.
+        seconds: that it may take; infinity for ever.
         work: called once.
 
     Raises:
@@ -35,7 +36,7 @@ def within_time(database: duckdb.DuckDBPyConnection, seconds: float, work: Calla
     with ThreadPoolExecutor(max_workers=1) as pool:
         running = pool.submit(work)
         try:
-            if not wait([running], timeout=seconds).done:
+            if not wait([running], timeout=min(seconds, threading.TIMEOUT_MAX)).done:
                 raise TooLongError
             return running.result()
         finally:

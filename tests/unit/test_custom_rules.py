@@ -260,6 +260,12 @@ def test_a_rule_that_does_not_end_is_stopped_by_name_and_changes_nothing(
     assert [run.description for run in site.staging.runs()] == [before]
 
 
+def test_a_rule_without_a_limit_is_answered(site: Site) -> None:
+    site.write(a=rule("small", SMALL))
+    site.validate(read_rules(site.rules, float("inf")))
+    assert site.ask("SELECT rule, record FROM rejected") == [("small", 1)]
+
+
 def test_steps_name_each_rule_and_a_share_is_told(site: Site) -> None:
     custom = site.write(
         a=rule("young", YOUNG),

@@ -58,6 +58,7 @@ def test_a_verdict_follows_the_nearest_threshold(
     [
         ("suppress_below = 0", "no whole number above 0", 1),
         ("\nsuppress_below = true", "no whole number above 0", 2),
+        ("rule_seconds = nan", "rule_seconds is no number above 0", 1),
         ("rule_seconds = 0", "rule_seconds is no number above 0", 1),
         ("rule_seconds = 'long'", "rule_seconds is no number above 0", 1),
         ("[treshold]\na = 1", "unknown: treshold", 1),
@@ -111,6 +112,7 @@ def test_a_file_says_what_differs_from_the_defaults(tmp_path: Path) -> None:
     text = 'suppress_below = 20\n[thresholds]\n"a:person" = 0.5\n[block]\nb = false\n'
     path.write_text(text, encoding="utf-8")
     policy = read_policy(path, ("c",))
+    assert policy.rule_seconds == 600
     assert policy.suppress_below == 20
     assert policy.said == {
         "thresholds": {"a:person": 0.5},
