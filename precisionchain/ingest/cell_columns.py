@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from precisionchain.ingest.cell_kernel import (
+    EMPTY,
     EXACT,
+    NORMALISATIONS,
+    NORMALISED,
+    ODD,
     OTHERWISE,
+    QUOTED,
     Bytes,
     Int32s,
-    copy_texts,
-    count_bytes,
-    cut_cells,
     dates,
     datetimes,
     flags,
@@ -26,6 +28,7 @@ from precisionchain.ingest.cell_kernel import (
     texts,
 )
 from precisionchain.ingest.csv_records import Chunk
+from precisionchain.ingest.text_kernel import copy_texts, count_bytes, cut_cells
 from precisionchain.schemas.lexical import LexicalType
 
 ARROW_TYPES: Mapping[str, pa.DataType] = {
@@ -103,10 +106,14 @@ class Column:
         values: of its type; NULL for empty cells, and for those that SQL has to judge.
         written: the text of every cell of which its value does not make the same text; None where
             there is no such cell.
+        odd: cells that SQL has to judge.
+        normalised: normalisation -> cells of which it made the value, or NULL.
     """
 
     values: pa.Array[Any]
     written: pa.Array[Any] | None
+    odd: int = 0
+    normalised: Mapping[str, int] = field(default_factory=dict)
 
 
 def column_of(cells: Cells, lexical: LexicalType) -> Column:
@@ -117,7 +124,7 @@ def column_of(cells: Cells, lexical: LexicalType) -> Column:
         read, kind = _READERS[lexical.sql_type]
         numbers = np.empty(len(cells), kind)
         read(cells.data, *where, numbers, states)
-        valid = (states == EXACT) | (states == OTHERWISE)
+        valid = (states != EMPTY) & (states != ODD) & (states != QUOTED)
         values = _values(numbers, valid, ARROW_TYPES[lexical.sql_type])
     else:
         if lexical.name == "Flag":
@@ -126,7 +133,12 @@ def column_of(cells: Cells, lexical: LexicalType) -> Column:
             texts(*where, states)
         values = _texts(cells, states == EXACT)
     kept = states >= OTHERWISE
-    return Column(values, _texts(cells, kept) if kept.any() else None)
+    if not kept.any():
+        return Column(values, None)
+    counts = np.bincount(states, minlength=NORMALISED + 2).tolist()
+    ways = zip(NORMALISATIONS.get(lexical.sql_type, ()), counts[NORMALISED:], strict=False)
+    normalised = {name: n for name, n in (("empty_quotes", counts[QUOTED]), *ways) if n}
+    return Column(values, _texts(cells, kept), counts[ODD], normalised)
 
 
 def text_of(cells: Cells) -> pa.Array[Any]:

@@ -5,71 +5,42 @@ Each function goes over the cells of some records and fills values and states. A
 * `EMPTY`: nothing, not even quotation marks;
 * `EXACT`: the value, of which DuckDB makes the same text again; the text need not be kept;
 * `OTHERWISE`: a plain spelling (`schemas/lexical.py`) of the value, such as ``5`` of a float;
-* `ODD`: anything else, which SQL judges by its text.
+* `ODD`: anything else, which SQL judges by its text;
+* `QUOTED`: nothing but quotation marks, which is NULL (``empty_quotes``);
+* `NORMALISED` and above: a spelling that is normalised in one way, told by its place in
+  `NORMALISATIONS`, such as ``32020.0`` of a whole number.
 
-They are strict: a plain spelling that they do not know, such as a float with an exponent, is odd,
-which costs time and is never wrong.
+They are strict: a spelling that they do not know, such as a float with an exponent, is odd, which
+costs time and is never wrong.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-EMPTY, EXACT, OTHERWISE, ODD = range(4)
+EMPTY, EXACT, OTHERWISE, ODD, QUOTED, NORMALISED = range(6)
 """States of a cell."""
+
+NORMALISATIONS: Mapping[str, tuple[str, ...]] = {
+    "BIGINT": ("decimal_point",),
+    "DATE": ("compact", "midnight_time"),
+    "TIMESTAMP": ("date_only", "letter_t"),
+}
+"""By DuckDB's type, what exports often have, from `NORMALISED` on."""
 
 Bytes = npt.NDArray[np.uint8]
 Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 
-_MINUS, _POINT, _SPACE, _COLON, _QUOTE, _ZERO = 45, 46, 32, 58, 34, 48
+_MINUS, _POINT, _SPACE, _COLON, _ZERO, _T = 45, 46, 32, 58, 48, 84
+_NO_DAY = -(2**31)
 _DAY = 86_400_000_000
 _EXACT_DIGITS = 15
 """Decimal digits of which every double keeps each number apart, and that it is written with."""
-
-
-@njit(cache=True, nogil=True)
-def cut_cells(  # noqa: PLR0917 - numba knows no keyword-only arguments
-    data: Bytes,
-    cells: Int32s,
-    column: int,
-    quoting: bool,
-    starts: Int32s,
-    ends: Int32s,
-    quoted: npt.NDArray[np.bool_],
-) -> None:
-    """Find the cells of a column, without quotation marks; doubled ones become one, in place.
-
-    Args:
-        data: bytes; changed.
-        cells: of `csv_kernel.split_records`.
-        column: which.
-        quoting: whether quotation marks quote.
-        starts: filled: the cell's first byte.
-        ends: filled: the byte after its last.
-        quoted: filled: whether it stood in quotation marks.
-    """
-    for record in range(cells.shape[0]):
-        start, end = cells[record, column], cells[record, column + 1] - 1
-        quoted[record] = False
-        if quoting and end > start:
-            quoted[record] = data[start] == _QUOTE
-            if quoted[record]:
-                start, end = start + 1, _unescaped(data, start + 1, end - 1)
-        starts[record], ends[record] = start, end
-
-
-@njit(cache=True, nogil=True)
-def _unescaped(data: Bytes, start: int, end: int) -> int:
-    """Make one quotation mark of two, and return the new end."""
-    to, at = start, start
-    while at < end:
-        data[to] = data[at]
-        at += 2 if data[at] == _QUOTE else 1
-        to += 1
-    return to
 
 
 @njit(cache=True, nogil=True)
@@ -98,19 +69,29 @@ def integers(  # noqa: PLR0917 - numba knows no keyword-only arguments
         start, end = starts[row], ends[row]
         values[row] = 0
         if start == end:
-            states[row] = ODD if quoted[row] else EMPTY
+            states[row] = QUOTED if quoted[row] else EMPTY
             continue
         states[row] = ODD
         first = start + 1 if data[start] == _MINUS else start
-        digits = end - first
-        if digits < 1 or digits > 18:
+        last = _before_zeros(data, first, end)
+        digits = last - first
+        if digits < 1 or digits > (18 if last == end else _EXACT_DIGITS):
             continue
         if data[first] == _ZERO and (digits > 1 or first > start):
             continue
-        value = _number(data, first, end)
+        value = _number(data, first, last)
         if value >= 0:
             values[row] = -value if first > start else value
-            states[row] = EXACT
+            states[row] = EXACT if last == end else NORMALISED
+
+
+@njit(cache=True, nogil=True)
+def _before_zeros(data: Bytes, start: int, end: int) -> int:
+    """Return where a point begins that nothing but zeros follow; the end where none does."""
+    at = end
+    while at > start and data[at - 1] == _ZERO:
+        at -= 1
+    return at - 1 if start < at < end and data[at - 1] == _POINT else end
 
 
 @njit(cache=True, nogil=True)
@@ -128,7 +109,7 @@ def floats(  # noqa: PLR0917 - numba knows no keyword-only arguments
         start, end = starts[row], ends[row]
         values[row] = 0.0
         if start == end:
-            states[row] = ODD if quoted[row] else EMPTY
+            states[row] = QUOTED if quoted[row] else EMPTY
             continue
         states[row] = ODD
         first = start + 1 if data[start] == _MINUS else start
@@ -156,18 +137,22 @@ def floats(  # noqa: PLR0917 - numba knows no keyword-only arguments
 
 @njit(cache=True, nogil=True)
 def _day(data: Bytes, at: int) -> int:
-    """Return the days since 1970 of ``2015-04-01``; -2^31 where that is no day of a calendar."""
-    none = -(2**31)
+    """Return the days since 1970 of ``2015-04-01``; `_NO_DAY` where that is none."""
     if data[at + 4] != _MINUS or data[at + 7] != _MINUS:
-        return none
+        return _NO_DAY
     year, month = _number(data, at, at + 4), _number(data, at + 5, at + 7)
-    day = _number(data, at + 8, at + 10)
+    return _since_1970(year, month, _number(data, at + 8, at + 10))
+
+
+@njit(cache=True, nogil=True)
+def _since_1970(year: int, month: int, day: int) -> int:
+    """Return the days since 1970 of a day of the calendar; `_NO_DAY` of anything else."""
     if year < 1 or month < 1 or month > 12 or day < 1 or day > 31:
-        return none
+        return _NO_DAY
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     longest = 28 + leap if month == 2 else 30 if month in (4, 6, 9, 11) else 31
     if day > longest:
-        return none
+        return _NO_DAY
     # Hinnant's days_from_civil: of a year that begins with March.
     year -= 1 if month <= 2 else 0
     era, of_era = year // 400, year % 400
@@ -188,11 +173,29 @@ def dates(  # noqa: PLR0917 - numba knows no keyword-only arguments
     for row in range(starts.size):
         start, end = starts[row], ends[row]
         values[row] = 0
-        states[row] = ODD if end > start or quoted[row] else EMPTY
+        states[row] = ODD if end > start else QUOTED if quoted[row] else EMPTY
+        day, state = _NO_DAY, EXACT
         if end - start == 10:
             day = _day(data, start)
-            if day != -(2**31):
-                values[row], states[row] = day, EXACT
+        elif end - start == 8:
+            year, month = _number(data, start, start + 4), _number(data, start + 4, start + 6)
+            day, state = _since_1970(year, month, _number(data, start + 6, end)), NORMALISED
+        elif end - start == 19 and _time_of_day(data, start + 10) == 0:
+            day, state = _day(data, start), NORMALISED + 1
+        if day != _NO_DAY:
+            values[row], states[row] = day, state
+
+
+@njit(cache=True, nogil=True)
+def _time_of_day(data: Bytes, at: int) -> int:
+    """Return the microseconds of `` 10:30:00`` or ``T10:30:00``; -1 where that is no time."""
+    if data[at] not in (_SPACE, _T) or data[at + 3] != _COLON or data[at + 6] != _COLON:
+        return -1
+    hour, minute = _number(data, at + 1, at + 3), _number(data, at + 4, at + 6)
+    second = _number(data, at + 7, at + 9)
+    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
+        return -1
+    return (hour * 3600 + minute * 60 + second) * 1_000_000
 
 
 @njit(cache=True, nogil=True)
@@ -208,28 +211,25 @@ def datetimes(  # noqa: PLR0917 - numba knows no keyword-only arguments
     for row in range(starts.size):
         start, end = starts[row], ends[row]
         values[row] = 0
-        states[row] = ODD if end > start or quoted[row] else EMPTY
+        states[row] = ODD if end > start else QUOTED if quoted[row] else EMPTY
+        if end - start == 10:
+            day = _day(data, start)
+            if day != _NO_DAY:
+                values[row], states[row] = day * _DAY, NORMALISED
+            continue
         decimals = end - start - 20
         if end - start != 19 and (decimals < 1 or decimals > 6 or data[start + 19] != _POINT):
             continue
-        day = _day(data, start)
-        if day == -(2**31) or data[start + 10] != _SPACE:
+        day, time = _day(data, start), _time_of_day(data, start + 10)
+        fraction = _number(data, min(start + 20, end), end)
+        if day == _NO_DAY or time < 0 or fraction < 0:
             continue
-        if data[start + 13] != _COLON or data[start + 16] != _COLON:
-            continue
-        hour, minute = _number(data, start + 11, start + 13), _number(data, start + 14, start + 16)
-        second = _number(data, start + 17, start + 19)
-        if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
-            continue
-        fraction = 0
-        if decimals > 0:
-            fraction = _number(data, start + 20, end)
-            if fraction < 0:
-                continue
-            for _ in range(6 - decimals):
-                fraction *= 10
-        values[row] = day * _DAY + (hour * 3600 + minute * 60 + second) * 1_000_000 + fraction
+        for _ in range(6 - decimals if decimals > 0 else 0):
+            fraction *= 10
+        values[row] = day * _DAY + time + fraction
         states[row] = OTHERWISE if decimals > 0 else EXACT
+        if data[start + 10] == _T:
+            states[row] = NORMALISED + 1
 
 
 @njit(cache=True, nogil=True)
@@ -243,7 +243,7 @@ def flags(
     """Tell single letters and digits from other texts."""
     for row in range(starts.size):
         start, end = starts[row], ends[row]
-        states[row] = ODD if end > start or quoted[row] else EMPTY
+        states[row] = ODD if end > start else QUOTED if quoted[row] else EMPTY
         if end - start == 1:
             mark = data[start]
             small = mark | 32
@@ -263,43 +263,4 @@ def texts(
         if ends[row] > starts[row]:
             states[row] = EXACT
         else:
-            states[row] = ODD if quoted[row] else EMPTY
-
-
-@njit(cache=True, nogil=True)
-def copy_texts(  # noqa: PLR0917 - numba knows no keyword-only arguments
-    data: Bytes,
-    starts: Int32s,
-    ends: Int32s,
-    wanted: npt.NDArray[np.bool_],
-    offsets: Int32s,
-    out: Bytes,
-) -> None:
-    """Write the bytes of wanted cells one after the other, and where each begins.
-
-    Args:
-        data: bytes.
-        starts: of the cells, their first bytes.
-        ends: the bytes after their last.
-        wanted: of which cells.
-        offsets: filled, one more than there are cells.
-        out: filled; as long as all wanted cells.
-    """
-    to = 0
-    for row in range(starts.size):
-        offsets[row] = to
-        if wanted[row]:
-            for at in range(starts[row], ends[row]):
-                out[to] = data[at]
-                to += 1
-    offsets[starts.size] = to
-
-
-@njit(cache=True, nogil=True)
-def count_bytes(starts: Int32s, ends: Int32s, wanted: npt.NDArray[np.bool_]) -> int:
-    """Return the bytes of wanted cells."""
-    total = 0
-    for row in range(starts.size):
-        if wanted[row]:
-            total += ends[row] - starts[row]
-    return total
+            states[row] = QUOTED if quoted[row] else EMPTY

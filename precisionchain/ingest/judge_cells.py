@@ -6,7 +6,8 @@ Most cells were read when they were staged: their values stand in ``raw/``. What
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as of_dataclass
 
@@ -33,7 +34,7 @@ class Column:
     nulls: int
     odd: bool = False
     invalid: int = 0
-    normalised: dict[str, int] = of_dataclass(default_factory=dict)
+    normalised: Mapping[str, int] = of_dataclass(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -43,8 +44,7 @@ class Column:
     @property
     def value(self) -> str:
         """SQL for the typed value; NULL for NULL and for invalid cells."""
-        # An odd text is the empty one, which is NULL.
-        if not self.odd or self.field.lexical.name.startswith("Varchar"):
+        if not self.odd:
             return self.name
         return f"coalesce({self.name}, {self.field.lexical.sql_cast(self._text)})"
 
@@ -67,38 +67,42 @@ def judge_cells(
     database: duckdb.DuckDBPyConnection, raw: RawRows, fields: Sequence[Field]
 ) -> dict[str, Column]:
     """Judge the cells of a table's columns."""
-    odd = _odd_cells(database, raw)
     nulls = null_counts(raw.path)
     columns = {}
     for each in fields:
-        none = nulls[each.name] - raw.unparsed - odd.get(each.name, 0)
+        none = nulls[each.name] - raw.unparsed - raw.odd.get(each.name, 0)
+        known = raw.normalised.get(each.name, {})
         columns[each.name] = (
-            _spelled(database, raw, each, none) if each.name in odd else Column(each, none)
+            _spelled(database, raw, each, none, known)
+            if each.name in raw.odd
+            else Column(each, none, normalised=known)
         )
     return columns
 
 
-def _odd_cells(database: duckdb.DuckDBPyConnection, raw: RawRows) -> dict[str, int]:
-    """Return by column how many cells have a text alone, of those columns that have some."""
-    kept = sorted(raw.written & raw.typed)
-    if not kept:
-        return {}
-    counts = ", ".join(
-        f"count({text_name(name)}) FILTER (WHERE {identifier(name)} IS NULL)" for name in kept
-    )
-    found = database.execute(f"SELECT {counts} FROM {raw.judged(kept)}").fetchall()[0]
-    return {name: int(n) for name, n in zip(kept, found, strict=True) if n}
+def _spelled(
+    database: duckdb.DuckDBPyConnection,
+    raw: RawRows,
+    each: Field,
+    nulls: int,
+    known: Mapping[str, int],
+) -> Column:
+    """Judge a column with odd cells.
 
-
-def _spelled(database: duckdb.DuckDBPyConnection, raw: RawRows, each: Field, nulls: int) -> Column:
-    """Judge a column with odd cells, of which there are ``nulls`` empty ones besides."""
+    Args:
+        database: to ask.
+        raw: the rows.
+        each: the column.
+        nulls: its empty cells.
+        known: what was normalised in its other cells.
+    """
     text, lexical = text_name(each.name), each.lexical
     predicates = lexical.sql_normalisations("cell", "value")
     wanted = ["null_cell", "NOT null_cell AND value IS NULL", *predicates.values()]
     sums = ", ".join(f"coalesce(sum(n) FILTER (WHERE {one}), 0)" for one in wanted)
     texts = (
         f"SELECT {text} AS cell, count(*) AS n FROM {raw.judged([each.name])}"
-        f" WHERE {identifier(each.name)} IS NULL AND {text} IS NOT NULL GROUP BY ALL"
+        f" WHERE {identifier(each.name)} IS NULL AND {text} <> '' GROUP BY ALL"
     )
     spellings = (
         f"SELECT cell, n, {lexical.sql_null('cell')} AS null_cell,"
@@ -106,5 +110,5 @@ def _spelled(database: duckdb.DuckDBPyConnection, raw: RawRows, each: Field, nul
     )
     found = database.execute(f"SELECT {sums} FROM ({spellings})").fetchall()[0]
     null_cells, invalid, *counts = (int(n) for n in found)
-    normalised = {one: n for one, n in zip(predicates, counts, strict=True) if n}
+    normalised = Counter(known) + Counter(dict(zip(predicates, counts, strict=True)))
     return Column(each, nulls + null_cells, odd=True, invalid=invalid, normalised=normalised)

@@ -9,6 +9,7 @@ columns that the CDM does not know; most tables have no such file.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,13 @@ from precisionchain.errors import SiteError
 from precisionchain.ingest.cell_columns import ARROW_TYPES, Cells, Column, column_of, text_of
 from precisionchain.schemas.omop import Field, Table
 
-COLUMNS = b"columns"
+COLUMNS = "columns"
 """Key of the metadata of ``raw/<table>.parquet``: the file's columns in their order, as JSON."""
+
+NORMALISED = "normalised"
+ODD = "odd"
+"""Likewise: by column the normalisations that its values were made by, and of how many cells; and
+how many cells have a text alone."""
 
 _ROWS = 122_880
 _BYTES = 16 << 20
@@ -57,15 +63,21 @@ class RawFile:
         known = set(table.columns)
         self._unknown = [name for name in columns if name not in known]
         schema = accepted_schema(self._fields)
-        kept = {COLUMNS: json.dumps(list(columns)).encode()}
-        self._values = _Rows(target, schema.with_metadata(kept), table.primary_key)
+        self._notes = {COLUMNS: json.dumps(list(columns))}
+        self._values = _Rows(target, schema, table.primary_key)
         names = [*(each.name for each in self._fields), *self._unknown]
         self._texts = _Rows(as_written(target), pa.schema([(name, pa.string()) for name in names]))
+        self._normalised: dict[str, Counter[str]] = {}
+        self._odd: Counter[str] = Counter()
         self.rows = 0
 
     def add(self, cells: Mapping[str, Cells], n: int) -> None:
         """Write the next ``n`` rows, given by column."""
         columns = [column_of(cells[each.name], each.lexical) for each in self._fields]
+        for each, column in zip(self._fields, columns, strict=True):
+            if column.written is not None:
+                self._normalised.setdefault(each.name, Counter()).update(column.normalised)
+                self._odd[each.name] += column.odd
         values = [
             *(column.values for column in columns),
             pa.repeat(pa.scalar(self._file), n),
@@ -89,8 +101,11 @@ class RawFile:
         """Write what is held."""
         if self._texts.rows:
             self._texts.skip_to(self.rows)
-        self._values.close()
-        self._texts.close()
+        counts = {NORMALISED: self._normalised, ODD: self._odd}
+        self._values.close(
+            {**self._notes, **{name: json.dumps(counted) for name, counted in counts.items()}}
+        )
+        self._texts.close({})
 
 
 class _Rows:
@@ -139,11 +154,12 @@ class _Rows:
             self._writer.write_table(held, row_group_size=max(len(held), 1))
         self._held, self._size = [], 0
 
-    def close(self) -> None:
+    def close(self, notes: dict[str, str]) -> None:
         if self._held or (self._writer is None and "_record" in self._schema.names):
             self._write()
         if self._writer is not None:
             with _writable(self._path):
+                self._writer.add_key_value_metadata(notes)
                 self._writer.close()
 
 

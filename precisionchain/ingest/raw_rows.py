@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from precisionchain.errors import PrecisionChainError
-from precisionchain.ingest.raw_file import COLUMNS, as_written
+from precisionchain.ingest.raw_file import COLUMNS, NORMALISED, ODD, as_written
 from precisionchain.ingest.rules import UNPARSED_RULES
 from precisionchain.ingest.sql_text import identifier, literal, literals, parquet
 
@@ -42,8 +42,23 @@ class RawRows:
     @cached_property
     def columns(self) -> list[str]:
         """The columns of the export's file, in its order."""
-        kept = pq.read_schema(self.path).metadata[COLUMNS]
-        return [str(name) for name in json.loads(kept)]
+        return [str(name) for name in json.loads(self._notes[COLUMNS])]
+
+    @cached_property
+    def normalised(self) -> dict[str, dict[str, int]]:
+        """By column, normalisation -> cells of which the value was made by it."""
+        found: dict[str, dict[str, int]] = json.loads(self._notes[NORMALISED])
+        return found
+
+    @cached_property
+    def odd(self) -> dict[str, int]:
+        """By column the cells that have a text alone, where there are some."""
+        return {name: int(n) for name, n in json.loads(self._notes[ODD]).items() if n}
+
+    @cached_property
+    def _notes(self) -> dict[str, str]:
+        kept = pq.read_metadata(self.path).metadata or {}
+        return {name.decode(): kept[name].decode() for name in kept}
 
     @cached_property
     def typed(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ _SEEDS = (
     *("2016-02-29", "1900-02-29", "20150102", "2015-1-2", "0001-01-01", "9999-12-31"),
     *("2015-01-02 10:30:00", "2015-01-02T10:30Z", "2015-01-02 00:00:00.000"),
     "2015-01-02 10:30:00.1234560 UTC",
+    *("2015-01-02 00:00:00", "2015-01-02T10:30:00", "2015-01-02T10:30:00.5", "2015-01-02"),
     *("S", "", " ", "text"),
 )  # fmt: skip
 
@@ -115,15 +117,18 @@ def test_what_is_read_while_staging(kind: LexicalType, batch: list[str | None]) 
     with duckdb.connect() as database:
         database.register("read", pa.table({"value": column.values}))
         made = database.execute("SELECT value, CAST(value AS VARCHAR) FROM read").fetchall()
+    normalised: Counter[str] = Counter()
     for cell, (value, again), text in zip(batch, made, texts.to_pylist(), strict=True):
         # The text is kept, or is what DuckDB makes of the value.
         assert cell == (again if text is None else text)
         if value is not None:
-            assert (True, repr(value), set()) == (
-                *(known := _in_python(kind, cell))[:1],
-                repr(known[1]),
-                known[2],
-            )
+            valid, same, ways = _in_python(kind, cell)
+            assert (valid, repr(value)) == (True, repr(same))
+            assert not ways or text is not None
+            normalised.update(ways)
+        if cell == "":
+            normalised["empty_quotes"] += 1
+    assert column.normalised == normalised
 
 
 def test_what_most_exports_hold_needs_no_text() -> None:
@@ -138,6 +143,18 @@ def test_what_most_exports_hold_needs_no_text() -> None:
     for kind, batch in usual.items():
         column = column_of(cells_of_text(pa.array(batch, pa.string())), kind)
         assert (column.written, column.values.null_count) == (None, 1)
+
+
+def test_what_many_exports_hold_is_read_at_once() -> None:
+    usual = {
+        INTEGER64: ["32020.0", "-7.00", "0.0"],
+        FLOAT: ["5", "48.10", "0.00001"],
+        DATE: ["20150401", "2015-04-01 00:00:00", "2015-04-01T00:00:00"],
+        DATETIME: ["2015-04-01", "2015-04-01T10:30:00", "2015-04-01 10:30:00.125"],
+    }
+    for kind, batch in usual.items():
+        values = column_of(cells_of_text(pa.array(batch)), kind).values
+        assert values.to_pylist() == [_in_python(kind, cell)[1] for cell in batch]
 
 
 def test_every_day_of_the_calendar_and_none_beside_it() -> None:
