@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from precisionchain.ingest.accepted_rows import AcceptedRows
@@ -49,11 +50,31 @@ class RowsAfter:
 
     def used_concepts(self) -> str:
         """Return SQL for the concepts in any row."""
-        parts = [
-            f"select {name} as concept_id from {rows} where {name} <> 0"
+        columns = {
+            table: [
+                name
+                for name in clinical_columns(table, self.rows.parameters)
+                if name.endswith("concept_id")
+            ]
             for table in TABLES.values()
-            for name in clinical_columns(table, self.rows.parameters)
-            if name.endswith("concept_id") and table.scope != "vocabulary"
-            for rows in self.relations(table, name)
-        ]
+            if table.scope != "vocabulary"
+        }
+        parts = []
+        for table, names in columns.items():
+            of_rows: dict[str, list[str]] = defaultdict(list)
+            for name in names:
+                for rows in self.relations(table, name):
+                    of_rows[rows].append(name)
+            parts += [_concepts(rows, found) for rows, found in of_rows.items()]
         return " union ".join(parts) or "select null::bigint as concept_id limit 0"
+
+
+def _concepts(rows: str, names: Sequence[str]) -> str:
+    """Return SQL for the concepts in some columns of a relation."""
+    if "superseded" not in rows:
+        found = [f"select {name} as concept_id from {rows} where {name} <> 0" for name in names]
+        return " union ".join(found)
+    # what no longer holds is looked for once, not once for each of the columns
+    found = [f"select {name} as concept_id from held where {name} <> 0" for name in names]
+    distinct = f"select distinct {', '.join(names)} from {rows}"
+    return f"(with held as materialized ({distinct}) {' union '.join(found)})"
