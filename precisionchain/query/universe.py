@@ -29,7 +29,12 @@ PERSONS: Final = {"site": pl.String, "person_id": pl.Int64}
 """Columns of a frame of persons."""
 
 _BYTES_A_PERSON: Final = 64
-_universes: Final = Kept["Universe"](64 * 2**20, lambda found: _BYTES_A_PERSON * len(found))
+_APART, _MOST_IDS = 64, 2**24  # what is looked up by its id: so many for a person, and in all
+_FEW: Final = 1_000
+_universes: Final = Kept["Universe"](
+    192 * 2**20,
+    lambda found: _BYTES_A_PERSON * len(found) + 4 * min(_APART * len(found), _MOST_IDS),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +78,29 @@ class Universe:
         ids = self.ids.get(site)
         if ids is None or not len(ids):
             return np.full(len(person_ids), -1, np.int32)
+        dense = self._dense.get(site) if len(person_ids) > _FEW else None
+        if dense is not None:  # a tenth of the time of searching, for ids in no order
+            offset = person_ids - ids[0]
+            inside = (person_ids >= ids[0]) & (person_ids <= ids[-1])
+            return np.where(inside, dense[np.where(inside, offset, 0)], -1).astype(np.int32)
         at = np.minimum(np.searchsorted(ids, person_ids), len(ids) - 1)
         return np.where(ids[at] == person_ids, at + self.first_places[site], -1).astype(np.int32)
+
+    @cached_property
+    def _dense(self) -> Mapping[str, Places]:
+        """The place of each id from a site's first to its last, -1 of nobody's.
+
+        Of sites whose ids lie close together: most count from some number on.
+        """
+        found, left = {}, _MOST_IDS
+        for site, ids in self.ids.items():
+            span = int(ids[-1]) - int(ids[0]) + 1 if len(ids) else 0
+            if span <= min(_APART * len(ids), left):
+                found[site] = np.full(span, -1, np.int32)
+                places = np.arange(len(ids), dtype=np.int32) + self.first_places[site]
+                found[site][ids - ids[:1]] = places
+                left -= span
+        return found
 
     def sites_of(self, person_id: int) -> list[str]:
         """Return the sites that have a person of this id, in order."""

@@ -35,6 +35,7 @@ from precisionchain.query.person_rows import demographics, person_view
 from precisionchain.query.slices import slices
 from precisionchain.query.universe import Universe
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.replica.kept import Kept
 from precisionchain.schemas.omop import TABLES, Table
 
 _COUNTED: Final = "DOMAIN_CONCEPT"
@@ -51,6 +52,10 @@ ROWS: Final = {
     "visit": pl.Int64,
 }
 """A row: place in the universe, key in its table, first and last day, visit."""
+
+
+_KEPT_BYTES: Final = 128 * 2**20
+_rows: Final = Kept[pl.DataFrame](_KEPT_BYTES, lambda rows: int(rows.estimated_size()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +140,22 @@ class Records:
         )
 
     def _of_domain(self, table: Table, kind: Kind, asked: Json, columns: list[str]) -> pl.DataFrame:
+        """Return rows of a table by its main concepts and its source concepts, kept once read."""
         main = None if "CodesetId" not in asked else self.sets[asked["CodesetId"]]
+        source = self.sets[asked[kind.source]] if kind.source in asked else None
+        key = (self.universe.key, table.name, main, source, tuple(columns))
+        return _rows.get(key, lambda: self._read(table, main, source, columns))
+
+    def _read(
+        self,
+        table: Table,
+        main: frozenset[int] | None,
+        source: frozenset[int] | None,
+        columns: list[str],
+    ) -> pl.DataFrame:
         wanted = [] if main is None else [(str(table.concept_column), sorted(main))]
-        if kind.source in asked:
-            wanted.append((_source_column(table), self.concepts(asked[kind.source])))
+        if source is not None:
+            wanted.append((_source_column(table), sorted(source)))
         stored = {
             "id": table.primary_key,
             "start": table.start_date_column,
@@ -165,6 +182,9 @@ class Records:
         return pl.concat(parts).with_columns(pl.col("id").fill_null(0))
 
     def _periods(self) -> pl.DataFrame:
+        return _rows.get((self.universe.key, "periods"), self._read_periods)
+
+    def _read_periods(self) -> pl.DataFrame:
         columns = {
             "id": "observation_period_id",
             "start": "observation_period_start_date",
