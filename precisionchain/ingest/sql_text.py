@@ -22,5 +22,5 @@ def literals(texts: Iterable[str]) -> str:
 
 
 def parquet(path: Path) -> str:
-    """Return SQL for the rows of a file."""
-    return f"read_parquet({literal(path)})"
+    """Return SQL for the rows of a file, whose folders' names (``year=2024``) are no columns."""
+    return f"read_parquet({literal(path)}, hive_partitioning = false)"
