@@ -21,7 +21,7 @@ from pathlib import Path
 
 from precisionchain.errors import OmopFormatError, UnreadableFileError
 from precisionchain.ingest.column_map import NO_MAP, ColumnMap
-from precisionchain.ingest.csv_records import Layout, decompressed
+from precisionchain.ingest.csv_records import LONGEST_RECORD, Layout, decompressed
 from precisionchain.schemas.omop import CdmVersion, Table, specified_columns
 
 LONGEST_HEADER = 1 << 20
@@ -114,7 +114,7 @@ def specified_header(
             where=f"{column_map.file}, [{table.name}]",
             hint="leave the section out, or give the file a header",
         )
-    cells, layout, first = _first_record(path, table, may_be_empty=True)
+    cells, layout, first = _first_record(path, table, fields=len(columns))
     if first:
         names = {_tidy(cell, place) for place, cell in enumerate(cells, start=1)}
         if len(names & {*table.columns}) > 1:  # no row holds two names of columns
@@ -149,20 +149,42 @@ def _refuse_another_count(
 
 
 def _first_record(
-    path: Path, table: Table, *, may_be_empty: bool = False
+    path: Path, table: Table, *, fields: int | None = None
 ) -> tuple[list[str], Layout, str]:
-    """Return the cells of a file's first record, the layout that it tells, and its text."""
-    with decompressed(path, may_be_empty=may_be_empty) as file:
-        start = file.read(LONGEST_HEADER)
-    lines = _Lines(start.decode("utf-8", "surrogateescape"))
-    delimiter = _delimiter(lines.text, path)
-    cells = next(csv.reader(lines, delimiter=delimiter), [])
-    first = "".join(lines.given)
-    if len(first) >= LONGEST_HEADER:
+    """Return the cells of a file's first record, the layout that it tells, and its text.
+
+    Args:
+        path: the file.
+        table: that it is of.
+        fields: how many a row has, of a file without a header. There the separator is the one that
+            makes so many: the text of a row may have more of the other.
+    """
+    longest = LONGEST_HEADER if fields is None else LONGEST_RECORD
+    with decompressed(path, may_be_empty=fields is not None) as file:
+        start = file.read(longest)
+    text = start.decode("utf-8", "surrogateescape")
+    cuts = (_cut(text, mark, table) for mark in (",\t" if fields is not None else ""))
+    cut = next((cut for cut in cuts if len(cut[0]) == fields), None)
+    if cut is None:
+        cut = _cut(text, _delimiter(text, path), table)
+    if len(start) == longest and len(cut[2]) == len(text):
         raise UnreadableFileError("the first line is not text", where=f"{path.name}, line 1")
+    return cut
+
+
+def _cut(text: str, delimiter: str, table: Table) -> tuple[list[str], Layout, str]:
+    quoting = not (delimiter == "\t" and table.scope == "vocabulary")
+    lines = _Lines(text)
+    own = csv.field_size_limit(len(text) + 1)  # by itself it stops at 131,072 characters
+    try:
+        quotechar = '"' if quoting else None
+        cells = next(csv.reader(lines, delimiter=delimiter, quotechar=quotechar), [])
+    finally:
+        csv.field_size_limit(own)
+    first = "".join(lines.given)
     layout = Layout(
         delimiter=delimiter,
-        quoting=not (delimiter == "\t" and table.scope == "vocabulary"),
+        quoting=quoting,
         fields=len(cells),
         header_bytes=len(first.encode("utf-8", "surrogateescape")),
         header_lines=len(lines.given),

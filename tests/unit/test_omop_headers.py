@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from precisionchain.errors import InputError, OmopFormatError, UnreadableFileError
-from precisionchain.ingest.omop_headers import Header, read_header
+from precisionchain.ingest.omop_headers import Header, read_header, specified_header
 from precisionchain.schemas.omop import TABLES
 
 PERSON = TABLES["person"]
@@ -113,3 +113,31 @@ def test_an_absent_file_is_unreadable(tmp_path: Path) -> None:
 def test_a_header_of_very_many_columns_is_read_in_one_pass(tmp_path: Path) -> None:
     text = "person_id" + "," * 100_000 + "\n"
     assert len(header(tmp_path, text).columns) == 100_001  # two passes a column: 20 minutes
+
+
+def test_a_first_line_that_has_no_end_is_no_header(tmp_path: Path) -> None:
+    for text in ("{" * 200_000, '"person_id,' + "1\n" * 100_000):
+        with pytest.raises(OmopFormatError, match="no column of the OMOP table person"):
+            header(tmp_path, text)
+    with pytest.raises(UnreadableFileError, match="the first line is not text"):
+        header(tmp_path, "é" * 600_000)
+
+
+@pytest.mark.parametrize("text", ["a, b" * 20, "a|b" * 20, "a;b" * 20, "x" * 1_200_000])
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_the_text_of_a_first_row_does_not_tell_the_separator(
+    tmp_path: Path, text: str, separator: str
+) -> None:
+    cells = ["1"] * 16
+    cells[7] = f'"{text}"' if separator in text else text
+    path = tmp_path / "note.txt"
+    path.write_text(separator.join(cells) + "\n")
+    layout = specified_header(path, TABLES["note"], "5.4").layout
+    assert (layout.delimiter, layout.fields, layout.quoting) == (separator, 16, True)
+
+
+def test_quotation_marks_of_a_first_row_of_athena_are_characters(tmp_path: Path) -> None:
+    path = tmp_path / "concept.csv"
+    path.write_text('1\t"abc\tD\tV\tC\tS\tcode\t20200101\t20991231\t\n2' + "\t" * 9)
+    layout = specified_header(path, TABLES["concept"], "5.4").layout
+    assert (layout.delimiter, layout.fields, layout.quoting) == ("\t", 10, False)
