@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from precisionchain.schemas.canonical import canonical_json
 
@@ -33,7 +32,7 @@ class TextDigest:
         for name, (lengths, texts) in self._columns.items():
             cells = batch.column(name)
             lengths.update(cell_lengths(cells, null=-1).data)
-            text = _bytes_of(cells)
+            text = bytes_of(cells)
             texts.update(text)
             self.size += len(text)
 
@@ -48,16 +47,27 @@ class TextDigest:
 
 def cell_lengths(cells: pa.Array[Any], *, null: int) -> npt.NDArray[np.int32]:
     """Return the bytes of each text cell, and ``null`` for NULL."""
-    counted = pc.call_function("binary_length", [cells])
-    return np.asarray(counted.fill_null(null)).astype("<i4", copy=False)
+    lengths = np.diff(_bounds(cells))
+    if cells.null_count:
+        lengths[~np.asarray(cells.is_valid())] = null
+    return lengths.astype("<i4", copy=False)
 
 
-def _bytes_of(cells: pa.Array[Any]) -> memoryview:
+def bytes_of(cells: pa.Array[Any]) -> memoryview:
     """Return the bytes of text cells, one after the other; a NULL has none."""
-    compact = cells.fill_null("")
-    _, offsets, data = compact.buffers()
-    if offsets is None or data is None or not len(compact):
+    bounds = _bounds(cells)
+    if cells.null_count and np.diff(bounds)[~np.asarray(cells.is_valid())].any():
+        return bytes_of(cells.fill_null(""))
+    data = cells.buffers()[2]
+    if data is None:
         return memoryview(b"")
+    return memoryview(data)[int(bounds[0]) : int(bounds[-1])]
+
+
+def _bounds(cells: pa.Array[Any]) -> npt.NDArray[np.int32]:
+    """Return where in the buffer of text cells each begins, and the last ends."""
+    offsets = cells.buffers()[1]
+    if offsets is None or not len(cells):
+        return np.zeros(len(cells) + 1, np.int32)
     ends = np.frombuffer(memoryview(offsets), np.int32)
-    first, last = ends[compact.offset], ends[compact.offset + len(compact)]
-    return memoryview(data)[int(first) : int(last)]
+    return ends[cells.offset : cells.offset + len(cells) + 1]
