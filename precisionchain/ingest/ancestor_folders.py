@@ -13,14 +13,15 @@ from typing import Final
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from precisionchain.bounded_database import bounded_database
 from precisionchain.errors import OmopFormatError
 from precisionchain.ingest.ancestor_choice import Weighed
 from precisionchain.ingest.omop_files import found_tables
 from precisionchain.ingest.omop_reading import Reading, TableSource
+from precisionchain.ingest.raw_rows import RawRows
 from precisionchain.ingest.report import Step, silent
-from precisionchain.ingest.sql_text import literal
 from precisionchain.schemas.omop import TABLES
 
 SHARES: Final = 10**9
@@ -84,13 +85,20 @@ class _Files:
             return {table.table: self._loaded(table) for table in there}
 
     def _loaded(self, table: TableSource) -> str:
-        table.look(self.database)
-        table.scan()
         self.read += 1
-        target = self.scratch / f"{self.read}.parquet"
+        run = self.scratch / str(self.read)
+        target = run / "raw" / f"{table.table}.parquet"
+        target.parent.mkdir(parents=True)
+        table.look(self.database)
+        table.scan(target)
         loaded = table.load(self.database, target)
         self.step(f"read {loaded.file}: {loaded.records:,} records")
-        return f"read_parquet({literal(target)})"
+        rows = RawRows(run, table.table, unparsed=0).text()
+        if not len(loaded.faulty):
+            return rows
+        unparsed = f"unparsed_{self.read}"
+        self.database.register(unparsed, pa.table({"record": loaded.faulty[:, 0]}))
+        return f"(select * from {rows} where _record not in (select record from {unparsed}))"
 
 
 def _cell(table: str, column: str) -> str:

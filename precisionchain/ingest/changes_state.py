@@ -113,7 +113,11 @@ class StateViews:
             for batch in self.batches
         ]
         there = [literal(path) for path in paths if path.exists()]
-        rows = f"read_parquet([{', '.join(there)}])" if there else "(from placed_nowhere)"
+        rows = (
+            f"read_parquet([{', '.join(there)}], hive_partitioning = false)"
+            if there
+            else "(from placed_nowhere)"
+        )
         self._database.execute(
             'create temp table placed_nowhere ("table" varchar, concept_id bigint,'
             " family varchar, batch varchar)"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from precisionchain.ingest.sequencing import left_out_columns
+from precisionchain.ingest.sql_text import parquet
 from precisionchain.schemas.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ def omop_manifest(
     with duckdb.connect() as database:
         fates = database.execute(
             "select table_name, sum(n_records)::bigint, sum(n_accepted)::bigint,"
-            " sum(n_rejected)::bigint from read_parquet(?) group by 1 order by 1",
-            [str(run / "tables.parquet")],
+            f" sum(n_rejected)::bigint from {parquet(run / 'tables.parquet')}"
+            " group by 1 order by 1"
         ).fetchall()
         normalised = dict(
             database.execute(
-                "select table_name, sum(n)::bigint from read_parquet(?) group by 1",
-                [str(run / "normalised.parquet")],
+                "select table_name, sum(n)::bigint"
+                f" from {parquet(run / 'normalised.parquet')} group by 1"
             ).fetchall()
         )
     withheld = {"persons": rows.withheld_persons(), "rows": sum(rows.withheld().values())}

@@ -65,7 +65,7 @@ def _persons(family: str, _table: str, path: Path) -> str:
 
 def _rows(path: Path) -> str:
     literal = str(path).replace("'", "''")
-    return f"read_parquet('{literal}')"
+    return f"read_parquet('{literal}', hive_partitioning = false)"
 
 
 def _made(name: str, parts: list[str], folded: Path) -> dict[str, Path]:

@@ -131,7 +131,9 @@ def _withdrawn_in(
     for site, paths in of_site.items():
         left_out = pa.table({"person_id": pa.array(withdrawn[site], pa.int64())})
         database.register("left_out", left_out)
-        rows = database.read_parquet([str(path) for path in paths], filename=True)
+        rows = database.read_parquet(
+            [str(path) for path in paths], filename=True, hive_partitioning=False
+        )
         mine = rows.join(database.table("left_out"), "person_id", how="semi")
         grouped = mine.aggregate("filename, list_sort(list(distinct person_id)) as persons")
         held.update({Path(path): tuple(persons) for path, persons in grouped.fetchall()})
@@ -167,7 +169,11 @@ def _fold(
 def _counting(database: duckdb.DuckDBPyConnection, found: Sequence[_Source]) -> Iterator[str]:
     """Give the rows of some files that count, of the columns that any of them has, in SQL."""
     whole = ", ".join(_literal(source.path) for source in found if source.whole)
-    parts = [f"from read_parquet([{whole}], union_by_name => true)"] if whole else []
+    parts = (
+        [f"from read_parquet([{whole}], union_by_name => true, hive_partitioning => false)"]
+        if whole
+        else []
+    )
     names: list[str] = []
     for source in found:
         if not source.whole:

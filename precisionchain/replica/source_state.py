@@ -99,7 +99,10 @@ class SourceState:
         if not paths:
             return None
         rows = database.read_parquet(
-            [str(path) for path in paths], union_by_name=True, filename=True
+            [str(path) for path in paths],
+            union_by_name=True,
+            filename=True,
+            hive_partitioning=False,
         )
         own = ", ".join(f'"{name}"' for name in rows.columns if name not in (*_PLACED, "filename"))
         withdrawn = "false"
@@ -113,7 +116,7 @@ class SourceState:
         gone = self._gone()
         if not gone:
             return rows
-        places = database.read_parquet([str(path) for path in gone])
+        places = database.read_parquet([str(path) for path in gone], hive_partitioning=False)
         same = 'r.batch = g.batch and r.ordinal = g.ordinal and r."row" = g."row"'
         return rows.set_alias("r").join(places.set_alias("g"), same, how="anti")
 

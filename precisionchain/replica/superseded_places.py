@@ -163,8 +163,8 @@ def _judge(database: duckdb.DuckDBPyConnection, root: Path, chain: Sequence[Seal
         }
     )
     database.register("chain", table)
-    database.read_parquet(there, filename=True).create_view("listings")
-    database.read_parquet(items, filename=True).create_view("item_places")
+    database.read_parquet(there, filename=True, hive_partitioning=False).create_view("listings")
+    database.read_parquet(items, filename=True, hive_partitioning=False).create_view("item_places")
     database.execute(f"create temp table judged as {_JUDGED}")
 
 

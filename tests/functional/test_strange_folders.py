@@ -1,0 +1,37 @@
+"""A site answers from its rows, whatever the folders above it are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lib.omop_builder import write_omop
+from tests.lib.typed_commands import rows, run
+
+EXPORTS = (
+    "1 | 1 | 10 | 2020-01-01\n2 | 2 | 10 | 2020-02-01\n3 | 3 | 11 | 2020-02-01\n",
+    "1 | 1 | 10 | 2020-01-01\n2 | 2 | 11 | 2020-02-01\n3 | 3 | 11 | 2020-02-01\n",
+)
+
+
+@pytest.mark.parametrize("folder", ["year=2024/person_id=7", "a b/[x]*/it's"])
+def test_later_exports_and_withdrawals_are_answered_as_elsewhere(
+    tmp_path: Path, folder: str
+) -> None:
+    world = tmp_path / folder
+    world.mkdir(parents=True)
+    run(world, "init", "site", "--site", "A", "--build", "GRCh38")
+    at = ("-q", "-C", "site")
+    for number, lines in enumerate(EXPORTS):
+        text = f"condition_occurrence\nid | person | concept | start\n{lines}"
+        write_omop(world / f"export_{number}", text)
+        run(world, *at, "ingest", "omop", f"export_{number}", "--source", "ehr")
+    found = rows(world, *at, "query", "domain", "11")
+    assert {row["person_id"] for row in found} == {2, 3}
+    run(world, *at, "withdraw", "--person", "3")
+    found = rows(world, *at, "query", "domain", "11")
+    assert [(row["site"], row["person_id"]) for row in found] == [("A", 2)]
+    assert "year" not in found[0]
+    unsound = [check for check in rows(world, *at, "verify") if check["findings"]]
+    assert not unsound
