@@ -93,7 +93,7 @@ def test_a_user_acts_by_the_short_name_too_and_only_with_a_key_here(founded: Pat
     assert "takes the role institution" in refused(
         founded, 6, "-C", "site_a", "--user", "ada", "ingest", "omop", "nowhere"
     )
-    refused(founded, 4, "-C", "site_a", "--user", "bob", "audit", "entries")
+    refused(founded, 6, "-C", "site_a", "--user", "bob", "audit", "entries")
     refused(founded, 2, "-C", "site_a", "--user", "../ada", "audit", "entries")
     run(founded, "-C", "site_a", "--user", "ada", "user", "revoke", "admin")
     assert "or no longer" in refused(founded, 6, "-C", "site_a", "audit", "entries")
