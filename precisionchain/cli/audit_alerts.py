@@ -12,6 +12,7 @@ from precisionchain.cli.audit_scope import the_log
 from precisionchain.cli.audit_summary import Day
 from precisionchain.cli.options import as_day
 from precisionchain.cli.render import Out
+from precisionchain.schemas.compiler import load_lean
 
 _OFFSET = re.compile(r"([+-])([0-9]{2}):([0-5][0-9])")
 
@@ -58,6 +59,7 @@ def alerts(
 ) -> None:
     """Who asked so much, or so oddly, that it is worth a look."""
     opens, closes = (None, None) if hours is None else _hours(hours)
+    load_lean()
     with the_log(context) as log:
         answer = log.alerts(
             since=as_day(since),

@@ -12,6 +12,7 @@ from precisionchain.cli import render
 from precisionchain.cli.audit_scope import the_log
 from precisionchain.cli.options import as_day
 from precisionchain.cli.render import Out
+from precisionchain.schemas.compiler import load_lean
 
 
 class Period(StrEnum):
@@ -36,6 +37,7 @@ def summary(
     out: Out = Out(),
 ) -> None:
     """What each institution asked, and how others used its data."""
+    load_lean()
     with the_log(context) as log:
         answer = log.summary(
             period=period.value,

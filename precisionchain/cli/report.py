@@ -11,7 +11,7 @@ from precisionchain.cli import render
 from precisionchain.cli.options import Json
 from precisionchain.cli.scope import scope
 from precisionchain.errors import UsageError
-from precisionchain.schemas.compiler import leave_pandas
+from precisionchain.schemas.compiler import load_lean
 
 
 def report(
@@ -28,7 +28,7 @@ def report(
     """Write what became of a run as an HTML page: accepted, rejected, changed, published."""
     if every and (run is not None or output is not None):
         raise UsageError("--all writes every run's page into reports/", hint="name no run or file")
-    leave_pandas()
+    load_lean()
     site = scope(context).site()
     runs = [each.name for each in site.staging.runs()] if every else [run]
     for name in runs or [None]:
