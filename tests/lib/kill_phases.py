@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from precisionchain import founding
@@ -157,9 +158,8 @@ def _small_streams(forks: CommandForks, world: Path) -> None:
     """A network whose streams take three items each, so that nearly every publish opens some."""
     parameters = founding.founding_parameters
 
-    def small(build: str, ancestors: str | Path | None) -> object:
-        settings = {"max_stream_items": 2}
-        return parameters(build, ancestors).model_copy(update=settings)
+    def small(*asked: Any) -> object:
+        return parameters(*asked).model_copy(update={"max_stream_items": 2})
 
     with mock.patch.object(founding, "founding_parameters", small):
         make_site(
