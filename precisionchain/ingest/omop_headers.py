@@ -275,9 +275,9 @@ def _refuse_strange(
     missing = [field.name for field in table.fields if field.must and field.name not in given]
     if missing:
         raise OmopFormatError(
-            f"column {', '.join(missing)} is missing, without which no row can be accepted",
+            f"there is no column {' and no '.join(missing)}, and no row can be accepted without",
             where=where,
-            hint=f"the OMOP table {table.name} has it",
+            hint=f"the OMOP table {table.name} requires it",
         )
 
 

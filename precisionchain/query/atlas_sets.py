@@ -116,8 +116,12 @@ def _one_meant(document: object, name: str | int | None) -> _Meant:
     )
 
 
-def read_document(path: Path) -> Any:
+def read_document(path: Path, form: str = _FORM) -> Any:
     """Return the JSON in a file.
+
+    Args:
+        path: the file.
+        form: what it should look like, for messages.
 
     Raises:
         UnreadableFileError: it cannot be read.
@@ -125,18 +129,18 @@ def read_document(path: Path) -> Any:
     """
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise InputError("too large for concept sets", where=path.name)
+            raise InputError("too large for JSON of ATLAS", where=path.name)
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableFileError("the file cannot be read", where=path.name) from error
-    return _parsed(text, path.name)
+    return _parsed(text, path.name, form)
 
 
-def _parsed(text: str, where: str) -> Any:
+def _parsed(text: str, where: str, form: str = _FORM) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise InputError("not JSON", where=where, hint=_FORM) from None
+        raise InputError("not JSON", where=where, hint=form) from None
 
 
 def _several(given: object, where: str) -> tuple[AtlasSet, ...]:

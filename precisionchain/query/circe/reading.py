@@ -32,6 +32,7 @@ from precisionchain.query.circe.values import (
 )
 from precisionchain.query.criteria import MAX_DEPTH, CohortDefinition
 
+_FORM: Final = "the JSON of ATLAS or WebAPI, with PrimaryCriteria and ConceptSets"
 _ANY: Final = "DOMAIN_CONCEPT"
 _GROUPS: Final = ("ALL", "ANY", "AT_LEAST", "AT_MOST")
 _OF_DEATH: Final = {"StartWith": "START_DATE", "EndWith": "END_DATE"}
@@ -52,7 +53,7 @@ def cohort_definition(definition: str | Path | Mapping[str, Any]) -> CohortDefin
     if isinstance(definition, str) and definition.lstrip().startswith("{"):
         raise UsageError("a path is wanted, not the text", hint="circe(TEXT) reads a text")
     if isinstance(definition, str | Path):
-        given = read_document(Path(definition))
+        given = read_document(Path(definition), _FORM)
     return CohortDefinition(json.dumps(normalised(given), separators=(",", ":")))
 
 
@@ -92,7 +93,7 @@ def normalised(document: object) -> Json:
     if not isinstance(document, Mapping) or "PrimaryCriteria" not in document:
         raise UsageError(
             "not a cohort definition",
-            hint="the JSON of ATLAS or WebAPI, with PrimaryCriteria and ConceptSets",
+            hint=_FORM,
         )
     reading = Reading(_sets_of(document))
     found = reading.members(document, "", _DEFINITION, needs=("PrimaryCriteria",))
