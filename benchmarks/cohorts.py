@@ -46,7 +46,7 @@ _EVERY = 8
 
 def measure(job: Job) -> tuple[list[Figure], dict[str, Any]]:
     """Return the latency of cohorts, quiet and beside a publication."""
-    warm_up(job.work)
+    warm_up(job)
     site, hospital = new_site(job.work / "asked"), job.work / "hospital"
     persons, number = job.size(PERSONS, 1_000), job.size(COHORTS, 40)
     write_clinical_site(hospital, seed=12, persons=persons)

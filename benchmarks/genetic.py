@@ -30,7 +30,7 @@ _PLINK = ("plink1.9", "--threads", "2", "--keep-allele-order", "--allow-no-sex",
 
 def measure(job: Job) -> tuple[list[Figure], dict[str, Any]]:
     """Return the figures of each job, against the program that is made for it."""
-    warm_up(job.work)
+    warm_up(job)
     vcf = job.work / "two.vcf.gz"
     run(two_alleles(job, "-Oz", vcf))
     run(["bcftools", "index", "-t", vcf])

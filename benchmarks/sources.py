@@ -25,7 +25,7 @@ from benchmarks.report import Figure, costs
 
 def measure(job: Job) -> tuple[list[Figure], dict[str, Any]]:
     """Return the figures of each kind of file."""
-    warm_up(job.work)
+    warm_up(job)
     work = job.work
     vcf, bcf, plink = work / "two.vcf.gz", work / "two.bcf", work / "two"
     run(two_alleles(job, "-Oz", vcf))
