@@ -117,7 +117,10 @@ REFUSED = {
     "no column of the CDM": ('[person]\na = "persn_id"', "'persn_id'.*did you mean person_id"),
     "no column of the file": ('[person]\nid = "gender_concept_id"', r"\[person\].*no file.*'id'"),
     "one target twice": ('[person]\na = "person_id"\nb = "person_id"', "two columns become"),
-    "a target that is there": (MAP + '\n[person]\nperson_id = "person_source_value"', "no row can be accepted"),
+    "a target that is there": (
+        MAP + '\n[person]\nperson_id = "person_source_value"',
+        "no row can be accepted",
+    ),
     "outside a table": ('a = "person_id"', "outside any table"),
     "no text": ("[person]\na = 1", "quotation marks"),
     "a constant key": ("[person.constants]\nperson_id = 1", "the key"),
