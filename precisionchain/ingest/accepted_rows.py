@@ -179,16 +179,18 @@ class AcceptedRows:
         ).fetchall()
         return int(row[0])
 
-    def used_concepts(self) -> str:
-        """Return SQL for the distinct concepts in any published concept column."""
-        parts = [
-            f"select {name} as concept_id from {self.export(table)} where {name} <> 0"
+    def used_concepts(self) -> list[str]:
+        """Return SQL for the concepts in any published concept column, table by table."""
+        found = (
+            [
+                f"select {name} as concept_id from {self.export(table)} where {name} <> 0"
+                for name in self.published_columns(table)
+                if name.endswith("concept_id")
+            ]
             for table in self.clinical
             if self.export(table)
-            for name in self.published_columns(table)
-            if name.endswith("concept_id")
-        ]
-        return " union ".join(parts) or "select cast(null as bigint) as concept_id where false"
+        )
+        return [" union ".join(columns) for columns in found if columns]
 
     def vocabulary_release(self) -> str | None:
         """Return the vocabulary release the run states for itself, None where it states none."""

@@ -48,8 +48,8 @@ class RowsAfter:
         gone = one is not None and one.changed + one.gone > 0
         return f"from {held}" + (f" anti join superseded using ({PLACE})" if gone else "")
 
-    def used_concepts(self) -> str:
-        """Return SQL for the concepts in any row."""
+    def used_concepts(self) -> list[str]:
+        """Return SQL for the concepts in any row, relation by relation."""
         columns = {
             table: [
                 name
@@ -66,7 +66,7 @@ class RowsAfter:
                 for rows in self.relations(table, name):
                     of_rows[rows].append(name)
             parts += [_concepts(rows, found) for rows, found in of_rows.items()]
-        return " union ".join(parts) or "select null::bigint as concept_id limit 0"
+        return parts
 
 
 def _concepts(rows: str, names: Sequence[str]) -> str:

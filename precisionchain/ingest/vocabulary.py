@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import duckdb
@@ -108,7 +108,7 @@ def place_concepts(
 
 
 def make_slice(
-    database: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], used: str
+    database: duckdb.DuckDBPyConnection, tables: Mapping[str, Table], used: Iterable[str]
 ) -> list[str]:
     """Make the vocabulary slice: used concepts, what they map to, their ancestors, all by name.
 
@@ -117,13 +117,19 @@ def make_slice(
     Args:
         database: with views ``accepted_<table>`` of all the table's columns, given or not.
         tables: the tables of the run.
-        used: SQL for the distinct concepts that the batch publishes.
+        used: SQL for the concepts that the batch publishes, each for some of them; one after the
+            other, since all at once they take the memory of all tables.
 
     Returns:
         the tables of the slice, in publishing order, each a view ``slice_<table>``; and in the
         database the table ``used_concept`` (concept_id), with what used concepts map to.
     """
-    database.execute(f"create or replace temp table used_concept as {used}")
+    database.execute("create or replace temp table used_concept (concept_id bigint)")
+    for concepts in used:
+        database.execute(
+            f"insert into used_concept select distinct concept_id from ({concepts})"
+            " where concept_id not in (from used_concept)"
+        )
     made = []
     if "concept_relationship" in tables:
         database.execute(
