@@ -29,8 +29,8 @@ class QualityDoor(QuestionsDoor):
     ) -> pl.DataFrame:
         """Return what rules of data quality found in the exports of each source.
 
-        That is the newest full export, and each delta sealed after it; the column ``mode`` says
-        which. Small counts are not told (``docs/reference/quality.md``).
+        That is the newest full export, and each delta sealed after it (column ``mode``). Small
+        counts are not told (``docs/reference/quality.md``).
 
         Args:
             site: who published it.
@@ -67,13 +67,13 @@ class QualityDoor(QuestionsDoor):
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             require_site(site, self._opened.sites())
             wanted = WantedQuality(
-                site,
-                source,
-                rule,
-                None if table is None else table_named(table),
-                None if verdict is None else verdict_named(verdict),
-                None if mode is None else mode_named(mode),
-                history,
+                site=site,
+                source=source,
+                rule=rule,
+                table=typed.parsed(table, table_named),
+                verdict=typed.parsed(verdict, verdict_named),
+                mode=typed.parsed(mode, mode_named),
+                history=history,
             )
             return quality_results(snapshot, wanted)
 

@@ -65,10 +65,10 @@ class ReasonsDoor(QuestionsDoor):
             meant = None if variant is None else variant_meant(snapshot, variant)
             wanted = Wanted(
                 site,
-                None if batch is None else batch_named(batch),
+                typed.parsed(batch, batch_named),
                 None if meant is None else meant.trimmed(),
                 None if person is None else self._named(snapshot, person),
-                None if rule is None else rule_named(rule),
+                typed.parsed(rule, rule_named),
             )
             return exclusions(snapshot, wanted)
 

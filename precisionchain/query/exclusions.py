@@ -17,6 +17,7 @@ from precisionchain.access.postings import alleles, persons
 from precisionchain.errors import UsageError
 from precisionchain.query.genotyped import genetic_batches
 from precisionchain.query.known_contigs import require_contig
+from precisionchain.query.typed import one_of
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.schemas.exclusions import PERSON, RULES, VARIANT
 from precisionchain.schemas.genetic_payloads import ALLELE_KEY
@@ -86,9 +87,7 @@ def rule_named(text: str) -> str:
     Raises:
         UsageError: there is none of that name.
     """
-    if text not in RULES:
-        raise UsageError("no such rule of quality control", hint=f"one of {', '.join(RULES)}")
-    return text
+    return one_of(text, RULES, "rule of quality control")
 
 
 def batch_named(text: str) -> str:

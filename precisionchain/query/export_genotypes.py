@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, NoReturn, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -155,10 +155,7 @@ def export_genotypes(
     listed = _Listed(snapshot, region, build, form)
     symbolic = listed.count_symbolic()
     if symbolic and not skip_symbolic:
-        raise UsageError(
-            f"{symbolic} alleles of the region are not bases, which {form} cannot hold",
-            hint="export VCF, or leave them out with --skip-symbolic",
-        )
+        _refuse_symbolic(form, symbolic)
     tally = _Tally(form, build, (chosen["sex"] == MALE).to_numpy())
     written: list[pl.DataFrame] = [no_alleles()]
     with ExitStack() as open_files:
@@ -183,6 +180,13 @@ def export_genotypes(
         **tally.counts,
     )
     return _evaluated(exported, chosen, pl.concat(written))
+
+
+def _refuse_symbolic(form: GenotypeFormat, symbolic: int) -> NoReturn:
+    raise UsageError(
+        f"{symbolic} alleles of the region are not bases, which {form} cannot hold",
+        hint="export VCF, or leave them out with --skip-symbolic",
+    )
 
 
 def _evaluated(

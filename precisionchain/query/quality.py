@@ -15,6 +15,7 @@ import polars as pl
 from precisionchain.access.evaluated import Evaluated, evaluated_frame
 from precisionchain.errors import UsageError
 from precisionchain.query.clinical import event_table
+from precisionchain.query.typed import one_of
 from precisionchain.replica.catalogue import SealedBatch, Snapshot
 from precisionchain.replica.unpack_clinical import FOUND, SAID
 from precisionchain.schemas.omop import TABLES
@@ -91,9 +92,7 @@ def verdict_named(text: str) -> str:
     Raises:
         UsageError: there is none of that name.
     """
-    if text not in VERDICTS:
-        raise UsageError("no such verdict", hint=f"one of {', '.join(VERDICTS)}")
-    return text
+    return one_of(text, VERDICTS, "verdict")
 
 
 def mode_named(text: str) -> str:
@@ -102,9 +101,7 @@ def mode_named(text: str) -> str:
     Raises:
         UsageError: there is none of that name.
     """
-    if text not in MODES:
-        raise UsageError("no such mode of exports", hint=f"one of {', '.join(MODES)}")
-    return text
+    return one_of(text, MODES, "mode of exports")
 
 
 def table_named(text: str) -> str:

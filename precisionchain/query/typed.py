@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 
 from precisionchain.errors import PrecisionChainError, UsageError
@@ -26,6 +26,26 @@ def as_logged(typed: object, parse: Callable[[str], object]) -> str | None:
         return str(parse(str(typed)))
     except PrecisionChainError:
         return NOT_LOGGED
+
+
+def parsed(typed: str | None, parse: Callable[[str], str]) -> str | None:
+    """Return what was typed as it is asked for; None where nothing was.
+
+    Raises:
+        UsageError: as ``parse`` does.
+    """
+    return None if typed is None else parse(typed)
+
+
+def one_of(text: str, known: Collection[str], what: str) -> str:
+    """Return one of some names.
+
+    Raises:
+        UsageError: it is none of them: "no such" what.
+    """
+    if text not in known:
+        raise UsageError(f"no such {what}", hint=f"one of {', '.join(known)}")
+    return text
 
 
 def number(typed: object) -> int | float | str:
