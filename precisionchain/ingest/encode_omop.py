@@ -21,9 +21,9 @@ from precisionchain.ingest.accepted_rows import AcceptedRows
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.narrow_rows import MAX_BYTES, MAX_ROWS, NarrowRows, narrow_rows
 from precisionchain.ingest.row_drafts import ITEM_ROWS, by_concept, by_person, row_drafts
-from precisionchain.ingest.row_order import Ints, Runs, row_order
 from precisionchain.ingest.row_runs import row_runs
 from precisionchain.ingest.vocabulary import make_slice, place_concepts, slice_drafts
+from precisionchain.row_order import Ints, Runs, row_order
 from precisionchain.schemas.ahead import ahead
 from precisionchain.schemas.arrow_values import one_chunk, values_of
 from precisionchain.schemas.omop import Table

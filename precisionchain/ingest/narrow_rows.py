@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute
 
-from precisionchain.ingest.row_order import Ints
+from precisionchain.row_order import Ints
 from precisionchain.schemas.arrow_values import column_of
 
 # The stubs describe compute functions by one overload a type; our columns are of any type.

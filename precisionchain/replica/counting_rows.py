@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,46 +16,58 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from precisionchain.replica.catalogue import PLACE
+from precisionchain.schemas.arrow_values import column_of, values_of
 
 _BLOCK: Final = 65_536
 _KEY: Final = ["ordinal", "row"]
 
 
 def counting_rows(
-    path: Path, *, batch: str, gone: Path | None, persons: Sequence[int]
-) -> pa.RecordBatchReader:
-    """Return the rows of a file that count, without their places, to be read once.
+    path: Path,
+    schema: pa.Schema,
+    *,
+    batch: str,
+    gone: Path | None = None,
+    persons: Sequence[int] = (),
+) -> Iterator[pa.Table]:
+    """Yield the rows of a file that count, in their order.
 
     Args:
-        path: rows with ``ordinal`` and ``row``, their place in the batch.
+        path: rows with ``ordinal`` and ``row``, their place in the batch, where some do not count.
+        schema: of what is given: columns that the file has not are null.
         batch: digest of the batch, in hex.
         gone: file of superseded places (``batch``, ``ordinal``, ``row``), sorted by them.
         persons: persons of the batch's site whose rows are left out.
     """
-    columns = [name for name in pq.read_schema(path).names if name not in PLACE]
-    fields = [pq.read_schema(path).field(name) for name in columns]
-    return pa.RecordBatchReader.from_batches(
-        pa.schema(fields), _blocks(path, columns, batch, gone, persons)
-    )
-
-
-def _blocks(
-    path: Path, columns: list[str], batch: str, gone: Path | None, persons: Sequence[int]
-) -> Iterator[pa.RecordBatch]:
-    left_out = pa.array(persons, pa.int64())
+    left_out = column_of(np.array(persons, np.int64))
     with pq.ParquetFile(path) as file:
+        there = set(file.schema_arrow.names)
+        wanted = [*(name for name in schema.names if name in there), *(_KEY if gone else ())]
+        if persons:
+            wanted = [*dict.fromkeys([*wanted, "person_id"])]
         superseded = _superseded(gone, batch, file)
-        for block in file.iter_batches(_BLOCK, columns=[*columns, *_KEY]):
+        for block in file.iter_batches(_BLOCK, columns=wanted):
             counts = np.ones(block.num_rows, bool)
             if len(superseded):
                 keys = _keys(block)
                 at = np.searchsorted(superseded, keys)
                 counts = superseded[np.minimum(at, len(superseded) - 1)] != keys
             if persons:
-                withdrawn = pc.is_in(block["person_id"], left_out)
-                counts &= ~withdrawn.to_numpy(zero_copy_only=False)
-            yield block.select(columns).filter(pa.array(counts))
+                withdrawn: Any = pc.is_in(block["person_id"], left_out)
+                counts &= ~values_of(withdrawn)
+            rows = pa.Table.from_batches([block])
+            yield _of_schema(rows if counts.all() else rows.filter(column_of(counts)), schema)
+
+
+def _of_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    there = set(rows.column_names)
+    columns = [
+        rows[field.name].cast(field.type)
+        if field.name in there
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _superseded(gone: Path | None, batch: str, file: pq.ParquetFile) -> NDArray[np.int64]:

@@ -8,9 +8,7 @@ file however many batches and corrections there were, and needs no filter of its
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -20,42 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from precisionchain.bounded_database import bounded_database
-from precisionchain.replica.catalogue import ORIGIN, PLACE, SealedBatch
-from precisionchain.replica.counting_rows import counting_rows
+from precisionchain.replica.catalogue import SealedBatch
+from precisionchain.replica.fold_rows import FORMAT, CountingFile, fold_rows
 from precisionchain.replica.resolve import Withdrawn
 from precisionchain.replica.superseded_places import GonePlaces
 from precisionchain.replica.unpack_clinical import clinical_names
-from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.streams import VOCABULARY
 
 _MEMORY: Final = "448MB"
 """DuckDB sorts any number of rows in it by one thread; the process needs 300 MB more."""
-_FORMAT: Final = "folded rows 3"
-NAMING_TABLES: Final = ("concept", "vocabulary")
-"""Tables of the vocabulary slice whose rows of several batches may contradict each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A file of one batch under a name, and what of it does not count.
-
-    ``gone`` holds its superseded places, ``listed_by`` says in which batches these are listed,
-    ``persons`` are those withdrawn persons whose rows it has.
-    """
-
-    batch: SealedBatch
-    path: Path
-    gone: Path | None
-    listed_by: tuple[str, ...]
-    persons: tuple[int, ...]
-
-    @property
-    def whole(self) -> bool:
-        return not self.listed_by and not self.persons
-
-    @property
-    def origin(self) -> str:
-        return "\n".join([self.batch.batch, *self.listed_by, *map(str, self.persons)])
 
 
 def fold_clinical(
@@ -90,11 +61,11 @@ def fold_clinical(
             if len(found) == 1 and found[0].whole:
                 answer[name] = found[0].path
                 continue
-            origin = "\n\n".join([_FORMAT, name, *(source.origin for source in found)])
+            origin = "\n\n".join([FORMAT, name, *(source.origin for source in found)])
             digest = sha256(origin.encode()).hexdigest()
             target = folded / digest[:32] / f"{name.replace('/', '.')}.parquet"
             if not target.exists():
-                _fold(database, name, found, target)
+                fold_rows(database, name, found, target)
             if pq.read_metadata(target).num_rows:
                 answer[name] = target
     return answer
@@ -105,15 +76,15 @@ def _sources(
     named: Sequence[tuple[SealedBatch, str, Path]],
     gone: Mapping[str, GonePlaces],
     withdrawn: Withdrawn,
-) -> dict[str, list[_Source]]:
+) -> dict[str, list[CountingFile]]:
     held = _withdrawn_in(database, ((batch.site, path) for batch, _, path in named), withdrawn)
-    found: dict[str, list[_Source]] = defaultdict(list)
+    found: dict[str, list[CountingFile]] = defaultdict(list)
     for batch, name, path in named:
         places = gone.get(batch.batch)
         listed_by = () if places is None else places.listed_by[batch.batch].get(name, ())
         persons = held.get(path, ())
         where = places.path if places is not None and listed_by else None
-        found[name].append(_Source(batch, path, where, listed_by, persons))
+        found[name].append(CountingFile(batch, path, where, listed_by, persons))
     return found
 
 
@@ -139,68 +110,3 @@ def _withdrawn_in(
         held.update({Path(path): tuple(persons) for path, persons in grouped.fetchall()})
         database.unregister("left_out")
     return held
-
-
-def _fold(
-    database: duckdb.DuckDBPyConnection, name: str, found: Sequence[_Source], target: Path
-) -> None:
-    family, table = name.split("/")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    columns = dict.fromkeys(one for source in found for one in pq.read_schema(source.path).names)
-    if family == VOCABULARY:
-        # Readers choose between names by who gave them; pairs of all count, whoever gave them.
-        origin = ORIGIN if table in NAMING_TABLES else ()
-        wanted = [one for one in columns if one in origin or one not in (*ORIGIN, *PLACE)]
-        chosen, order = f"distinct {_identifiers(wanted)}", "all"
-    else:
-        wanted = [one for one in columns if one not in PLACE]
-        chosen, order = _identifiers(wanted), _identifiers(_sort_columns(family, table, wanted))
-    # One statement: there are hundreds of names, and binding costs as much as most have rows.
-    with _counting(database, found) as rows:
-        database.execute(
-            f"copy (select {chosen} from {rows} order by {order})"
-            f" to {_literal(partial)} (format parquet, compression zstd, row_group_size 32768)"
-        )
-    partial.replace(target)
-
-
-@contextmanager
-def _counting(database: duckdb.DuckDBPyConnection, found: Sequence[_Source]) -> Iterator[str]:
-    """Give the rows of some files that count, of the columns that any of them has, in SQL."""
-    whole = ", ".join(_literal(source.path) for source in found if source.whole)
-    parts = (
-        [f"from read_parquet([{whole}], union_by_name => true, hive_partitioning => false)"]
-        if whole
-        else []
-    )
-    names: list[str] = []
-    for source in found:
-        if not source.whole:
-            names.append(f"counting_{len(names)}")
-            batch, gone, persons = source.batch.batch, source.gone, source.persons
-            rows = counting_rows(source.path, batch=batch, gone=gone, persons=persons)
-            database.register(names[-1], rows)
-    try:
-        yield f"({' union all by name '.join([*parts, *(f'from {name}' for name in names)])})"
-    finally:
-        for name in names:
-            database.unregister(name)
-
-
-def _identifiers(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _sort_columns(family: str, table: str, columns: Sequence[str]) -> list[str]:
-    described = TABLES.get(table)
-    if described is None:
-        return [name for name in ("table", "concept_id", "site", "person_id") if name in columns]
-    by_person = family.startswith("CLIN_")
-    first = "person_id" if by_person else described.concept_column
-    wanted = [first, described.start_date_column, "site", "person_id", described.primary_key]
-    return [name for name in wanted if name and name in columns] or list(columns)

@@ -135,7 +135,7 @@ class ClinicalFiles:
         if name != SUPERSEDED_NAME:
             self._places.append((unfolded.item.ordinal, name, rows.num_rows))
         if name not in self._writers:
-            self._writers[name] = _writer(self._folder / f"{name}.parquet", rows.schema)
+            self._writers[name] = rows_writer(self._folder / f"{name}.parquet", rows.schema)
         self._writers[name].write_table(rows)
 
 
@@ -152,7 +152,8 @@ def clinical_names(folder: Path) -> dict[str, Path]:
     return named
 
 
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def rows_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer of clinical rows, each column encoded as suits what it holds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # What counts up, or nearly does, takes little room by its differences, and a dictionary of it
     # would take its own. Of other columns a large dictionary is left out: what is nearly all

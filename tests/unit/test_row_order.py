@@ -16,7 +16,7 @@ from precisionchain.founding import founding_parameters
 from precisionchain.ingest import encode_omop, narrow_rows
 from precisionchain.ingest.accepted_rows import AcceptedRows
 from precisionchain.ingest.encode_omop import OmopEncoder
-from precisionchain.ingest.row_order import Runs, row_order
+from precisionchain.row_order import Runs, row_order
 from precisionchain.schemas.arrow_values import values_of
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
