@@ -124,12 +124,7 @@ def make_slice(
         the tables of the slice, in publishing order, each a view ``slice_<table>``; and in the
         database the table ``used_concept`` (concept_id), with what used concepts map to.
     """
-    database.execute("create or replace temp table used_concept (concept_id bigint)")
-    for concepts in used:
-        database.execute(
-            f"insert into used_concept select distinct concept_id from ({concepts})"
-            " where concept_id not in (from used_concept)"
-        )
+    _collect_used(database, used)
     made = []
     if "concept_relationship" in tables:
         database.execute(
@@ -173,6 +168,15 @@ def make_slice(
         )
         made.append("vocabulary")
     return made
+
+
+def _collect_used(database: duckdb.DuckDBPyConnection, used: Iterable[str]) -> None:
+    database.execute("create or replace temp table used_concept (concept_id bigint)")
+    for concepts in used:
+        database.execute(
+            f"insert into used_concept select distinct concept_id from ({concepts})"
+            " where concept_id not in (from used_concept)"
+        )
 
 
 def slice_drafts(
