@@ -147,11 +147,12 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         """
         from precisionchain.ingest.changes_limits import Refresh
         from precisionchain.ingest.publish import publish_run
+        from precisionchain.schemas.known_blocks import packed_here
 
         said = progress or Silent()
         policy = self._policy(accept_quality, source)
         accepted = Refresh("full", allow_shrinking, allow_churn, allow_empty, policy)
-        with self._publishing("publish", said) as (opened, publisher, outbox):
+        with packed_here(), self._publishing("publish", said) as (opened, publisher, outbox):
             self.staging.refresh_views()  # of runs that somebody deleted, too
             done = []
             for staged in self._due(publisher, source, said):
@@ -287,9 +288,12 @@ class Site(StagingDoor, GenotypesDoor, AdditionsDoor, MembersDoor, ProofsDoor, W
         with self._opened() as opened:  # before the long work of staging
             opened.require("publish")
             opened.parameters.require(build=settings.build)
-        name = self._stage_vcf(files, settings, progress or Silent())
-        staged = self.staging.read(name).source
-        return self.publish(source=staged, replace=replace, progress=progress)[0]
+        from precisionchain.schemas.known_blocks import packed_here
+
+        with packed_here():
+            name = self._stage_vcf(files, settings, progress or Silent())
+            staged = self.staging.read(name).source
+            return self.publish(source=staged, replace=replace, progress=progress)[0]
 
     # --------------------------------------------------------------------- inspection and upkeep
 

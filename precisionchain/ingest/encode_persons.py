@@ -17,8 +17,14 @@ import polars as pl
 
 from precisionchain.ingest.drafts import Draft
 from precisionchain.schemas.genetic_payloads import PERSON_BLOCK
-from precisionchain.schemas.genotypes import unpack_variant_block
+from precisionchain.schemas.genotypes import VariantBlock, unpack_variant_block
 from precisionchain.schemas.items import Codec, Payload
+from precisionchain.schemas.known_blocks import (
+    PersonRows,
+    known_variant_block,
+    remember_person_block,
+    remember_variant_block,
+)
 from precisionchain.schemas.person_blocks import PERSON_GROUP, person_bodies, runs
 from precisionchain.schemas.streams import person_key, variant_person_family
 
@@ -104,16 +110,31 @@ def person_view(
 
 def _turned(bodies: Sequence[bytes], groups: Sequence[PersonGroup]) -> Iterator[bytes]:
     """Yield the person block of each group over some variant blocks of the same persons."""
-    blocks = [unpack_variant_block(body) for body in bodies]
-    digests = [sha256(body).hexdigest() for body in bodies]
-    first = blocks[0]
-    return person_bodies(
-        [(digest, block.near) for digest, block in zip(digests, blocks, strict=True)],
+    named = [_named(body) for body in bodies]
+    _, first = named[0]
+    turned = person_bodies(
+        [(name, block.near) for name, block in named],
         [np.arange(group.size) + (group.first - group.offset) for group in groups],
         chrom=first.chrom,
         person_set=first.person_set,
         person_offset=first.person_offset,
     )
+    blocks = tuple((name, block.n_alleles) for name, block in named)
+    for group, body in zip(groups, turned, strict=True):
+        persons = np.arange(group.first, group.first + group.size, dtype=np.int32)
+        rows = PersonRows(first.chrom, first.person_set, persons, blocks)
+        remember_person_block(sha256(body).hexdigest(), rows)
+        yield body
+
+
+def _named(body: bytes) -> tuple[str, VariantBlock]:
+    """Return the name of a body, and what it holds."""
+    name = sha256(body).hexdigest()
+    block = known_variant_block(name)
+    if block is None:
+        block = unpack_variant_block(body)
+        remember_variant_block(name, block)
+    return name, block
 
 
 def _released(held: dict[int, list[Draft]]) -> Iterator[Draft]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from precisionchain.schemas.omop import TABLES
-
 
 def nearest_table(name: str) -> str | None:
     """Return the table of the CDM that a name nearly is, None where it is near none."""
+    from precisionchain.schemas.omop import TABLES  # who asks for other names has no use for them
+
     near = difflib.get_close_matches(name.lower(), list(TABLES), n=1, cutoff=0.75)
     return near[0] if near else None
 

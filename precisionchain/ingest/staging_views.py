@@ -12,7 +12,6 @@ from pathlib import Path
 
 import duckdb
 
-from precisionchain.ingest.raw_rows import RawRows
 from precisionchain.ingest.run_tables import LINES, RUN_TABLES
 from precisionchain.ingest.sql_text import identifier, literal, parquet
 from precisionchain.ingest.staging import Run
@@ -69,6 +68,8 @@ def view_statements(runs: Sequence[Run]) -> list[str]:
 
 
 def _omop_rows(run: Run) -> Iterator[tuple[str, str]]:
+    from precisionchain.ingest.raw_rows import RawRows  # it loads the tables of OMOP
+
     unparsed = {entry["table"]: entry["unparsed"] for entry in run.description["inputs"]}
     path = run.path.absolute()
     for file in sorted(path.glob("accepted/*.parquet")):

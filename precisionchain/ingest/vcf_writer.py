@@ -24,7 +24,9 @@ from precisionchain.ingest.vcf_sites import compact
 from precisionchain.ingest.vcf_structural_sites import STRUCTURAL_SITES, is_structural_run
 from precisionchain.schemas.counts import COUNT_COLUMNS, packed_counts
 from precisionchain.schemas.genome import tile_of, tiles
-from precisionchain.schemas.genotypes import pack_variant_block
+from precisionchain.schemas.genotypes import VariantBlock, pack_variant_block
+from precisionchain.schemas.known_blocks import remember_variant_block
+from precisionchain.schemas.near_calls import near_calls
 from precisionchain.schemas.packed_calls import narrowed, take_persons
 from precisionchain.schemas.structural import LONG_BASES
 
@@ -146,11 +148,12 @@ class RunWriter:
         self._note_classes(run)
         first = len(self._blocks)
         run = replace(run, sites=compact(run.sites))
-        bodies = []
+        packed = []
         for group in self._groups:
+            near = near_calls(narrowed(take_persons(run.calls, group)))
             body = pack_variant_block(
                 run.sites,
-                narrowed(take_persons(run.calls, group)),
+                near,
                 chrom=run.chrom,
                 person_set=self._person_set,
                 person_offset=group.start,
@@ -159,9 +162,11 @@ class RunWriter:
                 for half in _halves(run):
                     self.add(half)
                 return
-            bodies.append(body)
-        for number, (group, body) in enumerate(zip(self._groups, bodies, strict=True), first):
-            self._write_body(number, run, group, body)
+            packed.append((group, near, body))
+        for number, (group, near, body) in enumerate(packed, first):
+            name = self._write_body(number, run, group, body)
+            block = VariantBlock(run.chrom, group.start, self._person_set, near, run.sites)
+            remember_variant_block(name.hex(), block)
         self._write_tables(run, first)
 
     def copy(self, run: CallRun, bodies: Sequence[bytes]) -> None:
@@ -192,15 +197,17 @@ class RunWriter:
             self.has_long = self.has_long or bool(long.any())
             self.has_small = self.has_small or not long.all()
 
-    def _write_body(self, number: int, run: CallRun, group: slice, body: bytes) -> None:
+    def _write_body(self, number: int, run: CallRun, group: slice, body: bytes) -> bytes:
+        """Write a body; return its SHA-256."""
         (self._folder / "blocks" / f"{number:06d}.arrow").write_bytes(body)
         self.body_bytes += len(body)
         pos = run.sites["pos"]
         first, last = pos[0].as_py(), pos[-1].as_py()
         place = (number, run.chrom, first, last, tile_of(first), tile_of(last))
         size = (len(run.sites), group.stop - group.start, group.start)
-        of = (hashlib.sha256(body).digest(), is_structural_run(run))
-        self._blocks.append((*place, *size, *of))
+        digest = hashlib.sha256(body).digest()
+        self._blocks.append((*place, *size, digest, is_structural_run(run)))
+        return digest
 
     def _write_tables(self, run: CallRun, block: int) -> None:
         n = len(run.sites)

@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -26,7 +27,6 @@ from precisionchain.schemas.ahead import ahead
 from precisionchain.schemas.arrow_values import column_of, text_column
 from precisionchain.schemas.corrections import SUPERSEDED_KIND, correction_rows
 from precisionchain.schemas.items import Item
-from precisionchain.schemas.omop import TABLES
 from precisionchain.schemas.payloads import payload_table
 from precisionchain.schemas.quality import QUALITY_KIND, read_quality
 from precisionchain.schemas.streams import SUPERSEDED, family_of
@@ -41,10 +41,6 @@ ITEMS: Final = pa.schema(_ITEM)
 _NO_ROWS: Final = pa.table({})
 SUPERSEDED_NAME: Final = f"{SUPERSEDED}/{SUPERSEDED_KIND}"
 _DICTIONARY_BYTES: Final = 1 << 14
-_KEYS: Final = frozenset(
-    table.primary_key for table in TABLES.values() if table.scope == "person"
-) - {"person_id"}
-"""Columns of keys that exports give to rows of persons one after the other."""
 FOUND: Final = "quality.parquet"
 SAID: Final = "quality.json"
 
@@ -171,7 +167,7 @@ def rows_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def _is_key(field: pa.Field[Any]) -> bool:
-    return field.name in _KEYS and field.type == pa.int64()
+    return field.name in _running_keys() and field.type == pa.int64()
 
 
 def _with_place(rows: pa.Table, origin: Mapping[str, str], ordinal: int) -> pa.Table:
@@ -185,3 +181,12 @@ def _with_place(rows: pa.Table, origin: Mapping[str, str], ordinal: int) -> pa.T
 def _one_word(word: str, size: int) -> Any:
     codes: Any = column_of(np.zeros(size, np.int32))
     return pa.DictionaryArray.from_arrays(codes, text_column([word], pa.string()))
+
+
+@cache
+def _running_keys() -> frozenset[str | None]:
+    """Return the columns of keys that exports give to rows of persons one after the other."""
+    from precisionchain.schemas.omop import TABLES  # a batch of genotypes has no use for them
+
+    keys = (table.primary_key for table in TABLES.values() if table.scope == "person")
+    return frozenset(keys) - {"person_id"}

@@ -49,6 +49,7 @@ from precisionchain.schemas.genetic_payloads import (
 )
 from precisionchain.schemas.genotypes import unpack_variant_block
 from precisionchain.schemas.items import Item
+from precisionchain.schemas.known_blocks import known_person_block, known_variant_block
 from precisionchain.schemas.manifest import Manifest
 from precisionchain.schemas.person_blocks import unpack_person_block
 from precisionchain.schemas.streams import SEQUENCING, family_of
@@ -172,7 +173,8 @@ class _Unpacking:
         latest: pa.Table | None = None
         for item in items:
             body = item.payload.body
-            name, block = sha256(body).hexdigest(), unpack_variant_block(body)
+            name = sha256(body).hexdigest()
+            block = known_variant_block(name) or unpack_variant_block(body)
             sites = block_sites(block)
             size = sites.num_rows
             if block.person_offset == 0:
@@ -196,11 +198,12 @@ class _Unpacking:
 
     def _person_block(self, item: Item) -> None:
         body = item.payload.body
-        block = unpack_person_block(body)
+        name = sha256(body).hexdigest()
+        block = known_person_block(name) or unpack_person_block(body)
         persons = block.persons
         group, _ = self.groups.setdefault(persons.tobytes(), (len(self.groups), persons.tolist()))
         self.person_sets.add(block.person_set)
-        name, named = sha256(body).hexdigest(), [digest for digest, _ in block.blocks]
+        named = [digest for digest, _ in block.blocks]
         place = (self.pack.add(body), len(body))
         self.person_blocks.append((name, group, block.chrom, block.n_alleles, named, *place))
         if any(self.sizes.get(digest) != size for digest, size in block.blocks):

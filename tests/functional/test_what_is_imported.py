@@ -125,7 +125,8 @@ def test_genotypes_are_ingested_without_quality_control_unless_it_is_asked_for(
     samples = write_map(tmp_path / "map.csv", "a,1,M", "b,2,F")
     options = ("--samples", str(samples), "--build", "GRCh37", "--qc", "none", "--build-unverified")
     control = tuple(f"precisionchain.ingest.qc{part}" for part in QUALITY_CONTROL)
-    unneeded = ("cyvcf2", "mcrpc", "msprime", "pandas", "scipy.linalg", "statsmodels", "rich")
+    omop = "precisionchain.schemas.omop"
+    unneeded = ("cyvcf2", "mcrpc", "msprime", "pandas", "scipy.linalg", "statsmodels", "rich", omop)
     arguments = ("-C", str(site), "ingest", "vcf", str(vcf), *options)
     assert loaded_by(_COMMAND, (*control, *unneeded), *arguments) == []
 
