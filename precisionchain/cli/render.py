@@ -11,17 +11,16 @@ A command that answers with rows takes ``@answers`` and an argument ``out``::
 
 ``@answers`` gives the command ``--format``, ``--json``, ``--output`` and ``--overwrite``, checks
 them before the command asks anything, and hands them over as ``out``. How each format writes
-values is in `precisionchain.query.answer_files`.
+values is in `precisionchain.query.answer_files` and `precisionchain.query.json_text`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -30,6 +29,7 @@ import typer
 
 from precisionchain.cli.options import takes
 from precisionchain.errors import UsageError
+from precisionchain.query.json_text import json_line, plain_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -140,8 +140,11 @@ class Out:
             as_json: what JSON prints a row, where it is not the row as it stands.
         """
         if self.form is Format.JSON:
-            rows = answer.iter_rows(named=True) if as_json is None else as_json(answer)
-            self._text(lambda to: json_lines(rows, to))
+            if as_json is None:
+                self._json([answer])
+            else:
+                rows = as_json(answer)
+                self._text(lambda to: json_lines(rows, to))
         elif self.form is Format.TABLE:
             shown = answer.select(columns) if columns else answer
             self._text(lambda to: table(shown, to=to, whole=self.path is not None))
@@ -157,8 +160,7 @@ class Out:
             UsageError: CSV without --output.
         """
         if self.form is Format.JSON:
-            rows = (row for answer in answers.values() for row in answer.iter_rows(named=True))
-            self._text(lambda to: json_lines(rows, to))
+            self._json(answers.values())
         elif self.form is Format.TABLE:
             self._text(lambda to: self._tables(answers, to))
         else:
@@ -178,6 +180,12 @@ class Out:
     def _tables(self, answers: Mapping[str, pl.DataFrame], to: TextIO) -> None:
         for name, answer in answers.items():
             table(answer, name, to=to, whole=self.path is not None)
+
+    def _json(self, answers: Iterable[pl.DataFrame]) -> None:
+        from precisionchain.query import json_rows
+
+        lines = (text for answer in answers for text in json_rows.json_lines(answer))
+        self._text(lambda to: to.writelines(lines))
 
     def _text(self, write: Callable[[TextIO], None]) -> None:
         if self.path is None:
@@ -224,11 +232,7 @@ def answers(command: Callable[..., None]) -> Callable[..., None]:
 
 def json_lines(rows: Iterable[Mapping[str, Any]], to: TextIO | None = None) -> None:
     """Print mappings as JSON, one a line; members that are null are left out."""
-    lines = (
-        _ENCODER.encode({name: value for name, value in row.items() if value is not None})
-        for row in rows
-    )
-    (to or sys.stdout).writelines(f"{line}\n" for line in lines)
+    (to or sys.stdout).writelines(f"{json_line(row)}\n" for row in rows)
 
 
 def frame(
@@ -278,18 +282,8 @@ def cell(value: Any) -> str:
         of_ledger = value.tzinfo is not None
         shown = value.replace(tzinfo=None, microsecond=0) if of_ledger else value
         return shown.isoformat(sep=" ")
-    return _json_text(value)
+    return plain_text(value)
 
 
 def _escaped(control: re.Match[str]) -> str:
     return repr(control[0])[1:-1]
-
-
-def _json_text(value: Any) -> str:
-    """Return as text what JSON has no type for: dates and times in ISO 8601, bytes in hex."""
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_json_text)
