@@ -25,6 +25,7 @@ _Digits: TypeAlias = npt.NDArray[np.uint16]
 pc: Any = pyarrow.compute
 
 _DIGIT_BITS = 16
+_HALF_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,11 @@ def _digits(key: Any) -> Iterator[_Digits]:
         return
     low, high = int(known.min()), int(known.max())
     span = high - low + (nulls is not None)
-    codes = values.astype(np.uint64) - np.uint64(low % 2**64)
+    kind = np.uint32 if span.bit_length() <= _HALF_BITS else np.uint64
+    codes: npt.NDArray[Any] = values.astype(kind)  # modulo its size, as the lowest is taken off
+    codes -= kind(low % 2 ** (8 * codes.itemsize))
     if nulls is not None:
-        codes[nulls] = np.uint64(span)
-    for shift in range(0, span.bit_length(), _DIGIT_BITS):
-        yield (codes >> np.uint64(shift)).astype(np.uint16)
+        codes[nulls] = kind(span)
+    for _ in range(0, span.bit_length(), _DIGIT_BITS):
+        yield codes.astype(np.uint16)
+        codes >>= kind(_DIGIT_BITS)

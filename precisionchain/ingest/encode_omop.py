@@ -7,7 +7,7 @@ be new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -63,12 +63,14 @@ class _View:
         column: by whose values rows are spread; null counts as 0.
         placed: relation of the values: value, run.
         keys_of: the keys of an item by its rows.
+        is_last: whether the rows are in no view after it, so that nothing of them need be kept.
     """
 
     family: Callable[[int], str]
     column: str
     placed: str
     keys_of: Callable[[pa.Table], list[str]]
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class OmopEncoder:
 
     def _person_view(self, table: Table, source: str) -> Iterator[_Piece]:
         placed = "(select person_id as value, bucket as run from person_place)"
-        view = _View(person_family, "person_id", placed, by_person(table))
+        view = _View(person_family, "person_id", placed, by_person(table), is_last=True)
         return self._view(table, source, view)
 
     def _site_table(self, table: Table, source: str) -> Iterator[_Piece]:
@@ -202,7 +204,7 @@ class OmopEncoder:
         known = {*self._rows.columns(table.name), "person_id"}
         then = [table.start_date_column, "person_id", table.primary_key]
         order = [name for name in dict.fromkeys(then) if name in known]
-        rows = self._in_memory(table, source, [*dict.fromkeys([*columns, *order])])
+        rows = self._in_memory(table, source, [*dict.fromkeys([*columns, *order])], view)
         if rows is None:
             sorted_rows = self._reader(source, columns, order, view)
             for run, chunk in row_runs(sorted_rows, "_run", ITEM_ROWS):
@@ -212,24 +214,33 @@ class OmopEncoder:
             f"select value, run::bigint as run from {view.placed} order by run, value"
         ).to_arrow_table()
         runs = Runs(one_chunk(found["value"]), values_of(one_chunk(found["run"])))
-        ranks, n_rows = runs.ranks(pc.fill_null(rows.column(view.column), 0))
-        if table.name not in self._orders:
-            self._orders[table.name] = row_order([rows.column(name) for name in order])
-        ordered = row_order([ranks], self._orders[table.name])
+        ranks, n_rows = _ranks(runs, rows.parts(view.column))
+        ordered = row_order([ranks], self._order(table, rows, order, view))
+        del ranks
         for run, start, end in runs.pieces(n_rows, ITEM_ROWS):
             chosen = partial(rows.take, columns, ordered[start:end])
             yield _Piece(view.family(run), table, chosen, view.keys_of)
 
-    def _in_memory(self, table: Table, source: str, columns: list[str]) -> NarrowRows | None:
+    def _in_memory(
+        self, table: Table, source: str, columns: list[str], view: _View
+    ) -> NarrowRows | None:
         """Return columns of a relation's rows; None where they are too large."""
-        kept = self._kept.get(table.name)
-        if kept is not None and set(columns) <= set(kept.names):
-            return kept
-        rows = self._read(table, source, columns)
+        rows = self._kept.pop(table.name, None)
+        if rows is None or not set(columns) <= set(rows.names):
+            rows = self._read(table, source, columns)
         there = sum(one.n_bytes for one in self._kept.values())
-        if rows is not None and there + rows.n_bytes <= MAX_BYTES:
+        if rows is not None and not view.is_last and there + rows.n_bytes <= MAX_BYTES:
             self._kept[table.name] = rows
         return rows
+
+    def _order(self, table: Table, rows: NarrowRows, by: list[str], view: _View) -> Ints:
+        """Return the order of a table's rows by some columns."""
+        order = self._orders.pop(table.name, None)
+        if order is None:
+            order = row_order([rows.key(name) for name in by])
+        if not view.is_last:
+            self._orders[table.name] = order
+        return order
 
     def _read(self, table: Table, source: str, columns: list[str]) -> NarrowRows | None:
         file = self._rows.file_of(table, source)
@@ -268,6 +279,12 @@ class OmopEncoder:
         buckets = person_buckets(ids, self._parameters.person_buckets)
         placed = pa.table({"person_id": ids, "bucket": buckets})
         self._database.register("person_place", placed)
+
+
+def _ranks(runs: Runs, parts: Iterable[Any]) -> tuple[Any, Ints]:
+    """Return ranks as of `Runs.ranks` of a column in parts, whose nulls count as 0."""
+    found = [runs.ranks(pc.fill_null(part, 0)) for part in parts]
+    return pa.concat_arrays([ranks for ranks, _ in found]), np.sum([n for _, n in found], axis=0)
 
 
 def _same(rows: pa.Table) -> pa.Table:

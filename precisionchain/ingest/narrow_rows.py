@@ -6,8 +6,8 @@ millions of rows can be put in any order where it is. Rows are taken out as they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -23,6 +23,8 @@ MAX_BYTES: Final = 2**27
 """What the columns of a table may take in memory."""
 MAX_ROWS: Final = 2**23
 """Rows of a table in memory: each takes some 24 bytes more while they are put in order."""
+_PART_ROWS: Final = 2**19
+"""Rows of a column that are worked on at a time."""
 _SECOND: Final = 1_000_000
 _UNSIGNED: Final = ((8, pa.uint8()), (16, pa.uint16()), (32, pa.uint32()))
 
@@ -39,10 +41,10 @@ class _Narrow:
     low: int = 0
     scale: int = 1
 
-    @property
-    def whole(self) -> Any:
-        """All of the column."""
-        return self.taken(None, 0)
+    def part(self, start: int, length: int) -> _Narrow:
+        """Return rows that follow each other."""
+        stored = None if self.stored is None else self.stored.slice(start, length)
+        return replace(self, stored=stored)
 
     def taken(self, rows: Any, length: int) -> Any:
         """Return rows by their numbers; all where these are None."""
@@ -77,6 +79,18 @@ class NarrowRows:
         """Return a column as it was, in one chunk."""
         return self.columns[self.names.index(name)].taken(None, self.length)
 
+    def parts(self, name: str) -> Iterator[Any]:
+        """Yield a column as it was in parts, one at least."""
+        column = self.columns[self.names.index(name)]
+        for start in range(0, max(self.length, 1), _PART_ROWS):
+            rows = min(_PART_ROWS, self.length - start)
+            yield column.part(start, rows).taken(None, rows)
+
+    def key(self, name: str) -> Any:
+        """Return numbers that order the rows as those of a column do, nulls likewise."""
+        stored = self.columns[self.names.index(name)].stored
+        return self.column(name) if stored is None else stored
+
     def take(self, names: Sequence[str], order: Ints) -> pa.Table:
         """Return columns of rows by their numbers, each column in one chunk."""
         rows = column_of(order)
@@ -99,6 +113,7 @@ def narrow_rows(columns: Iterable[tuple[str, pa.ChunkedArray[Any]]]) -> NarrowRo
             room -= kept[-1].stored.nbytes
         if room < 0:
             return None
+        del column  # before the next one is read
     return NarrowRows(tuple(names), tuple(kept), length)
 
 
@@ -111,7 +126,7 @@ def _narrow(column: pa.ChunkedArray[Any]) -> _Narrow:
         return _Narrow(kind, _joined(column.chunks))
     ints = pa.int32() if kind == pa.date32() else pa.int64()
     whole = [chunk.view(ints) for chunk in column.chunks]
-    scale = _SECOND if stamps and kind.unit == "us" and all(map(_of_seconds, whole)) else 1
+    scale = _SECOND if stamps and kind.unit == "us" and all(map(_of_seconds, _parts(whole))) else 1
     bounds: Any = pc.min_max(pa.chunked_array(whole, ints))
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
     bits = ((high - low) // scale).bit_length()
@@ -120,16 +135,23 @@ def _narrow(column: pa.ChunkedArray[Any]) -> _Narrow:
         return _Narrow(kind, _joined(column.chunks))
     lowest, unit = pa.scalar(low, ints), pa.scalar(scale, ints)
     narrow = []
-    for chunk in whole:
-        less = pc.subtract(chunk, lowest)
+    for part in _parts(whole):
+        less = pc.subtract(part, lowest)
         narrow.append(pc.cast(pc.divide(less, unit) if scale > 1 else less, stored))
     return _Narrow(kind, _joined(narrow), low, scale)
+
+
+def _parts(chunks: Iterable[Any]) -> Iterator[Any]:
+    """Yield columns in parts, so that what is made of one on the way takes little room."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), _PART_ROWS):
+            yield chunk.slice(start, _PART_ROWS)
 
 
 def _of_seconds(stamps: Any) -> bool:
     """Whether times in microseconds are whole seconds."""
     seconds = pc.divide(stamps, pa.scalar(_SECOND, pa.int64()))
-    return bool(pc.all(pc.equal(pc.multiply(seconds, _SECOND), stamps)).as_py())
+    return pc.all(pc.equal(pc.multiply(seconds, _SECOND), stamps)).as_py() is not False
 
 
 def _joined(chunks: Sequence[Any]) -> Any:

@@ -82,8 +82,14 @@ def test_rows_are_taken_as_they_were(data: st.DataObject, length: int, chunk: in
     }
     table = pa.table(columns)
     order = data.draw(st.lists(st.integers(0, length - 1), max_size=9)) if length else []
-    found = narrow_rows.narrow_rows(columns.items())
-    assert found is not None
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(narrow_rows, "_PART_ROWS", 3)
+        found = narrow_rows.narrow_rows(columns.items())
+        assert found is not None
+        for name in table.column_names:
+            assert pa.concat_arrays(found.parts(name)).equals(table[name].combine_chunks())
+    for name in ("small", "day", "midnight", "moment", "nothing"):
+        assert row_order([found.key(name)]).tolist() == row_order([found.column(name)]).tolist()
     taken = found.take(table.column_names, values_of(pa.array(order, pa.int64())))
     taken.validate(full=True)
     assert taken.equals(table.take(pa.array(order, pa.int64())))
