@@ -77,8 +77,8 @@ def ingest_omop(
     as_json: Json = False,
 ) -> None:
     """Stage, validate and publish OMOP tables as one sealed batch: what is new, changed or gone."""
-    load_lean()
     give_back_memory()
+    load_lean()
     site, progress = scope(context).site(), scope(context).progress
     accepted: dict[str, Any] = {
         "allow_shrinking": allow_shrinking,
@@ -213,10 +213,10 @@ def publish(
     """Encode and publish the newest staged runs, sealed batch by batch."""
     site, progress = scope(context).site(), scope(context).progress
     kinds = {run.kind for run in site.staging.newest()}
-    if "vcf" in kinds:
-        load_lean()
     if "omop" in kinds:
         give_back_memory()
+    if "vcf" in kinds:
+        load_lean()
     accepted: dict[str, Any] = {
         "allow_shrinking": allow_shrinking,
         "allow_churn": allow_churn,

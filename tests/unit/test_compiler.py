@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 _SCRIPT = """
 import json, sys
@@ -50,6 +51,29 @@ def test_arrow_makes_arrays_without_pandas_and_still_gives_it_to_who_asks() -> N
         "assert 'pandas' in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, check=True)
+
+
+def test_arrow_takes_all_of_its_memory_from_jemalloc(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from precisionchain.schemas.compiler import give_back_memory, load_lean\n"
+        "before = dict(os.environ)\n"
+        "give_back_memory()\n"
+        "load_lean()\n"
+        "assert dict(os.environ) == before\n"
+        "import pyarrow as pa, pyarrow.parquet as pq\n"
+        "if 'jemalloc' not in pa.supported_memory_backends():\n"
+        "    sys.exit(0)\n"
+        "assert 'mimalloc' in pa.supported_memory_backends()\n"
+        "rows = pa.table({'a': pa.array(range(100_000))})\n"
+        "pq.write_table(rows, sys.argv[1], compression='zstd')\n"
+        "assert pq.read_table(sys.argv[1]).equals(rows)\n"
+        "assert pa.jemalloc_memory_pool().max_memory() > 800_000\n"
+        "assert pa.mimalloc_memory_pool().max_memory() == 0"
+    )
+    place = str(tmp_path / "rows.parquet")
+    done = subprocess.run([sys.executable, "-c", script, place], capture_output=True, check=True)
+    assert done.stderr == b""
 
 
 def test_what_was_loaded_is_not_searched_for_garbage_and_duckdb_is_collected() -> None:
