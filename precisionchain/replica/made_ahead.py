@@ -19,7 +19,7 @@ from typing import Final
 import pyarrow as pa
 
 from precisionchain.replica.locking import one_at_a_time
-from precisionchain.replica.unpack_clinical import ClinicalFiles
+from precisionchain.replica.unpack_clinical import ClinicalFiles, Unfolded
 from precisionchain.schemas.items import Item
 
 _FOLDER: Final = "ahead"
@@ -40,6 +40,8 @@ class MadeAhead:
         self._folder, self._batch = folder, batch
         self._files = ClinicalFiles(folder, site, batch)
         self._lost = False
+        self._name = ""
+        self._begun: set[str] = set()
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._waiting: deque[Future[None]] = deque()
 
@@ -68,9 +70,19 @@ class MadeAhead:
     def _write(self, item: Item, known: tuple[str, pa.Table] | None) -> None:
         try:
             if not self._lost:
-                self._files.add(self._files.unfolded(item, known))
+                self._add(self._files.unfolded(item, known))
         except (OSError, pa.ArrowException):  # a full disk: sync has another way
             self._lost = True
+
+    def _add(self, unfolded: Unfolded) -> None:
+        """Write an item's rows; items of a name follow each other, or the files are given up."""
+        if unfolded.name != self._name:
+            self._files.finish(self._name)
+            self._name = unfolded.name
+            self._lost = self._name in self._begun
+            self._begun.add(self._name)
+        if not self._lost:
+            self._files.add(unfolded)
 
 
 @contextmanager

@@ -105,6 +105,14 @@ class ClinicalFiles:
             with suppress(OSError, pa.ArrowException):
                 writer.close()
 
+    def finish(self, name: str) -> None:
+        """Finish the file of a name that no more items have: what it says at its end takes memory.
+
+        A name without a file is passed over.
+        """
+        if writer := self._writers.pop(name, None):
+            writer.close()
+
     def unfolded(self, item: Item, known: tuple[str, pa.Table] | None = None) -> Unfolded:
         """Return an item's name and rows, in any thread.
 

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from precisionchain.errors import SiteError
+from precisionchain.ingest import encode_omop
+from precisionchain.ingest.drafts import Draft
+from precisionchain.ingest.omop_batch import OmopBatch
 from precisionchain.opened import OpenSite
 from precisionchain.replica.unpack_clinical import ClinicalFiles
 from tests.lib.ledger_places import EmbeddedPlace
@@ -117,6 +120,27 @@ def test_what_a_killed_job_left_is_removed_by_the_next(network: BuiltNetwork) ->
     site.ingest(JANUARY)
     assert not left.exists()
     assert site.person(7)["condition_occurrence"].height == 1
+
+
+def test_files_are_given_up_whose_items_do_not_follow_each_other(
+    network: BuiltNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_order = OmopBatch.drafts
+
+    def apart(batch: OmopBatch) -> Iterator[Draft]:
+        drafts = list(in_order(batch))
+        first = next(draft for draft in drafts if draft.family == "CONDITION_0")
+        drafts.remove(first)
+        return iter([*drafts, first])
+
+    with monkeypatch.context() as patched, dying("sync"):
+        patched.setattr(encode_omop, "ITEM_ROWS", 1)
+        patched.setattr(OmopBatch, "drafts", apart)
+        network.site().ingest(JANUARY)
+    assert list((network.site().folder.replica / "ahead").iterdir()) == []
+    network.site().site.sync()
+    for person in (7, -8):
+        assert network.site().person(person)["condition_occurrence"].height == 1
 
 
 def test_a_job_that_cannot_write_them_seals_all_the_same(
