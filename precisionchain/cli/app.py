@@ -31,6 +31,7 @@ from precisionchain.cli import (
     withdraw,
 )
 from precisionchain.cli.disk import disk_error
+from precisionchain.cli.narrowed import narrowed
 from precisionchain.cli.options import Json
 from precisionchain.cli.progress import StderrProgress
 from precisionchain.cli.scope import Scope, scope
@@ -218,7 +219,7 @@ def main() -> None:
     error may quote a cell of a record.
     """
     try:
-        app()
+        narrowed(app, sys.argv[1:])()
     except PrecisionChainError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(error.exit_code) from None

@@ -165,7 +165,7 @@ def test_what_duckdb_says_of_an_interruption_is_one(
     def interrupted() -> None:
         raise RuntimeError("Query interrupted")
 
-    monkeypatch.setattr("precisionchain.cli.app.app", interrupted)
+    monkeypatch.setattr("precisionchain.cli.app.narrowed", lambda app, words: interrupted)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == INTERRUPTED
