@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 from precisionchain.errors import LedgerUnavailableError, LimitError
 from precisionchain.ingest.drafts import Draft
@@ -29,6 +30,9 @@ from precisionchain.schemas.items import (
 from precisionchain.schemas.manifest import Manifest, leaf_pages
 from precisionchain.schemas.merkle import merkle_root
 from precisionchain.schemas.streams import BATCH, StreamName, batch_key
+
+PAGE_BYTES: Final = 32_768
+"""An item is many pages of the usual 4 kB, each of which is found by the one before it."""
 
 _SCHEMA = """
 create table if not exists batch (
@@ -61,6 +65,7 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         try:
             self._connection = sqlite3.connect(path)
+            self._connection.execute(f"pragma page_size={PAGE_BYTES}")  # of a file that is new
             self._connection.executescript(_SCHEMA)
             self._connection.execute("pragma synchronous=full")
         except sqlite3.Error as error:

@@ -7,7 +7,7 @@ copy in the outbox, which the next job finds to be all on the ledger and forgets
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -69,8 +69,12 @@ def send_batch(
             max_items=parameters.max_stream_items,
             max_bytes=parameters.max_stream_bytes,
         )
-        placed = _placed(outbox, ledger, batch, there, router)
+        opened: list[str] = []
+        placed = _placed(outbox, batch, there, router, opened)
         for chunk in in_chunks(placed, ledger.limits):
+            if opened:
+                _create(ledger, opened)
+                opened.clear()
             new += ledger.publish(ledger.prepare(chunk)).new
             sent += sum(stored_size(item) for item in chunk)
             if advance:
@@ -108,11 +112,25 @@ def _require_own(outbox: Outbox, ledger: Ledger, batch: FrozenBatch, final: froz
 
 
 def _placed(
-    outbox: Outbox, ledger: Ledger, batch: FrozenBatch, there: frozenset[int], router: Router
+    outbox: Outbox,
+    batch: FrozenBatch,
+    there: frozenset[int],
+    router: Router,
+    opened: list[str],
 ) -> Iterator[Item]:
+    """Yield the items in their streams, and append those that are to be created to a list."""
     for family, item in outbox.items(batch.batch_id, without=there):
         stream, is_new = router.place(family, stored_size(item))
         if is_new:
-            with suppress(StreamExistsError):  # another job of this site made it and was killed
-                ledger.create_stream(stream)
+            opened.append(stream)
         yield replace(item, stream=stream)
+
+
+def _create(ledger: Ledger, streams: Sequence[str]) -> None:
+    """Create streams at once, unless another job of this site made some and was killed."""
+    try:
+        ledger.create_streams(streams)
+    except StreamExistsError:
+        for stream in streams:
+            with suppress(StreamExistsError):
+                ledger.create_stream(stream)

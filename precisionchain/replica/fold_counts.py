@@ -103,15 +103,41 @@ def _fold_alone(families: Sequence[str], part: GeneticBatch) -> Iterator[tuple[s
             continue
         of_bin = np.repeat(np.arange(len(held), dtype=np.int32), sizes)
         rows = part.counts_of(held).with_columns(pl.Series("bin", of_bin))
-        added = [pl.col(name).cast(pl.Int64).sum() for name in COUNT_COLUMNS]
-        adding = (pl.col("an") > 0).any().cast(pl.UInt32).alias("batches")
-        alleles = rows.filter(pl.col("alt") != NO_ALLELE).group_by("bin", *ALLELE_KEY)
-        folded = in_genome_order(alleles.agg(*added, adding)).sort("bin", maintain_order=True)
+        folded = _added_up(rows.filter(pl.col("alt") != NO_ALLELE))
         ends = np.bincount(folded["bin"].to_numpy(), minlength=len(held)).cumsum().tolist()
         folded = _with_frequencies(folded)
         for name, start, end in zip(held, [0, *ends[:-1]], ends, strict=True):
             yield name, folded[start:end]
         held, sizes = [], []
+
+
+def _added_up(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the alleles of one batch's bins, by bin in genome order, each once."""
+    counts = [pl.col(name).cast(pl.Int64) for name in COUNT_COLUMNS]
+    adding = (pl.col("an") > 0).cast(pl.UInt32).alias("batches")
+    if _each_once_in_order(rows):  # as a file gives them; then there is nothing to be added
+        return rows.select("bin", *ALLELE_KEY, *counts, adding)
+    alleles = rows.group_by("bin", *ALLELE_KEY)
+    folded = alleles.agg(*(column.sum() for column in counts), adding.max())
+    return in_genome_order(folded).sort("bin", maintain_order=True)
+
+
+def _each_once_in_order(rows: pl.DataFrame) -> bool:
+    """Return whether each row's bin, pos, ref and alt are above those of the row before it."""
+    of_bin, pos = rows["bin"].to_numpy(), rows["pos"].to_numpy()
+    same_bin = of_bin[1:] == of_bin[:-1]
+    chrom = rows["chrom"]
+    if bool(((chrom[1:] != chrom[:-1]).to_numpy() & same_bin).any()):
+        return False
+    tied = same_bin & (pos[1:] == pos[:-1])
+    if bool((same_bin & (pos[1:] < pos[:-1])).any()) or bool((of_bin[1:] < of_bin[:-1]).any()):
+        return False
+    at = np.flatnonzero(tied)
+    before, after = rows[at], rows[at + 1]
+    further = (before["ref"] < after["ref"]) | (
+        (before["ref"] == after["ref"]) & (before["alt"] < after["alt"])
+    )
+    return further.all()
 
 
 def fold(family: str, parts: Sequence[tuple[str, GeneticBatch]]) -> pl.DataFrame:

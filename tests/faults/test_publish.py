@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 from precisionchain.errors import IntegrityError, LedgerUnavailableError
 from precisionchain.ingest.drafts import Draft
 from precisionchain.ingest.outbox import Outbox
-from precisionchain.ledger.base import Ledger
+from precisionchain.ledger.base import Ledger, StreamState
 from precisionchain.ledger.batches import heads, sealed_items, seals
 from precisionchain.schemas.items import SEAL_ORDINAL
 from tests.lib.batches import (
@@ -127,6 +127,46 @@ def test_full_streams_roll_over_and_every_item_is_found_in_its_bucket(tmp_path: 
     assert max(states[name].items for name in states) <= 2
     assert "CONDITION_0_2k3" in states
     check_whole(ledger)
+
+
+class SeenLate(MemoryLedger):
+    """A ledger on which another job makes a stream after this one has listed them."""
+
+    hidden = ""
+    created: list[list[str]]
+
+    def streams(self) -> Mapping[str, StreamState]:
+        found = super().streams()
+        return {name: state for name, state in found.items() if name != self.hidden}
+
+    def create_streams(self, names: Sequence[str]) -> None:
+        super().create_streams(names)
+        self.created.append(list(names))
+
+
+def publish_late(path: Path, hidden: str = "") -> list[list[str]]:
+    """Publish the one batch; return the streams that were created, by call."""
+    ledger = SeenLate(SMALL_PUBLISHES)
+    ledger.created = []
+    ledger.create_streams([*STREAMS, *([hidden] if hidden else [])])
+    ledger.hidden = hidden
+    job = Job(path, ledger, SMALL_STREAMS)
+    job.fill(unsealed())
+    job.send()
+    ledger.hidden = ""
+    check_whole(ledger)
+    return ledger.created[1:]
+
+
+def test_streams_are_created_together_and_one_that_another_job_made_is_no_obstacle(
+    tmp_path: Path,
+) -> None:
+    created = publish_late(tmp_path / "alone.sqlite")
+    names = [name for together in created for name in together]
+    assert len(names) == len(set(names)) > len(created)
+    for number, hidden in enumerate(names):
+        later = publish_late(tmp_path / f"{number}.sqlite", hidden)
+        assert {name for together in later for name in together} == {*names} - {hidden}
 
 
 def test_the_root_is_the_same_wherever_items_found_room(tmp_path: Path) -> None:

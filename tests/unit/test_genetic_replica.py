@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,9 @@ from precisionchain.replica.genetic_batch import genetic_batch
 from precisionchain.replica.kept import ENTRY_BYTES, Kept
 from precisionchain.replica.recount import recount
 from precisionchain.replica.unpack_genetic import unpack_genetic
+from precisionchain.schemas.counts import COUNT_COLUMNS
 from precisionchain.schemas.genetic_payloads import (
+    ALLELE_KEY,
     checkpoint_payload,
     counts_payload,
     genetic_rows,
@@ -433,6 +435,48 @@ def test_bins_folded_together_are_as_each_alone(
         assert_frame_equal(
             pl.read_parquet(path), fold(family, [(batch.batch, genetic_batch(folder))])
         )
+
+
+COUNTED = (
+    (0, "1", 100, "A", "G"),
+    (0, "1", 100, "A", "T"),
+    (0, "1", 100, "AT", "A"),
+    (0, "1", 101, "A", "G"),
+    (1, "1", 50, "C", "T"),
+    (2, "2", 60, "C", "T"),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+@pytest.mark.parametrize("again", [None, 0, 3, 5])
+def test_alleles_of_a_bin_are_added_up_in_whatever_order_they_come(
+    order: tuple[int, ...], again: int | None
+) -> None:
+    places = [*(COUNTED[at] for at in order), *COUNTED[4:]]
+    if again is not None:
+        places.insert(again, places[again])
+    rows = pl.DataFrame(
+        [(*place, *range(at, at + len(COUNT_COLUMNS))) for at, place in enumerate(places)],
+        schema={
+            "bin": pl.Int32,
+            **dict.fromkeys(ALLELE_KEY, pl.String),
+            "pos": pl.Int32,
+            **dict.fromkeys(COUNT_COLUMNS, pl.Int32),
+        },
+        orient="row",
+    )
+    expected: dict[tuple[object, ...], list[int]] = {
+        place: [0] * len(COUNT_COLUMNS) for place in COUNTED
+    }
+    for row in rows.iter_rows():
+        expected[row[:5]] = [
+            one + other for one, other in zip(expected[row[:5]], row[5:], strict=True)
+        ]
+    found = folding._added_up(rows)
+    assert found.columns == ["bin", *ALLELE_KEY, *COUNT_COLUMNS, "batches"]
+    assert [(row[:5], list(row[5:-1])) for row in found.iter_rows()] == list(expected.items())
+    an = 5 + COUNT_COLUMNS.index("an")
+    assert found["batches"].to_list() == [int(row[an] > 0) for row in found.iter_rows()]
 
 
 def test_checkpoints_hold_every_allele_with_a_frequency_once(tmp_path: Path) -> None:
