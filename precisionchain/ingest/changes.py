@@ -56,7 +56,7 @@ class Changes:
         vanished: how many of the source's persons vanish, and of how many.
 
     Raises:
-        SealRefusedError: a delta by keys that the ledger does not have.
+        SealRefusedError: rows name, or are named by, keys that the ledger does not have.
     """
 
     rows: AcceptedRows

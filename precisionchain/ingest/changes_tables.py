@@ -45,6 +45,7 @@ class TableComparison:
     Attributes:
         fresh: relations of the rows to encode, by table, where they are not all of the export's.
         renumbered: the tables found to stand under other keys than before.
+        told: those of whose keys it is known which rows they stand for.
     """
 
     rows: AcceptedRows
@@ -56,6 +57,7 @@ class TableComparison:
     step: Step
     fresh: dict[str, str] = field(default_factory=dict)
     renumbered: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._database, self._parameters = self.rows.database, self.rows.parameters
@@ -78,8 +80,9 @@ class TableComparison:
         """Find what is fresh and gone of one table, and list the places.
 
         Raises:
-            SealRefusedError: a delta by keys that the ledger does not have.
+            SealRefusedError: rows name, or are named, by keys that the ledger does not have.
         """
+        self._refuse_unknown_keys(table)
         self._translate(table)
         held = self.state.whole(table)
         empty = table.name in self.empty and self.refresh.mode == "full"
@@ -95,6 +98,8 @@ class TableComparison:
             found, renumbered = self._compare_keyed(table, compared)
         else:
             found = compare_by_content(self._database, replace(compared, key=()))
+        if keyed:
+            self.told.add(table.name)
         if renumbered:
             self.renumbered.add(table.name)
         self._database.execute(f"insert into superseded select {PLACE} from gone_{table.name}")
@@ -116,12 +121,6 @@ class TableComparison:
         """Compare by key; where too little is found again so, by content without it."""
         found = compare_by_key(self._database, compared)
         if compared.keeps:
-            if self._is_renumbered_before(table):
-                raise SealRefusedError(
-                    f"the keys of {table.name}, or of a table it points to, were given anew in an"
-                    " earlier export, so the ledger has others and no row can be replaced by key",
-                    hint="send the whole tables, with --mode full",
-                )
             return found, False
         churned = found.changed + found.gone
         if churned <= MAX_CHURN * found.old or table.name == "person":
@@ -171,10 +170,34 @@ class TableComparison:
         if links:
             self.rows.translate(table, links)
 
-    def _is_renumbered_before(self, table: Table) -> bool:
-        columns = clinical_columns(table, self._parameters)
-        links = {link.references for link in table.fields if link.name in columns}
-        return not ({table.name, *links}.isdisjoint(self.renumbered_before))
+    def _refuse_unknown_keys(self, table: Table) -> None:
+        """Refuse keys of tables whose keys were given anew, where it cannot be told whose they are.
+
+        Raises:
+            SealRefusedError: so.
+        """
+        anew = self.renumbered_before
+        if self.refresh.mode == "delta" and table.name in anew:
+            raise SealRefusedError(
+                f"the keys of {table.name} were given anew in an earlier export, so the ledger has"
+                " others and no row can be replaced by key",
+                hint="send the whole table, with --mode full",
+            )
+        leaving, there = self.rows.published_columns(table), self.rows.columns(table.name)
+        unknown = {
+            link.name: str(link.references)
+            for link in table.fields
+            if link.references in {*anew} - self.told
+            and (link.name in leaving or (link.name in there and link.references == table.parent))
+        }
+        used = " or ".join(f"{identifier(name)} is not null" for name in unknown)
+        if used and count(self._database, f"(from accepted_{table.name} where {used})"):
+            named = ", ".join(sorted({*unknown.values()}))
+            raise SealRefusedError(
+                f"rows of {table.name} point to {named}, whose keys were given anew in an earlier"
+                " export, and this one does not say which rows they stand for now",
+                hint=f"send the whole tables {table.name} and {named} together, with --mode full",
+            )
 
     def _supersede_in_domain_view(self, compared: Compared, held: str, *, keyed: bool) -> None:
         """List the other places of the rows that are gone."""

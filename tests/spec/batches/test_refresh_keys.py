@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from precisionchain.errors import SealRefusedError
+from precisionchain.ingest.changes_limits import Mode
 from tests.lib.refreshes import (
     DELTA,
     FEBRUARY,
@@ -92,6 +93,43 @@ def test_rows_under_other_keys_keep_those_of_the_ledger(network: BuiltNetwork) -
     assert sorted(renumbered) == ["condition_occurrence", "visit_occurrence"]
     with pytest.raises(SealRefusedError, match=r"condition_occurrence.*--mode full"):
         ingest(network, DELTA, mode="delta")
+
+
+PROCEDURES = """
+    procedure_occurrence
+    id | person | concept | start      | visit_occurrence_id
+    1  | 7      | 50      | 2015-01-01 | {}
+    """
+
+
+@pytest.mark.parametrize("mode", ["full", "delta"])
+def test_rows_are_refused_that_point_to_keys_nobody_can_tell(
+    network: BuiltNetwork, mode: Mode
+) -> None:
+    """Visit 2 of February's files is visit 1 of the ledger; without visits nothing says so."""
+    january, february = (
+        VISITS.format(1, 2, 3, 1, 1, 2, 2, 3, 3),
+        VISITS.format(2, 3, 4, *(1, 2, 2, 3, 3, 4)),
+    )
+    conditions = "\n    " + february[february.index("condition_occurrence") :]
+    ingest(network, PERSONS + january)
+    ingest(network, PERSONS + february)
+    for unknown in (conditions, PROCEDURES.format(2)):
+        with pytest.raises(
+            SealRefusedError, match=r"point to visit_occurrence, whose keys.*--mode"
+        ):
+            ingest(network, PERSONS + unknown, mode=mode)
+    assert ingest(network, PERSONS + PROCEDURES.format(""), mode=mode).new_items > 0
+    done = ingest(network, PERSONS + february + PROCEDURES.format(2), allow_churn=True)
+    assert done.new_items > 0
+    holds(
+        network,
+        "procedure_occurrence",
+        """
+        id | person | concept | visit_occurrence_id
+        1  | 7      | 50      | 1
+        """,
+    )
 
 
 WITHHELD_MARCH = FEBRUARY.replace("2015-01-03", "2015-01-05")
