@@ -79,11 +79,11 @@ def places_in_files(
     snapshot: Snapshot, rows: npt.NDArray[np.int64]
 ) -> Iterator[tuple[Table, Path, npt.NDArray[np.int64]]]:
     """Yield the files that rows, given by their numbers, are in, and their places in each."""
-    tables = list(TABLES.values())
+    names = list(TABLES)
     rows = np.sort(rows)
     of_file = rows >> _ROW
     for file in np.unique(of_file).tolist():
-        table, number = tables[file >> _FAMILY], file & (2**_FAMILY - 1)
+        table, number = TABLES[names[file >> _FAMILY]], file & (2**_FAMILY - 1)
         path = dict(files_of(snapshot, table, None))[number]
         yield table, path, rows[of_file == file] & (2**_ROW - 1)
 

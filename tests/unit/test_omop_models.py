@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -182,3 +184,21 @@ def test_renames_lead_to_columns_that_exist() -> None:
     for table, names in RENAMED_SINCE_5_3.items():
         assert set(names.values()) <= set(TABLES[table].columns)
         assert set(names).isdisjoint(TABLES[table].columns)
+
+
+def test_a_table_that_is_asked_for_is_read_without_the_models_of_others() -> None:
+    script = (
+        "import sys; from precisionchain.schemas.omop import TABLES;"
+        "print(TABLES['drug_exposure'].concept_column, *(name for name in sys.modules"
+        " if name.startswith('precisionchain.schemas.omop.') and name.endswith('s')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    read = {name.rpartition(".")[2] for name in done.stdout.split()}
+    assert read == {"drug_concept_id", "events", "versions"}
+
+
+def test_what_is_no_table_is_not_found() -> None:
+    assert "drug" not in TABLES
+    assert TABLES.get("drug") is None
