@@ -68,6 +68,8 @@ def _thin(judging: Judging, table: Table) -> int:
             f"INSERT INTO rejects SELECT {name}, {literal(rule)}, _record, {literal(column)}"
             f" FROM {rows} WHERE {identifier(column)} NOT IN ({known})"
         )
+    if table.scope == "vocabulary":
+        judging.keep_judged(table.name)
     thinner = path.with_suffix(".thinner")
     database.execute(
         f"COPY (SELECT * FROM {rows} WHERE _record NOT IN"

@@ -81,11 +81,11 @@ def read_rules(folder: Path | None, seconds: float = RULE_SECONDS) -> CustomRule
         return NONE
     if not folder.is_dir():
         raise UnreadableFileError("no folder of rules", where=str(folder))
-    files = sorted(path for path in folder.iterdir() if path.suffix == ".sql")
+    files = _rule_files(folder)
     plausible = {name: folder / name for name in PLAUSIBLE if (folder / name).exists()}
     rules: dict[str, Rule] = {}
     try:
-        texts = {path: path.read_text(encoding="utf-8") for path in files}
+        texts = {path: path.read_text(encoding="utf-8-sig") for path in files}
         parts = {path.name: text.encode() for path, text in texts.items()}
         parts |= {name: path.read_bytes() for name, path in plausible.items()}
     except (OSError, UnicodeDecodeError) as error:
@@ -107,6 +107,19 @@ def read_rules(folder: Path | None, seconds: float = RULE_SECONDS) -> CustomRule
             for rule in rules.values():
                 _answer(database, rule, seconds, limit=True)
     return found
+
+
+def _rule_files(folder: Path) -> list[Path]:
+    """Return the files of rules; none is left out for a name that is nearly one of them."""
+    names = {path: path.name.lower() for path in folder.iterdir() if path.name[0] != "."}
+    odd = sorted(path.name for path, name in names.items() if ".sql" in name[:-4])
+    if odd:
+        raise UsageError(
+            "is not taken for a rule, whose name ends in .sql",
+            where=odd[0],
+            hint="rename it, or take it out of the folder",
+        )
+    return sorted(path for path, name in names.items() if name.endswith(".sql"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +311,12 @@ def _shares(rule: Rule, answer: pa.Table) -> Iterator[Checked]:
             )
         seen.add((table, column))
         checked, violating = (_count(row[name], where) for name in ("n_checked", "n_violating"))
+        if checked and row["n_violating"] is None:
+            raise InputError(
+                "n_violating is NULL",
+                where=where,
+                hint="a sum over no row is: count(*) FILTER (WHERE ...) is 0 there",
+            )
         if violating > checked:
             raise InputError(
                 "n_violating is more than n_checked", where=where, hint="it is a share of them"

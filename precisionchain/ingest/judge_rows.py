@@ -17,6 +17,9 @@ from precisionchain.schemas.omop import TABLES, Table
 
 PARQUET = "FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 4096, WRITE_BLOOM_FILTER false"
 
+JUDGED = "judged"
+"""The folder of a run with vocabulary tables as they were before rules of the site."""
+
 Reason = tuple[str, str]
 """A rule and a column."""
 
@@ -47,6 +50,15 @@ class Judging:
     def accepted(self, table: str) -> Path:
         """Where a table's accepted rows are."""
         return self.target / "accepted" / f"{table}.parquet"
+
+    def keep_judged(self, table: str) -> None:
+        """Keep a vocabulary table's accepted rows, whose cells are nowhere else, as they are now.
+
+        A rule of the site is about to thin them, and may be another one next time.
+        """
+        kept = self.target / JUDGED / f"{table}.parquet"
+        kept.parent.mkdir(mode=0o700, exist_ok=True)
+        link_tree(self.accepted(table), kept)
 
 
 def judge_rows(judging: Judging, table: Table) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -26,5 +27,12 @@ def nearest_columns(names: Iterable[str], absent: Iterable[str]) -> dict[str, st
     Nearer than a table must be: sites add columns, as ``unit_source_concept_name``, on purpose.
     """
     wanted = sorted(absent)
-    near = {name: difflib.get_close_matches(name, wanted, n=1, cutoff=0.9) for name in names}
+    near = {
+        name: difflib.get_close_matches(_joined(name), wanted, n=1, cutoff=0.9) for name in names
+    }
     return {name: found[0] for name, found in near.items() if found}
+
+
+def _joined(name: str) -> str:
+    """Return a name as the CDM joins its words: spreadsheets and R write others between them."""
+    return re.sub(r"[\s.-]+", "_", name.lower())

@@ -127,7 +127,8 @@ def found_tables(
             raise OmopFormatError(
                 f"{name} is no OMOP table by its name, and nearly {near}",
                 where=listing.where,
-                hint="rename it, name it in the [files] of --columns, or take it away",
+                hint="a table is in a .csv, .tsv or .txt file, also .gz, or in .parquet: rename or"
+                " convert it, name it in the [files] of --columns, or take it away",
             )
         yield found
 
@@ -196,6 +197,7 @@ def _refuse_other_files(path: Path) -> None:
 def _folder(directory: Path, reading: Reading) -> _Listing:
     listing = _Listing(str(directory))
     own = reading.column_map
+    unread: dict[str, str] = {}
     for path in sorted(directory.iterdir()):
         listing.names.append(path.name)
         mapped = own.files.get(path.name.lower())
@@ -209,6 +211,7 @@ def _folder(directory: Path, reading: Reading) -> _Listing:
         table = mapped or _table_name(path)
         if table not in TABLES:
             listing.unrecognised[path.name] = nearest_table(table) if table else None
+            unread[path.name] = path.name.lower().partition(".")[0].strip()
         elif path.exists() and not path.is_file():
             raise UnreadableFileError(
                 "is a pipe or a device, which cannot be read twice",
@@ -219,6 +222,9 @@ def _folder(directory: Path, reading: Reading) -> _Listing:
             listing.add(ParquetTable(table, path, own))
         else:
             listing.add(CsvTable(table, path, own, reading.headerless))
+    for name, table in unread.items():  # person.csv.md5 beside person.csv is nobody's table
+        if table in TABLES and table not in listing.tables:
+            listing.unrecognised[name] = table
     return listing
 
 

@@ -32,7 +32,7 @@ Severity = Literal["error", "warning", "measure"]
 Family = Literal["conformance", "completeness", "plausibility"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_LINE: Final = re.compile(r"--\s*(?P<member>[a-z ]+?)\s*:\s*(?P<text>.*?)\s*")
+_LINE: Final = re.compile(r"--\s*(?P<member>[A-Za-z ]+?)\s*:\s*(?P<text>.*?)\s*")
 _REQUIRED: Final = ("rule", "severity", "family", "finds")
 _MEMBERS: Final = (*_REQUIRED, "for each", "ohdsi", "needs", "threshold", "block above")
 
@@ -100,8 +100,8 @@ def rule_of_text(text: str, file: str) -> Rule:
         start = number
         if found:
             where = f"{PurePath(file).name}, line {number}"
-            member = _member(found["member"], where)
-            members[member], places[member] = found["text"], where
+            if member := _member(found["member"], where):
+                members[member], places[member] = found["text"], where
     sql = "\n".join(lines[start:]).strip().removesuffix(";")
     for member in _REQUIRED:
         if not members.get(member):
@@ -137,13 +137,16 @@ _HEADER: Final = (
 
 
 def _member(name: str, where: str) -> str:
-    if name not in _MEMBERS:
+    """Return which member a line is; nothing of a comment, as ``-- Author: ...`` is one."""
+    if name.lower() not in _MEMBERS:
+        if name != name.lower():
+            return ""
         raise UsageError(
             f"`-- {name}:` is no line of a rule's header",
             where=where,
             hint=f"one of {', '.join(_MEMBERS)}",
         )
-    return name
+    return name.lower()
 
 
 def _named(name: str, where: str) -> str:
@@ -157,13 +160,13 @@ def _named(name: str, where: str) -> str:
 def _one_of(
     members: Mapping[str, str], member: str, known: tuple[str, ...], places: Mapping[str, str]
 ) -> str:
-    if members[member] not in known:
+    if members[member].lower() not in known:
         raise UsageError(
             f"a {member} that there is not",
             where=places[member],
             hint=f"one of {', '.join(known)}",
         )
-    return members[member]
+    return members[member].lower()
 
 
 def _thresholds(text: str, where: str) -> dict[str, float]:

@@ -3,7 +3,8 @@
 The rules are in ``rules.py``, the spellings of cells in ``schemas/lexical.py``. Tables are judged
 in the order of ``TABLES``: persons before their events, parents before children. The validated form
 of the run replaces the staged one in one step. It no longer has the cells of vocabulary tables,
-which can be very large and are nobody's record; validated again, their rows stay as they are.
+which can be very large and are nobody's record; validated again, their rows are
+those that were accepted before rules of the site were asked.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from precisionchain.errors import PrecisionChainError, SiteError
 from precisionchain.ingest.changes_limits import Mode
 from precisionchain.ingest.custom_rejects import reject_found, restart_persons
 from precisionchain.ingest.custom_rules import NONE, CustomRules, run_custom
-from precisionchain.ingest.judge_rows import Judging, judge_rows, known_persons_table
+from precisionchain.ingest.judge_rows import JUDGED, Judging, judge_rows, known_persons_table
 from precisionchain.ingest.quality_checks import Checked, check_rules, make_views
 from precisionchain.ingest.quality_results import quality_rows, rejections_checked, warning_rows
 from precisionchain.ingest.quality_scopes import Delivered
 from precisionchain.ingest.raw_file import as_written
 from precisionchain.ingest.report import Advance, Step, silent
-from precisionchain.ingest.rules import UNPARSED_RULES
+from precisionchain.ingest.rules import RULES, UNPARSED_RULES
 from precisionchain.ingest.run_tables import (
     LINES,
     NORMALISED,
@@ -40,7 +41,7 @@ from precisionchain.ingest.run_tables import (
     write_run_table,
 )
 from precisionchain.ingest.sql_text import literal, literals, parquet
-from precisionchain.ingest.staging import PartialRun, Run, Staging
+from precisionchain.ingest.staging import PartialRun, Run, Staging, link_tree
 from precisionchain.ingest.unmapped import unmapped_codes
 from precisionchain.schemas.canonical import canonical_json
 from precisionchain.schemas.omop import TABLES, Table
@@ -157,7 +158,8 @@ class _Validation:
         database.execute(
             f"INSERT INTO rejects SELECT table_name, rule, record, column_name FROM {before}"
             f" WHERE rule IN ({literals(UNPARSED_RULES)})"
-            f" OR table_name NOT IN ({literals(self._raw) or 'NULL'})"
+            f" OR (table_name NOT IN ({literals(self._raw) or 'NULL'})"
+            f" AND rule IN ({literals(RULES)}))"
         )
         database.register("known", known_persons_table(known_persons))
         database.execute("CREATE TABLE known_person AS SELECT person_id FROM known")
@@ -235,7 +237,8 @@ class _Validation:
     def _accept(self, judging: Judging, table: Table) -> int:
         path = judging.accepted(table.name)
         if table.name not in self._raw:
-            self._partial.keep(self._run, f"accepted/{table.name}.parquet")
+            before = self._run.path / JUDGED / path.name
+            link_tree(before if before.exists() else self._run.path / "accepted" / path.name, path)
             return int(pq.read_metadata(path).num_rows)
         if table.scope != "vocabulary":
             self._partial.keep(self._run, f"raw/{table.name}.parquet")

@@ -214,6 +214,7 @@ def test_what_a_rule_returns_never_carries_a_cell_out(site: Site) -> None:
         ("SELECT 5 AS n_checked, 'NaN'::DOUBLE AS n_violating", "no numbers of rows"),
         ("SELECT 5 AS n_checked, 9 AS n_violating", "more than n_checked"),
         ("SELECT 5 AS n_checked, 2 AS n_violating FROM measurement", "two rows of measurement"),
+        ("SELECT 5 AS n_checked, NULL::INT AS n_violating", "n_violating is NULL"),
     ],
 )
 def test_a_measure_that_is_no_share_is_refused(site: Site, sql: str, said: str) -> None:
@@ -326,6 +327,41 @@ def test_a_site_s_plausible_values_take_the_place_of_ours(site: Site) -> None:
     with pytest.raises(InputError, match="not a row of plausible values") as found:
         read_rules(site.rules)
     assert found.value.where == "plausible_ranges.csv, line 2"
+
+
+def test_names_and_headers_as_editors_write_them_are_rules(site: Site) -> None:
+    """A byte-order mark, capitals, a comment of another kind; and a name in capitals."""
+    header = "-- Rule: small\n-- Author: us\n-- SEVERITY: Error\n-- Family: Plausibility\n"
+    text = f"\ufeff{header}-- Finds: a fault\n{SMALL}"
+    (site.rules / "SMALL.SQL").write_text(text, encoding="utf-8")
+    site.validate(read_rules(site.rules))
+    assert site.ask("SELECT rule, record FROM rejected") == [("small", 1)]
+    (site.rules / "small.sql.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="not taken for a rule") as found:
+        read_rules(site.rules)
+    assert found.value.where == "small.sql.txt"
+
+
+def test_rows_of_a_vocabulary_come_back_when_a_rule_is_mended(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    terms = write_omop(
+        tmp_path / "terms",
+        """
+        concept
+        concept_id | concept_name
+        10         | ten
+        20         | twenty
+        """,
+    )
+    site.run = stage_omop(site.staging, tmp_path / "omop", vocabulary=terms)
+    sql = "SELECT 'concept' AS table_name, _record AS record FROM concept WHERE concept_id {} 10"
+    for comparison, left in (("=", [20]), ("<>", [10]), ("=", [20])):
+        site.validate(site.write(mine=rule("mine", sql.format(comparison))))
+        assert site.ask("SELECT concept_id FROM concept") == [(one,) for one in left]
+        assert site.ask("SELECT count(*) FROM rejected") == [(1,)]
+    site.validate(read_rules(None))
+    assert site.ask("SELECT concept_id FROM concept ORDER BY 1") == [(10,), (20,)]
+    assert site.ask("SELECT count(*) FROM rejected") == [(0,)]
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

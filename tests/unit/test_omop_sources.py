@@ -495,6 +495,26 @@ def test_a_nearly_right_name_is_said_and_may_be_refused(export: Export) -> None:
     assert not list(left_out(run.__class__(run.name, run.path, {"nearest_tables": {}})))
 
 
+@pytest.mark.parametrize("name", ["death.csv.bz2", "DEATH.json", "death.csv ", "death.csv.gzip"])
+def test_a_table_in_a_file_that_is_not_read_is_said(export: Export, name: str) -> None:
+    export.parquet("person.parquet", PERSONS)
+    export.folder.joinpath(name).write_bytes(b"...")
+    export.folder.joinpath("person.parquet.md5").write_bytes(b"...")
+    assert export.stage().description["nearest_tables"] == {name: "death"}
+    with pytest.raises(OmopFormatError, match=r"nearly death .*\.gz, or in \.parquet"):
+        export.stage(reading=Reading(strict_files=True))
+    export.parquet("death.parquet", DEATHS)
+    assert export.stage(reading=Reading(strict_files=True)).description["nearest_tables"] == {}
+
+
+def test_a_column_that_is_joined_otherwise_is_said(export: Export) -> None:
+    lines = "person_id,year of birth,month.of-birth,Day\n1,1950,2,3\n"
+    export.folder.joinpath("person.csv").write_text(lines, encoding="utf-8")
+    assert export.stage().description["nearest_columns"] == {
+        "person.csv": {"year of birth": "year_of_birth", "month.of-birth": "month_of_birth"}
+    }
+
+
 def test_an_unreadable_table_refuses_unless_it_is_skipped(export: Export) -> None:
     export.parquet("person.parquet", PERSONS)
     export.folder.joinpath("death.csv").write_bytes(b"\x1f\x8b damaged")
