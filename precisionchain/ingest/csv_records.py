@@ -83,6 +83,7 @@ class Scan:
         records: after the header; empty lines are none.
         faulty: number (from 1), line and faults of the records that cannot be parsed: [n, 3].
         lines: [m, 2] record and line wherever the line is not the one after the last record's.
+        last_line: of the file, counted from 1 with the header's; 0 of an empty one.
     """
 
     sha256: str
@@ -90,6 +91,7 @@ class Scan:
     records: int
     faulty: Int64s
     lines: Int64s
+    last_line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ def read_records(path: Path, layout: Layout, take: Callable[[Chunk], None]) -> S
         records=seen.records,
         faulty=np.concatenate([np.zeros((0, 3), np.int64), *seen.faulty]),
         lines=np.concatenate([np.zeros((0, 2), np.int64), *seen.breakpoints]),
+        last_line=layout.header_lines + seen.breaks + (not seen.ends_in_break),
     )
 
 
@@ -171,7 +174,8 @@ class _Seen:
     size: int = 0
     records: int = 0
     breaks: int = 0
-    ends_in_return: bool = False
+    last: bytes = b"\n"
+    """The last byte behind the header, which itself ends in a line break or at the file's end."""
     offset: int = -1  # of lines before records: never so, so that a file's first line is noted
     counts: Int64s = field(default_factory=lambda: np.zeros(3, np.int64))
     faulty: list[Int64s] = field(default_factory=list)
@@ -189,9 +193,14 @@ class _Seen:
         if b"\r" in read:
             self.breaks += read.count(b"\r") - read.count(b"\r\n")
         if read:
-            self.breaks -= self.ends_in_return and read.startswith(b"\n")
-            self.ends_in_return = read.endswith(b"\r")
+            self.breaks -= self.last == b"\r" and read.startswith(b"\n")
+            self.last = read[-1:]
         return self.take(read)
+
+    @property
+    def ends_in_break(self) -> bool:
+        """Whether the last line has an end."""
+        return self.last in (b"\n", b"\r")
 
     def note(self, found: Int64s, line: int) -> None:
         """Note records, ``found`` as of `split_records`, in a buffer that begins on a line."""

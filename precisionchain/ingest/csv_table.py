@@ -85,7 +85,7 @@ class CsvTable:
             lines=found.lines,
             written=header.written,
             unrecognised=header.unrecognised,
-            spans=line_spans(self.path, found.records, found.faulty, found.lines),
+            spans=line_spans(found),
         )
 
     def load(self, database: duckdb.DuckDBPyConnection, target: Path) -> Loaded:  # noqa: ARG002
