@@ -14,6 +14,9 @@ from precisionchain.errors import NotASiteError, SiteError, SiteExistsError, Sit
 
 FORMAT = 1
 CONFIG_NAME = "precisionchain.toml"
+_OF_PATTERNS = "*?["
+"""What DuckDB and polars take for a pattern in a path: the rows of ``a?b`` are also those of
+``axb``, and the log that DuckDB writes beside a file of ``a?b`` lands elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +115,36 @@ class SiteConfig:
     alerts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def require_one_path(root: Path) -> None:
+    """Refuse a folder whose path could stand for those of other folders, too.
+
+    Raises:
+        SiteError: it could.
+    """
+    found = [each for each in _OF_PATTERNS if each in str(root.absolute())]
+    if found:
+        raise SiteError(
+            f"the path of the site folder has {' and '.join(found)}, which the readers of its"
+            " files take for a pattern of paths",
+            where=str(root.absolute()),
+            hint=f"put the site below folders without any of {' '.join(_OF_PATTERNS)} in their"
+            " names",
+        )
+
+
 def read_config(folder: SiteFolder) -> SiteConfig:
     """Return a site's settings.
 
     Raises:
         NotASiteError: the folder is no site.
-        SiteError: the file is damaged or of another format.
+        SiteError: the file is damaged or of another format, or the folder's path is a pattern.
     """
     if not folder.config.is_file():
         raise NotASiteError(
             f"{folder.root} is not a site folder",
             hint="make one with `precisionchain init FOLDER --site NAME`, or name one with -C",
         )
+    require_one_path(folder.root)
     try:
         members = tomllib.loads(folder.config.read_text(encoding="utf-8"))
         if members.pop("format") != FORMAT:

@@ -8,7 +8,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from precisionchain.config import CONFIG_NAME, SiteConfig, SiteFolder, write_config
+from precisionchain.config import (
+    CONFIG_NAME,
+    SiteConfig,
+    SiteFolder,
+    require_one_path,
+    write_config,
+)
 from precisionchain.errors import (
     JoinTokenError,
     LedgerFormatError,
@@ -107,8 +113,8 @@ def make_site(
 
     Raises:
         SiteExistsError: the folder is a site already.
-        SiteError: the folder holds something else or cannot be made, or the ledger would be in
-            another site's.
+        SiteError: the folder holds something else or cannot be made, its path is a pattern, or the
+            ledger would be in another site's.
         UsageError: a site name that cannot be, or that is taken in the network.
         ParameterMismatchError: build, ancestors or normalisation are not those of the ledger.
     """
@@ -117,6 +123,7 @@ def make_site(
         raise SiteExistsError(f"{path} is a site already")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise SiteError(f"{path} exists and is not an empty folder", hint="name a new one")
+    require_one_path(path)
     if not SITE_NAME.fullmatch(site):
         raise UsageError(
             f"{site!r} cannot name a site",
