@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -49,6 +49,13 @@ ExportAsValidated = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would change and leave; publish nothing.")
 ]
+
+_STAGING: Final = tuple(
+    f"precisionchain.{name}"
+    for name in ("opened", "ingest.sequencing", "ingest.site_calls", "ingest.stage_vcf")
+)
+_PUBLISHING: Final = ("precisionchain.ingest.publish", "precisionchain.ingest.vcf_batch")
+"""What genotypes are staged by, and published."""
 
 ingest_app = typer.Typer(no_args_is_help=True)
 stage_app = typer.Typer(no_args_is_help=True)
@@ -107,7 +114,7 @@ def ingest_vcf(
     as_json: Json = False,
 ) -> None:
     """Stage and publish genotypes as one sealed batch."""
-    load_lean()
+    load_lean(*_STAGING, *_PUBLISHING)
     site, progress = scope(context).site(), scope(context).progress
     done = site.ingest_vcf(files, **asked, replace=replace, progress=progress)
     _report(done, as_json=as_json)
@@ -175,7 +182,7 @@ def stage_omop(context: typer.Context, asked: AskedOmop, directory: Place = None
 @takes_vcf_options
 def stage_vcf(context: typer.Context, files: Vcfs, asked: Asked) -> None:
     """Stage genotypes as packed blocks and a table of sites, to look at with `sql`."""
-    load_lean()
+    load_lean(*_STAGING)
     site, progress = scope(context).site(), scope(context).progress
     run = site.stage_vcf(files, **asked, progress=progress)
     typer.echo(f"staged as run {run}; next: precisionchain publish")

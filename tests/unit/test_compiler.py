@@ -28,6 +28,21 @@ def test_numba_loads_alone_and_the_others_are_to_be_had_afterwards() -> None:
     assert determinant == 1.0
 
 
+def test_what_ingests_genotypes_is_loaded_with_numba_and_never_looked_at_for_garbage() -> None:
+    """Without DuckDB, whose objects must not be kept so."""
+    script = (
+        "import gc, sys\n"
+        "from precisionchain.cli.ingest import _PUBLISHING, _STAGING\n"
+        "from precisionchain.schemas.compiler import load_lean\n"
+        "load_lean(*_STAGING, *_PUBLISHING)\n"
+        "assert {*_STAGING, *_PUBLISHING} <= sys.modules.keys()\n"
+        "assert 'duckdb' not in sys.modules\n"
+        "from precisionchain.ingest.publish import Publisher\n"
+        "assert not any(one is Publisher for one in gc.get_objects())"
+    )
+    subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+
+
 def test_numba_that_is_there_is_left_alone() -> None:
     script = (
         "import numba, sys\n"
