@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from precisionchain.errors import CodecError
+from precisionchain.schemas.distinct import distinct
 
 PersonIds: TypeAlias = NDArray[np.int64]
 Persons: TypeAlias = Mapping[str, PersonIds]
@@ -50,7 +51,7 @@ def persons(ids_by_site: Mapping[str, Any]) -> dict[str, PersonIds]:
 
 def _distinct(ids: PersonIds) -> PersonIds:
     ascending = bool((ids[1:] > ids[:-1]).all())  # as queries give them
-    return ids if ascending else np.unique(ids)
+    return ids if ascending else distinct(ids)
 
 
 def without(some: Persons, others: Persons) -> dict[str, PersonIds]:

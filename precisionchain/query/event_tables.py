@@ -20,6 +20,7 @@ from precisionchain.query.frames import index_frame
 from precisionchain.query.universe import Universe
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.kept import Kept
+from precisionchain.schemas.distinct import distinct
 from precisionchain.schemas.omop import TABLES, Table
 from precisionchain.schemas.streams import MAP_CONCEPT
 
@@ -82,7 +83,7 @@ def places_in_files(
     names = list(TABLES)
     rows = np.sort(rows)
     of_file = rows >> _ROW
-    for file in np.unique(of_file).tolist():
+    for file in distinct(of_file).tolist():
         table, number = TABLES[names[file >> _FAMILY]], file & (2**_FAMILY - 1)
         path = dict(files_of(snapshot, table, None))[number]
         yield table, path, rows[of_file == file] & (2**_ROW - 1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from precisionchain.errors import AmbiguousPersonError, UnknownPersonError
 from precisionchain.query.frames import index_file, index_frame
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.distinct import distinct
 from precisionchain.schemas.person import parse_person
 from precisionchain.schemas.streams import MAP_PERSON
 
@@ -20,7 +21,7 @@ def with_genotypes(snapshot: Snapshot) -> dict[str, NDArray[np.int64]]:
     found: dict[str, list[NDArray[np.int64]]] = defaultdict(list)
     for site, ids in _genotyped(snapshot):
         found[site].append(ids)
-    return {site: np.unique(np.concatenate(ids)) for site, ids in found.items()}
+    return {site: distinct(np.concatenate(ids)) for site, ids in found.items()}
 
 
 def _genotyped(snapshot: Snapshot) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -23,6 +23,7 @@ from precisionchain.query.kleene import Bools
 from precisionchain.query.observation import spans_of
 from precisionchain.query.person_rows import demographics
 from precisionchain.query.value_bounds import meeting
+from precisionchain.schemas.distinct import distinct
 
 Int32s = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
@@ -141,7 +142,7 @@ def _in_a_unit(event: Event) -> bool:
 
 
 def _require_one_unit(values: Values) -> None:
-    units = np.unique(values.unit[~np.isnan(values.number)]).tolist()
+    units = distinct(values.unit[~np.isnan(values.number)]).tolist()
     if len(units) > 1:
         named = ", ".join("none" if unit == 0 else str(unit) for unit in units)
         raise UsageError(

@@ -21,6 +21,7 @@ from precisionchain.query.frames import index_frame
 from precisionchain.query.slice_origins import SAID_BY, said_by
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.kept import Kept
+from precisionchain.schemas.distinct import distinct
 from precisionchain.schemas.streams import MAP_CONCEPT, VOCABULARY
 
 Int64s = npt.NDArray[np.int64]
@@ -190,7 +191,7 @@ def _merged(snapshot: Snapshot) -> Slices:
         sources=_pairs(maps, "concept_id_2", "concept_id_1"),
         levels=levels,
         maps=maps,
-        all_known=np.unique(np.concatenate([column.to_numpy() for column in everywhere])),
+        all_known=distinct(np.concatenate([column.to_numpy() for column in everywhere])),
     )
 
 

@@ -19,6 +19,7 @@ from precisionchain.query.frames import index_frame
 from precisionchain.query.persons import with_genotypes
 from precisionchain.replica.catalogue import Snapshot
 from precisionchain.replica.kept import Kept
+from precisionchain.schemas.distinct import distinct
 from precisionchain.schemas.streams import MAP_PERSON
 
 Bools = npt.NDArray[np.bool_]
@@ -145,7 +146,7 @@ def universe_of(snapshot: Snapshot) -> Universe:
 def universe_from(frame: pl.DataFrame) -> Universe:
     """Return the universe of a frame of persons, of whom nothing is known but that they are."""
     ids = {
-        str(site): np.unique(rows["person_id"].to_numpy())
+        str(site): distinct(rows["person_id"].to_numpy())
         for (site,), rows in sorted(frame.group_by("site"))
     }
     none = np.zeros(sum(map(len, ids.values())), np.bool_)
@@ -168,7 +169,7 @@ def _universe(snapshot: Snapshot, key: Hashable) -> Universe:
     genotyped = with_genotypes(snapshot)
     none = np.empty(0, np.int64)
     ids = {
-        site: np.union1d(recorded.get(site, none), genotyped.get(site, none))
+        site: distinct(np.concatenate([recorded.get(site, none), genotyped.get(site, none)]))
         for site in sorted({*recorded, *genotyped})
     }
     masks = [
@@ -186,7 +187,7 @@ def _recorded(snapshot: Snapshot) -> dict[str, Ids]:
     if mapped is None:
         return {}
     return {
-        str(site): np.unique(rows["person_id"].to_numpy())
+        str(site): distinct(rows["person_id"].to_numpy())
         for (site,), rows in mapped.select(pl.col("site").cast(pl.String), "person_id").group_by(
             "site"
         )

@@ -26,6 +26,7 @@ from precisionchain.access.sealing import Keyring
 from precisionchain.errors import CodecError
 from precisionchain.ledger.base import Ledger, LedgerItem
 from precisionchain.ledger.membership import Membership
+from precisionchain.schemas.distinct import distinct
 
 OPEN_SCHEMA: Final[dict[str, Any]] = {**QUESTION_SCHEMA, "places": pl.String}
 """Questions without an outcome; ``places`` is JSON: (stream, position) of what is there of each."""
@@ -110,7 +111,7 @@ class Builder:
         sizes = [alleles.height for _, alleles in self._shown_alleles]
         numbers = self._alleles.take(pl.concat([alleles for _, alleles in self._shown_alleles]))
         owners = np.repeat(np.array([row for row, _ in self._shown_alleles]), sizes)
-        packed = np.unique((owners << 32) | numbers)  # who wrote it may have listed one twice
+        packed = distinct((owners << 32) | numbers)  # who wrote it may have listed one twice
         owners, numbers = packed >> 32, packed & (2**32 - 1)
         first, starts, lengths = runs_of(numbers, owners)
         rows, n_runs = np.unique(owners[first], return_counts=True)

@@ -26,6 +26,7 @@ from precisionchain.access.index.store import Index
 from precisionchain.access.postings import ALLELE_SCHEMA
 from precisionchain.replica.kept import Kept
 from precisionchain.schemas.arrow_values import column_of
+from precisionchain.schemas.distinct import distinct
 from precisionchain.schemas.person import Person
 from precisionchain.schemas.variant import Variant
 
@@ -110,7 +111,7 @@ class Holdings:
         none = np.empty(0, np.int64)
         if not keys:
             return dict.fromkeys(codes, none)
-        wanted = np.unique(np.concatenate(keys))
+        wanted = distinct(np.concatenate(keys))
         rows, of_code, first = [none], [none], 0
         for segment in self._segments:
             found, row = segment.rows_in(wanted)
@@ -118,7 +119,7 @@ class Holdings:
             rows.append(row + first)
             first += segment.height("questions")
         every, row = np.concatenate(of_code), np.concatenate(rows)
-        return {code: np.unique(row[every == code]) for code in codes}
+        return {code: distinct(row[every == code]) for code in codes}
 
     # ----------------------------------------------------------------------- what a question holds
 
