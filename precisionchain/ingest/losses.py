@@ -62,6 +62,7 @@ def left_out(run: Run) -> Iterator[str]:
         named += [f"column {name} of {file} (nearly {near})" for name, near in nearly.items()]
     if named:
         yield (
-            f"left out, because of their names: {', '.join(named)}; rename them (tables are .csv,"
-            " .tsv or .txt files, also .gz, or .parquet), or say in a file of --columns what they are"
+            f"left out, because of their names: {', '.join(named)}; rename them (tables are in"
+            " .csv, .tsv or .txt, also .gz, or in .parquet), or say in a file of --columns what"
+            " they are"
         )
