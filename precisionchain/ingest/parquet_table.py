@@ -13,7 +13,7 @@ from precisionchain.errors import OmopFormatError, UnreadableFileError
 from precisionchain.ingest.column_map import ColumnMap
 from precisionchain.ingest.omop_headers import Names, recognised
 from precisionchain.ingest.omop_reading import Loaded
-from precisionchain.ingest.sql_text import literals
+from precisionchain.ingest.sql_text import parquet
 from precisionchain.ingest.typed_table import (
     load_rows,
     rows_of,
@@ -88,13 +88,13 @@ class ParquetTable:
                     where=self.file,
                     hint="all parts of a table have the same columns",
                 )
-            selects.append(select_text(_source(same), {name: texts[name] for name in order}))
+            selects.append(select_text(parquet(*same), {name: texts[name] for name in order}))
         self._select = union(selects)
 
     def _described(
         self, database: duckdb.DuckDBPyConnection, schema: pq.ParquetSchema, parts: list[Path]
     ) -> tuple[Names, dict[str, str]]:
-        rows = rows_of(database, _source(parts), self.file)
+        rows = rows_of(database, parquet(*parts), self.file)
         names = recognised(
             schema.to_arrow_schema().names,
             TABLES[self.table],
@@ -123,11 +123,6 @@ class ParquetTable:
             constants=self.column_map.constants.get(self.table, {}),
             target=target,
         )
-
-
-def _source(parts: list[Path]) -> str:
-    # A folder named `year=2020` somewhere above says nothing about the rows.
-    return f"read_parquet([{literals(map(str, parts))}], hive_partitioning = false)"
 
 
 def _footer(path: Path) -> pq.FileMetaData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def literals(texts: Iterable[str]) -> str:
     return ", ".join(literal(text) for text in texts)
 
 
-def parquet(path: Path) -> str:
-    """Return SQL for the rows of a file, whose folders' names (``year=2024``) are no columns."""
-    return f"read_parquet({literal(path)}, hive_partitioning = false)"
+def one_path(path: Path) -> str:
+    """Quote the path of a file that is this file alone: DuckDB takes ``*``, ``?`` and ``[`` for a
+    pattern, and reads the files of folders beside it.
+    """
+    return literal(re.sub(r"[*?[]", r"[\g<0>]", str(path)))
+
+
+def parquet(*paths: Path) -> str:
+    """Return SQL for the rows of files, whose folders' names (``year=2024``) are no columns."""
+    return f"read_parquet([{', '.join(map(one_path, paths))}], hive_partitioning = false)"
