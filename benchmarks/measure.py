@@ -80,7 +80,11 @@ def run(command: Sequence[str | Path], *, output: Path | None = None) -> Cost:
     """
     words = [str(part) for part in command]
     launcher = [sys.executable, "-S", "-c", _LAUNCHER, str(output or os.devnull), *words]
-    done = subprocess.run(launcher, capture_output=True, text=True, cwd=PROJECT, check=True)
+    # An installed package has its bytecode; without it each run would compile the source anew.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        launcher, capture_output=True, text=True, cwd=PROJECT, check=True, env=env
+    )
     code, said, took = json.loads(done.stdout)
     if code:
         raise RuntimeError(f"{' '.join(words)}: exit code {code}\n{said}")

@@ -88,6 +88,12 @@ CASES: dict[str, Case] = {
         INTEGER64,
         whole,
     ),
+    "short float as an id": (
+        pa.float32(),
+        st.integers(-(2**26), 2**26).map(np.float32).map(float),
+        INTEGER64,
+        lambda value: int(value) if abs(value) < 2**24 else ...,
+    ),
     "decimal as a number": (pa.decimal128(18, 4), digits, FLOAT, float),
     "decimal as an id": (
         pa.decimal128(38, 2),
