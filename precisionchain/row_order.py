@@ -98,9 +98,12 @@ def _digits(key: Any) -> Iterator[_Digits]:
     span = high - low + (nulls is not None)
     kind = np.uint32 if span.bit_length() <= _HALF_BITS else np.uint64
     codes: npt.NDArray[Any] = values.astype(kind)  # modulo its size, as the lowest is taken off
-    codes -= kind(low % 2 ** (8 * codes.itemsize))
+    size = 8 * codes.itemsize
+    codes -= kind(low % 2**size)
     if nulls is not None:
-        codes[nulls] = kind(span)
-    for _ in range(0, span.bit_length(), _DIGIT_BITS):
+        codes[nulls] = kind(span % 2**size)
+    for _ in range(0, min(span.bit_length(), size), _DIGIT_BITS):
         yield codes.astype(np.uint16)
         codes >>= kind(_DIGIT_BITS)
+    if nulls is not None and span.bit_length() > size:  # no number is left for them
+        yield nulls.astype(np.uint16)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from precisionchain.founding import founding_parameters
@@ -25,6 +25,7 @@ DATES = st.one_of(st.none(), st.dates())
 
 
 @given(st.lists(st.tuples(INTEGERS, DATES, INTEGERS), min_size=1, max_size=60))
+@example([(None, None, None), (_MOST, None, _MOST), (_LEAST, None, _LEAST)])
 def test_rows_are_ordered_as_python_sorts_them(rows: list[tuple[object, ...]]) -> None:
     kinds = (pa.int64(), pa.date32(), pa.int64())
     keys = [
@@ -147,5 +148,8 @@ def test_items_are_the_same_whoever_sorts_their_rows(
         with monkeypatch.context() as patched:
             patched.setattr(encode_omop, "MAX_ROWS", 0)
             by_duckdb = list(OmopEncoder(AcceptedRows(run, parameters, withheld=withheld)).drafts())
-        assert in_memory == by_duckdb
+        with monkeypatch.context() as patched:
+            patched.setattr(encode_omop, "_LARGE_ROWS", 0)
+            alone = list(OmopEncoder(AcceptedRows(run, parameters, withheld=withheld)).drafts())
+        assert in_memory == by_duckdb == alone
         assert len({draft.family for draft in in_memory}) > 20
