@@ -46,6 +46,8 @@ pc: Any = pyarrow.compute
 
 _WAITING: Final = 4
 """Pieces that are encoded and wait, with their rows, to be taken."""
+_LARGE_ROWS: Final = 2**21
+"""Rows of a table that is read alone: nothing is kept of other tables meanwhile."""
 _CONCEPT_MAP: Mapping[str, pa.DataType] = {
     "table": pa.string(),
     "concept_id": pa.int64(),
@@ -246,16 +248,26 @@ class OmopEncoder:
         file = self._rows.file_of(table, source)
         if file is not None:
             with pq.ParquetFile(file) as opened:
+                self._make_room(table, opened.metadata.num_rows)
                 if opened.metadata.num_rows > MAX_ROWS:
                     return None
                 if set(columns) <= set(opened.schema_arrow.names):
                     return narrow_rows((name, opened.read([name])[name]) for name in columns)
         rows = self._database.sql(f"select {', '.join(columns)} from {source}")
         ((length,),) = rows.count("*").fetchall()
+        self._make_room(table, length)
         if length > MAX_ROWS // 4:  # all of its columns are there before any of them is narrow
             return None
         found = rows.to_arrow_table()
         return narrow_rows((name, found[name]) for name in columns)
+
+    def _make_room(self, table: Table, length: int) -> None:
+        """Let go of what is kept of other tables before a large one is read."""
+        if length > _LARGE_ROWS:
+            self._kept.clear()
+            self._orders = {
+                name: order for name, order in self._orders.items() if name == table.name
+            }
 
     def _reader(
         self, source: str, columns: list[str], order: list[str], view: _View
