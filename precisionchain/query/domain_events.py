@@ -14,11 +14,12 @@ from precisionchain.query.clinical import answered, event_table, together
 from precisionchain.query.criteria import ANY_EVENT, EVENT_TABLES, Event, Events
 from precisionchain.query.criterion_scope import CriterionScope
 from precisionchain.query.evaluate import Evaluation, require_no_window
-from precisionchain.query.event_tables import places_in_files
+from precisionchain.query.event_tables import files_of, places_in_files
 from precisionchain.query.expressions import functions
 from precisionchain.query.resolved_criteria import resolved
 from precisionchain.query.spelling import criterion
 from precisionchain.replica.catalogue import Snapshot
+from precisionchain.schemas.omop import TABLES, Table
 
 _HINT: Final = "as measurement(3004410, value > 7, unit=8840)"
 
@@ -69,7 +70,16 @@ def rows_meeting(scope: CriterionScope, events: Events) -> pl.DataFrame:
     asked = cast("Events", resolved(scope.snapshot, events))
     require_no_window(asked)
     found = Evaluation(scope, placed=True).rows_of(asked)
-    return _published(scope.snapshot, found.row[found.meets])
+    meets = found.row[found.meets]
+    if not len(meets) and isinstance(asked, Event) and asked.table != ANY_EVENT:
+        return _no_rows(scope.snapshot, TABLES[asked.table])
+    return _published(scope.snapshot, meets)
+
+
+def _no_rows(snapshot: Snapshot, table: Table) -> pl.DataFrame:
+    """Return a table's published columns, where a row of it is published."""
+    paths = [path for _, path in files_of(snapshot, table, None)[:1]]
+    return together([answered(pl.scan_parquet(path).head(0), table.name) for path in paths])
 
 
 def _published(snapshot: Snapshot, rows: np.ndarray[Any, np.dtype[np.int64]]) -> pl.DataFrame:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import precisionchain as pc
 from precisionchain.errors import UnknownConceptError
+from precisionchain.query.criteria import Events
 from tests.lib.omop_builder import answer_rows
 from tests.lib.site_builder import BuiltSite
 from tests.lib.tables import assert_same, drawn
@@ -51,6 +53,19 @@ def test_concept_zero_is_asked_like_any_other(site: BuiltSite) -> None:
 def test_a_concept_known_from_the_vocabulary_alone_is_an_empty_answer(site: BuiltSite) -> None:
     """20 is used as a source concept, so the slice names it; it is the main concept of no row."""
     ask(site, 20, "table | person | concept")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [pc.condition(20), pc.condition(10, since="2090-01-01"), pc.condition(10, age=(90, 99))],
+)
+def test_an_answer_without_rows_has_the_columns_of_its_table(
+    site: BuiltSite, asked: Events
+) -> None:
+    with site.network() as network:
+        empty, rows = network.domain(asked), network.domain(10, table="condition")
+    assert (rows.height, empty.height) == (1, 0)
+    assert empty.schema == rows.schema
 
 
 @pytest.mark.parametrize("concept", [11, -10, 2**62])
