@@ -39,7 +39,7 @@ def samples_of(vcf: Path) -> list[str]:
 def warm_up(job: Job) -> None:
     """Compile once, on a whole file: first compilations are not what is measured.
 
-    A part of it, as a chromosome, leaves loops to compile that only several contigs and blocks need.
+    A chromosome of it leaves loops to compile that only several contigs and blocks need.
     """
     site, vcf = new_site(job.work / "warm"), job.shared / PGX
     samples = samples_of(vcf)
