@@ -80,7 +80,7 @@ class TableComparison:
         """Find what is fresh and gone of one table, and list the places.
 
         Raises:
-            SealRefusedError: rows name, or are named, by keys that the ledger does not have.
+            SealRefusedError: rows name, or are named by, keys that the ledger does not have.
         """
         self._refuse_unknown_keys(table)
         self._translate(table)
@@ -88,6 +88,7 @@ class TableComparison:
         empty = table.name in self.empty and self.refresh.mode == "full"
         if held is None:
             n = count(self._database, str(self.rows.export(table)))
+            self.told.add(table.name)
             return TableChange(new=n, empty=empty)
         compared = self._compared(table, held)
         keyed = bool(compared.key)
@@ -187,7 +188,7 @@ class TableComparison:
         unknown = {
             link.name: str(link.references)
             for link in table.fields
-            if link.references in {*anew} - self.told
+            if link.references in {*anew} - {*self.told, table.name}  # its own links are translated
             and (link.name in leaving or (link.name in there and link.references == table.parent))
         }
         used = " or ".join(f"{identifier(name)} is not null" for name in unknown)

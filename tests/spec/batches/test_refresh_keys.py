@@ -95,6 +95,30 @@ def test_rows_under_other_keys_keep_those_of_the_ledger(network: BuiltNetwork) -
         ingest(network, DELTA, mode="delta")
 
 
+FOLLOWING = """
+    visit_occurrence
+    id | person | concept | start      | end        | preceding_visit_occurrence_id
+    {} | 7      | 9201    | 2015-01-01 | 2015-01-02 |
+    {} | 7      | 9201    | 2015-02-01 | 2015-02-02 | {}
+    {} | 7      | 9201    | 2015-03-01 | 2015-03-02 | {}
+    """
+
+
+def test_links_within_a_table_are_told_with_it_each_time(network: BuiltNetwork) -> None:
+    for keys in ((1, 2, 1, 3, 2), (5, 6, 5, 7, 6), (5, 6, 5, 7, 6), (8, 9, 8, 4, 9)):
+        ingest(network, PERSONS + FOLLOWING.format(*keys))
+        holds(
+            network,
+            "visit_occurrence",
+            """
+            id | start      | preceding_visit_occurrence_id
+            1  | 2015-01-01 |
+            2  | 2015-02-01 | 1
+            3  | 2015-03-01 | 2
+            """,
+        )
+
+
 PROCEDURES = """
     procedure_occurrence
     id | person | concept | start      | visit_occurrence_id
