@@ -118,12 +118,7 @@ def make_site(
         UsageError: a site name that cannot be, or that is taken in the network.
         ParameterMismatchError: build, ancestors or normalisation are not those of the ledger.
     """
-    folder = SiteFolder(path)
-    if folder.config.exists():
-        raise SiteExistsError(f"{path} is a site already")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise SiteError(f"{path} exists and is not an empty folder", hint="name a new one")
-    require_one_path(path)
+    _require_free(path)
     if not SITE_NAME.fullmatch(site):
         raise UsageError(
             f"{site!r} cannot name a site",
@@ -149,6 +144,14 @@ def make_site(
         write_config(partial, SiteConfig(site, ledger, first_user_name(site)))
         partial.root.replace(path)
     return not joins
+
+
+def _require_free(path: Path) -> None:
+    if SiteFolder(path).config.exists():
+        raise SiteExistsError(f"{path} is a site already")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise SiteError(f"{path} exists and is not an empty folder", hint="name a new one")
+    require_one_path(path)
 
 
 def _is_in_a_site(ledger: str, base: Path) -> bool:

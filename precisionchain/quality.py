@@ -44,38 +44,31 @@ class QualityDoor(QuestionsDoor):
         Raises:
             UsageError: no such site, source, table, verdict or mode, or no result of such a rule.
         """
+        from precisionchain.query import quality as results
         from precisionchain.query.known_names import require_site
-        from precisionchain.query.quality import (
-            WantedQuality,
-            mode_named,
-            plain_name,
-            quality_results,
-            table_named,
-            verdict_named,
-        )
 
         asked = {
             "site": site,
-            "source": typed.as_logged(source, plain_name),
-            "rule": typed.as_logged(rule, plain_name),
-            "table": typed.as_logged(table, table_named),
-            "verdict": typed.as_logged(verdict, verdict_named),
-            "mode": typed.as_logged(mode, mode_named),
+            "source": typed.as_logged(source, results.plain_name),
+            "rule": typed.as_logged(rule, results.plain_name),
+            "table": typed.as_logged(table, results.table_named),
+            "verdict": typed.as_logged(verdict, results.verdict_named),
+            "mode": typed.as_logged(mode, results.mode_named),
             "history": history,
         }
 
         def answer(snapshot: Snapshot) -> Evaluated[pl.DataFrame]:
             require_site(site, self._opened.sites())
-            wanted = WantedQuality(
+            wanted = results.WantedQuality(
                 site=site,
                 source=source,
                 rule=rule,
-                table=typed.parsed(table, table_named),
-                verdict=typed.parsed(verdict, verdict_named),
-                mode=typed.parsed(mode, mode_named),
+                table=typed.parsed(table, results.table_named),
+                verdict=typed.parsed(verdict, results.verdict_named),
+                mode=typed.parsed(mode, results.mode_named),
                 history=history,
             )
-            return quality_results(snapshot, wanted)
+            return results.quality_results(snapshot, wanted)
 
         return self._ask("quality", "clinical", asked, answer)
 
